@@ -1,0 +1,55 @@
+package lockstore
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The refusals of the ledger. Each leaves the ledger as it was.
+var (
+	ErrNotFound          = errors.New("lock not found")
+	ErrOrderNoReused     = errors.New("order_no is in use for other items or by someone else")
+	ErrLockEnded         = errors.New("the lock has ended")
+	ErrLockPending       = errors.New("the lock is not held yet")
+	ErrConfirmInProgress = errors.New("the HIS is being asked to deduct; release is not possible until that is settled")
+	ErrAlreadyConfirmed  = errors.New("the lock is confirmed")
+	ErrNotSettled        = errors.New("the last attempt is not settled at the HIS")
+	ErrDiskReserve       = errors.New("the disk is nearly full; only confirm, release and callbacks are taken")
+	ErrTooManyLocks      = errors.New("too many records for this principal")
+	// ErrOutcomeUnknown: the write may or may not be durable. The process ends
+	// after it; the caller repeats with the same order_no.
+	ErrOutcomeUnknown = errors.New("the ledger could not make the record durable; its outcome is unknown")
+)
+
+// ShortageError refuses a Lock for stock. The same order_no may be tried again.
+type ShortageError struct{ Shortages []Shortage }
+
+func (e *ShortageError) Error() string {
+	s := e.Shortages[0]
+	return fmt.Sprintf("stock insufficient for %d of the order's drugs: drug %s: %d wanted, %d available",
+		len(e.Shortages), s.DrugID, s.Requested, s.Available)
+}
+
+// NotDivisibleError refuses a quantity that is not a multiple of the drug's step.
+type NotDivisibleError struct {
+	DrugID             string
+	Quantity, Multiple int64
+}
+
+func (e *NotDivisibleError) Error() string {
+	return fmt.Sprintf("drug %s is sold in steps of %d; %d is not a multiple", e.DrugID, e.Multiple, e.Quantity)
+}
+
+// StaleReadingError refuses readings that are missing or older than one against
+// which holds were dropped already [A1]. The caller reloads these drugs live.
+type StaleReadingError struct{ DrugIDs []string }
+
+func (e *StaleReadingError) Error() string {
+	return fmt.Sprintf("readings of %d drugs are missing or too old to judge by", len(e.DrugIDs))
+}
+
+// InvalidError refuses a request that breaks a rule of the ledger. Field names
+// the request's field as the API spells it.
+type InvalidError struct{ Field, Reason string }
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Reason }

@@ -1,0 +1,47 @@
+package lockstore
+
+import "time"
+
+// EventKind is what happened to a lock.
+type EventKind uint8
+
+// The events of the transition table. The first three come as commands; the
+// rest through Record.
+const (
+	EvLock EventKind = iota + 1
+	EvConfirm
+	EvRelease
+
+	EvClock         // expire_time came
+	EvOwnerRelease  // the owner of the expiry says release
+	EvOwnerKeep     // … says keep until Event.Until
+	EvFreezeDone    // Event.HISLockID, Event.FreezeExpires
+	EvFreezeRefused // Event.Shortages, Code, Message
+	EvFreezeNone    // FindOrder said none after the grace time
+	EvFreezeLapsed  // the HIS let the freeze run out
+	EvOrderPlaced   // done, or found deducted; Event.HISOrderNo
+	EvOrderRefused  // refused for good
+	EvOrderNone     // FindOrder said none after the grace time
+	EvNotDone       // busy, not sent, misconfigured: nothing happened at the HIS
+	EvUnknown       // the call may have been applied
+	EvUnfreezeDone  // done, or found released
+	EvWatchFrozen   // a given-up freeze was found after all
+	EvWatchClear    // a look at a given-up freeze found nothing
+	EvCase          // a refusal that only a person can settle; Event.Message says why
+	EvApplied       // a person: the HIS applied it; Event.HISOrderNo for an order
+	EvNotApplied    // a person: the HIS did not apply it
+	EvCancelled     // the HIS order was cancelled
+)
+
+// Event is one thing that happened to an attempt.
+type Event struct {
+	Kind          EventKind
+	Op            string // the HIS operation that spoke: Freeze, Unfreeze, PlaceOrder, FindOrder
+	HISLockID     string
+	FreezeExpires time.Time
+	HISOrderNo    string
+	Shortages     []Shortage
+	Until         time.Time
+	Code, Message string // verbatim from the HIS
+	Actor         string // the person, for EvApplied and EvNotApplied
+}

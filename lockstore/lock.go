@@ -1,0 +1,197 @@
+package lockstore
+
+import "time"
+
+// Status is where a lock stands. It changes only in transition.go.
+type Status uint8
+
+// The statuses of a lock. See the package documentation for the picture.
+const (
+	Pending    Status = iota + 1 // recorded; the HIS freeze is not acknowledged
+	Locked                       // held
+	Confirming                   // the HIS is asked to deduct; never released by the clock [B3]
+	Confirmed                    // the HIS deducted and created its order
+	Releasing                    // the HIS is asked to unfreeze
+	Released                     // over
+)
+
+// String returns the status as it stands in the API.
+func (s Status) String() string {
+	switch s {
+	case Pending:
+		return "PENDING"
+	case Locked:
+		return "LOCKED"
+	case Confirming:
+		return "CONFIRMING"
+	case Confirmed:
+		return "CONFIRMED"
+	case Releasing:
+		return "RELEASING"
+	case Released:
+		return "RELEASED"
+	default:
+		return "INVALID"
+	}
+}
+
+// Cause says why a lock is being released or was.
+type Cause uint8
+
+// The causes of a release.
+const (
+	NoCause       Cause = iota
+	ByCaller            // Release was called
+	ByClock             // expire_time came
+	ByOwner             // the owner of the expiry said so
+	ForShortage         // refused for stock: leaves no end, the order_no may be tried again
+	ByHIS               // the HIS refused for good
+	ByPerson            // a case was settled so
+	ByCancelation       // the HIS order was cancelled
+	AsTombstone         // released before it was ever locked
+)
+
+// String returns the cause as it stands in the API.
+func (c Cause) String() string {
+	switch c {
+	case NoCause:
+		return "NONE"
+	case ByCaller:
+		return "CALLER"
+	case ByClock:
+		return "EXPIRED"
+	case ByOwner:
+		return "OWNER"
+	case ForShortage:
+		return "SHORTAGE"
+	case ByHIS:
+		return "HIS_REFUSED"
+	case ByPerson:
+		return "PERSON"
+	case ByCancelation:
+		return "HIS_CANCELLED"
+	case AsTombstone:
+		return "TOMBSTONE"
+	default:
+		return "INVALID"
+	}
+}
+
+// Key names one stock: a drug in a pharmacy. Opaque strings.
+type Key struct {
+	PharmacyID string
+	DrugID     string
+}
+
+// Item is one drug of a lock.
+type Item struct {
+	DrugID   string
+	Quantity int64 // smallest dispensing units, at least 1
+	LineFen  int64 // what the patient pays for the line, 0 = not told; not part of the fingerprint
+}
+
+// ID names one attempt of an order. Attempts count from 1.
+type ID struct {
+	OrderNo string
+	Attempt int
+}
+
+// Reference is what the HIS is told when an order is placed. It is durable
+// before the first sending and never changes within an attempt [B5].
+type Reference struct {
+	TransactionID string
+	PaidAt        time.Time
+	DrugsFen      int64
+	Attributes    map[string]string
+}
+
+// HISWord is the last verified word of the HIS about an attempt.
+type HISWord uint8
+
+// The verified words. WordNone also stands for "was never asked anything".
+const (
+	WordNone HISWord = iota
+	WordFrozen
+	WordDeducted
+	WordReleased
+	WordLapsed
+	WordCancelled
+)
+
+// Step is one line of a lock's history. Repeats are folded into Count.
+type Step struct {
+	Time     time.Time
+	Last     time.Time // of a folded repeat
+	Count    int
+	From, To Status
+	Event    EventKind
+	Code     string // the HIS's code and words, if it spoke
+	Message  string
+	Actor    string // principal or person, if one acted
+}
+
+// Lock is one attempt of an order: all of its holds, all or nothing.
+type Lock struct {
+	OrderNo    string
+	Attempt    int
+	HISNo      string // the HIS's idempotency key, fixed within the attempt
+	Principal  string
+	PharmacyID string
+	Items      []Item // merged and sorted by drug
+	Attributes map[string]string
+	Status     Status
+	Cause      Cause // why it is RELEASING or RELEASED, or about to be (release_wanted)
+	Version    uint64
+
+	Freeze        bool // this attempt freezes at the HIS when it is locked
+	HISLockID     string
+	FreezeExpires time.Time // zero = it does not lapse
+	HISOrderNo    string
+	Reference     Reference // set from CONFIRMING on
+	Word          HISWord
+
+	Owner         bool // expiry asks the owner (payflow) instead of releasing
+	ExpireTime    time.Time
+	Degraded      bool // judged on an old reading; checked live before any prepay [A10]
+	ReleaseWanted bool // Release came while PENDING
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	CancelledAt   time.Time // the HIS order was cancelled after CONFIRMED
+
+	// Unknown: a call may be applied at the HIS, or was under way when the
+	// process stopped. UnknownSince starts the grace time of a "none".
+	Unknown      bool
+	UnknownSince time.Time
+	OrderSent    bool      // PlaceOrder may have reached the HIS
+	Watch        int       // RELEASED on a "none": looks that are still to come
+	WatchAt      time.Time // of the next
+	CaseReason   string    // a person must settle it; "" = no case
+	Shortages    []Shortage
+	History      []Step
+}
+
+// ID returns the attempt's identity.
+func (l *Lock) ID() ID { return ID{l.OrderNo, l.Attempt} }
+
+// Settled reports whether the HIS cannot apply anything of this attempt any
+// more: no call is unknown and its last verified word is none, released,
+// lapsed or cancelled. Only then may money go back [D1] or a next attempt begin.
+func (l *Lock) Settled() bool {
+	switch {
+	case l.Unknown:
+		return false
+	case l.Status == Released:
+		return l.Word != WordFrozen && l.Word != WordDeducted
+	case l.Status == Confirmed:
+		return !l.CancelledAt.IsZero()
+	default:
+		return false
+	}
+}
+
+// Shortage is one line that cannot be served.
+type Shortage struct {
+	DrugID    string
+	Requested int64
+	Available int64 // smallest dispensing units, floored to the multiple
+}
