@@ -1,0 +1,136 @@
+package payflow
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Policy says what happens to a paid order whose stock is gone.
+type Policy string
+
+// The policies.
+const (
+	PolicyRefund Policy = "refund" // the money goes back by itself
+	PolicyCase   Policy = "case"   // a person decides
+)
+
+// Settings bound and time the order service. Default gives the safe ones.
+type Settings struct {
+	MchID  string   // the merchant that payments must be for; "" = not compared here
+	AppIDs []string // the appids that may be used; empty = any
+
+	ReserveWindow, HoldWindow, VerifyWindow, RefundWindow time.Duration // creation → pay deadline, ≤ 110 min (§7.11)
+
+	OnGone             Policy        // RESERVE and HOLD; VERIFY and REFUND always refund
+	AutoRefundsPerHour int           // [D6]
+	ProofGrace         time.Duration // [D9]
+	RefundGrace        time.Duration // accepted → done, before a case
+	MaxTotalFen        int64         // of one order
+
+	CaseOwner string // the duty role that owns a case until someone claims it
+	// How long persons have, by severity.
+	P0Deadline, P1Deadline, P2Deadline time.Duration
+
+	HISWorkers, PayWorkers int           // separate bounded pools [D8]
+	HISTimeout, PayTimeout time.Duration // of one step
+	AnswerWithin           time.Duration // how long an API call waits for the worker
+
+	MaxActive, MaxInbox, MaxWatchers int
+	Retention                        time.Duration // of ended orders and closed cases
+}
+
+const (
+	maxWindow     = 110 * time.Minute // a prepay_id lives 2 h
+	leastToPay    = time.Minute       // time_expire is at least this far ahead [D10]
+	freezeSlack   = 5 * time.Minute   // between time_expire and the lapse of a HIS freeze [A7]
+	neverArrived  = 5 * time.Minute   // after time_expire, ORDER_NOT_EXIST is final [D2]
+	refundReach   = 365 * 24 * time.Hour
+	refundsAtMost = 50 // WeChat's limit of parts
+)
+
+// Default returns the settings of design §7.
+func Default() Settings {
+	return Settings{
+		ReserveWindow: 30 * time.Minute, HoldWindow: 15 * time.Minute,
+		VerifyWindow: 30 * time.Minute, RefundWindow: 30 * time.Minute,
+		OnGone: PolicyRefund, AutoRefundsPerHour: 10,
+		ProofGrace: 10 * time.Minute, RefundGrace: 72 * time.Hour,
+		MaxTotalFen: 10_000_000,
+		CaseOwner:   "duty-pharmacist",
+		P0Deadline:  30 * time.Minute, P1Deadline: 2 * time.Hour, P2Deadline: 24 * time.Hour,
+		HISWorkers: 8, PayWorkers: 8,
+		HISTimeout: 30 * time.Second, PayTimeout: 10 * time.Second,
+		AnswerWithin: 8 * time.Second,
+		MaxActive:    200_000, MaxInbox: 20_000, MaxWatchers: 2_000,
+		Retention: 400 * 24 * time.Hour,
+	}
+}
+
+// Validate returns all that is wrong, joined.
+func (s Settings) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for name, w := range map[string]time.Duration{
+		"reserve window": s.ReserveWindow, "hold window": s.HoldWindow,
+		"verify window": s.VerifyWindow, "refund window": s.RefundWindow,
+	} {
+		if w < 2*time.Minute || w > maxWindow {
+			bad("%s %v is not between 2m and 110m", name, w)
+		}
+	}
+	if s.OnGone != PolicyRefund && s.OnGone != PolicyCase {
+		bad("policy %q is neither refund nor case", s.OnGone)
+	}
+	for name, d := range map[string]time.Duration{
+		"proof grace": s.ProofGrace, "refund grace": s.RefundGrace, "P0 deadline": s.P0Deadline,
+		"P1 deadline": s.P1Deadline, "P2 deadline": s.P2Deadline, "HIS timeout": s.HISTimeout,
+		"pay timeout": s.PayTimeout, "answer time": s.AnswerWithin, "retention": s.Retention,
+	} {
+		if d <= 0 {
+			bad("%s %v is not positive", name, d)
+		}
+	}
+	for name, n := range map[string]int{
+		"HIS workers": s.HISWorkers, "pay workers": s.PayWorkers, "active orders": s.MaxActive,
+		"inbox": s.MaxInbox, "watchers": s.MaxWatchers,
+	} {
+		if n < 1 {
+			bad("%s: %d is less than 1", name, n)
+		}
+	}
+	if s.AutoRefundsPerHour < 0 {
+		bad("automatic refunds per hour: %d is negative", s.AutoRefundsPerHour)
+	}
+	if s.MaxTotalFen < 1 || s.MaxTotalFen > 1_000_000_000_000 {
+		bad("largest total %d fen is not between 1 and 10^12", s.MaxTotalFen)
+	}
+	if s.CaseOwner == "" {
+		bad("cases need an owner")
+	}
+	return errors.Join(errs...)
+}
+
+func (s Settings) window(g Strategy) time.Duration {
+	switch g {
+	case Hold:
+		return s.HoldWindow
+	case Verify:
+		return s.VerifyWindow
+	case Refund:
+		return s.RefundWindow
+	default:
+		return s.ReserveWindow
+	}
+}
+
+func (s Settings) caseDeadline(v Severity) time.Duration {
+	switch v {
+	case P0:
+		return s.P0Deadline
+	case P1:
+		return s.P1Deadline
+	default:
+		return s.P2Deadline
+	}
+}
