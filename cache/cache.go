@@ -1,0 +1,216 @@
+package cache
+
+import (
+	"context"
+	"sync"
+)
+
+// Cache answers from what it loaded lately, and loads the rest in batches. Its
+// methods may be called by several goroutines at once.
+type Cache[K comparable, V, S any] struct {
+	opts  Options[K, V, S]
+	store *store[K, V, S]
+
+	base   context.Context // of all loads; ends at Close
+	cancel context.CancelFunc
+	loads  sync.WaitGroup
+
+	mu        sync.Mutex
+	ordinary  *lane[K, V, S]
+	live      *lane[K, V, S]
+	waiting   int
+	closed    bool
+	recent    recent[K]
+	sequences *bounded[sequenceKey[K], int64]
+}
+
+// New returns an empty cache. It starts no goroutine before the first load.
+func New[K comparable, V, S any](opts Options[K, V, S]) *Cache[K, V, S] {
+	opts.defaults()
+	base, cancel := context.WithCancel(context.Background())
+	return &Cache[K, V, S]{
+		opts:      opts,
+		store:     newStore[K, V, S](opts.MaxKeys, opts.MaxAbsent),
+		base:      base,
+		cancel:    cancel,
+		ordinary:  newLane[K, V, S](false),
+		live:      newLane[K, V, S](true),
+		sequences: newBounded[sequenceKey[K], int64](opts.MaxKeys),
+	}
+}
+
+// Get returns the key's value: a fresh one at once, or else the outcome of the
+// next load, or the last one known, marked Stale, when that load fails and the
+// value is younger than MaxStale.
+//
+// Errors: the load's; [ErrTooManyWaiting]; [ErrClosed]; the error of ctx when
+// the caller leaves first, which does not end the load.
+func (c *Cache[K, V, S]) Get(ctx context.Context, key K, want Want) (Entry[V, S], error) {
+	if !want.Live {
+		if e, ok := c.fresh(key); ok {
+			return e, nil
+		}
+	}
+	t, e, err := c.join(key, want)
+	if t == nil {
+		return e, err
+	}
+	return c.await(ctx, t, want)
+}
+
+// GetMany is Get for several keys, which share their loads. It returns one
+// answer for each key, in their order.
+func (c *Cache[K, V, S]) GetMany(ctx context.Context, keys []K, want Want) []Answer[V, S] {
+	answers := make([]Answer[V, S], len(keys))
+	tickets := make([]*ticket[K, V, S], len(keys))
+	for i, key := range keys {
+		if !want.Live {
+			if e, ok := c.fresh(key); ok {
+				answers[i].Entry = e
+				continue
+			}
+		}
+		tickets[i], answers[i].Entry, answers[i].Err = c.join(key, want)
+	}
+	for i, t := range tickets {
+		if t != nil {
+			answers[i].Entry, answers[i].Err = c.await(ctx, t, want)
+		}
+	}
+	return answers
+}
+
+// Peek returns what is known of the key without loading it, however old. Stale
+// is not set; the caller judges by AsOf.
+func (c *Cache[K, V, S]) Peek(key K) (Entry[V, S], bool) {
+	r := c.store.get(key)
+	if r == nil {
+		return Entry[V, S]{}, false
+	}
+	return r.entry(), true
+}
+
+// Fresh reports whether Get would answer without a load.
+func (c *Cache[K, V, S]) Fresh(key K) bool {
+	r := c.store.get(key)
+	return r != nil && r.fresh(c.opts.Now())
+}
+
+// Len returns the number of values kept, those of absent keys included.
+func (c *Cache[K, V, S]) Len() int { return c.store.len() }
+
+// Close ends the loads under way, answers their waiters, refuses new ones with
+// [ErrClosed] and waits until the last load has returned.
+func (c *Cache[K, V, S]) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.loads.Wait()
+}
+
+// fresh is the way of nearly every read: one shard's read lock.
+func (c *Cache[K, V, S]) fresh(key K) (e Entry[V, S], ok bool) {
+	r := c.store.get(key)
+	if r == nil || !r.fresh(c.opts.Now()) {
+		return e, false
+	}
+	if !r.read.Load() {
+		r.read.Store(true)
+	}
+	return r.entry(), true
+}
+
+// join makes the caller a waiter for the key. It returns no ticket when a load
+// landed in between, or with an error.
+func (c *Cache[K, V, S]) join(key K, want Want) (*ticket[K, V, S], Entry[V, S], error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !want.Live {
+		if e, ok := c.fresh(key); ok {
+			return nil, e, nil
+		}
+	}
+	if err := c.full(); err != nil {
+		e, err := c.fallback(key, want, err)
+		return nil, e, err
+	}
+	c.waiting++
+	if want.Live {
+		t := c.live.place(key).join(want.Rank)
+		c.start(c.live)
+		return t, Entry[V, S]{}, nil
+	}
+	// Whatever is on its way for this key already will do.
+	for _, l := range []*lane[K, V, S]{c.ordinary, c.live} {
+		if t := l.joinable(key); t != nil {
+			return t.join(want.Rank), Entry[V, S]{}, nil
+		}
+	}
+	if t := c.live.queued[key]; t != nil {
+		return t.join(want.Rank), Entry[V, S]{}, nil
+	}
+	t := c.ordinary.place(key).join(want.Rank)
+	c.start(c.ordinary)
+	return t, Entry[V, S]{}, nil
+}
+
+// full returns why no further reader may wait, under mu.
+func (c *Cache[K, V, S]) full() error {
+	switch {
+	case c.closed:
+		return ErrClosed
+	case c.waiting >= c.opts.MaxWaiting:
+		return ErrTooManyWaiting
+	default:
+		return nil
+	}
+}
+
+// await waits for a ticket and says what it means for this reader.
+func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Want) (Entry[V, S], error) {
+	select {
+	case <-t.done:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	c.waiting--
+	t.waiters--
+	c.mu.Unlock()
+
+	select {
+	case <-t.done: // a known answer wins over a context that is over as well
+	default:
+		return Entry[V, S]{}, ctx.Err()
+	}
+	if t.err != nil {
+		return c.fallback(t.key, want, t.err)
+	}
+	return c.landed(t, want), nil
+}
+
+// fallback is the answer of an ordinary reader whose key could not be loaded:
+// the last value, if it is not too old.
+func (c *Cache[K, V, S]) fallback(key K, want Want, err error) (Entry[V, S], error) {
+	if r := c.store.get(key); r != nil && !want.Live {
+		e := r.entry()
+		if c.opts.Now().Sub(e.AsOf()) <= c.opts.MaxStale {
+			e.Stale = true
+			return e, nil
+		}
+	}
+	return Entry[V, S]{}, err
+}
+
+// landed picks the answer of a load that succeeded. A live reader gets that very
+// reading. Another gets what the cache holds by now, which is as new or newer,
+// unless it was evicted or called outdated meanwhile.
+func (c *Cache[K, V, S]) landed(t *ticket[K, V, S], want Want) Entry[V, S] {
+	if !want.Live {
+		if e, ok := c.fresh(t.key); ok {
+			e.Waited = true
+			return e
+		}
+	}
+	return t.answer
+}

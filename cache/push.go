@@ -1,0 +1,67 @@
+package cache
+
+// Push is news about a key from its source's side, not asked for.
+type Push[V any] struct {
+	// Amend returns the value with the pushed figure laid over it; it must not
+	// keep or change its argument. nil means: changed, the figure is not told.
+	Amend func(V) V
+	// Source and Sequence order pushes: one whose Sequence is not above the last
+	// of the same key and source is dropped. nil = unordered, always taken.
+	Source   string
+	Sequence *int64
+}
+
+type sequenceKey[K comparable] struct {
+	key    K
+	source string
+}
+
+// Push takes news about a key and reports whether it was applied; it was not if
+// a later one of the same source came before. It never blocks on a load.
+//
+// A load of the key that began before the push cannot overwrite it, and no
+// reader joins such a load any more [A3]. A pushed figure is answered for as long
+// as the value under it is fresh: its age is not renewed, so that the source is
+// asked as often as without pushes. A key of which nothing is known stays so.
+func (c *Cache[K, V, S]) Push(key K, p Push[V]) bool {
+	c.mu.Lock()
+	applied := c.push(key, p)
+	c.mu.Unlock()
+	if applied && c.opts.OnChange != nil {
+		c.opts.OnChange(key)
+	}
+	return applied
+}
+
+func (c *Cache[K, V, S]) push(key K, p Push[V]) bool {
+	if p.Sequence != nil {
+		k := sequenceKey[K]{key, p.Source}
+		if last, ok := c.sequences.get(k); ok && *p.Sequence <= last {
+			return false
+		}
+		c.sequences.set(k, *p.Sequence)
+	}
+	now := c.opts.Now()
+	for _, l := range []*lane[K, V, S]{c.ordinary, c.live} {
+		if t := l.flying[key]; t != nil {
+			t.outdated = true
+			t.suspect = p.Amend == nil
+			if p.Amend != nil {
+				t.amend, t.amended = p.Amend, now
+			}
+		}
+	}
+	old := c.store.get(key)
+	if old == nil {
+		return true
+	}
+	r := old.clone()
+	switch {
+	case p.Amend == nil, old.absent:
+		r.freshTo = r.loadedAt // over at once; kept for when it cannot be loaded
+	default:
+		r.value, r.pushedAt = p.Amend(old.value), now
+	}
+	c.store.set(key, r)
+	return true
+}

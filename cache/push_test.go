@@ -1,0 +1,231 @@
+package cache_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hisgate/hisgate/cache"
+)
+
+func figure(v int) cache.Push[int] {
+	return cache.Push[int]{Amend: func(int) int { return v }}
+}
+
+func sequenced(v int, source string, n int64) cache.Push[int] {
+	p := figure(v)
+	p.Source, p.Sequence = source, &n
+	return p
+}
+
+func TestAPushedFigureIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		loaded := s.read(t, "a")
+		time.Sleep(time.Second)
+		s.Push("a", figure(4))
+		e := s.read(t, "a")
+		wantValue(t, e, 4)
+		if !e.AsOf().Equal(time.Now()) || e.Stamp != loaded.Stamp || !e.LoadedAt.Equal(loaded.LoadedAt) {
+			t.Errorf("got %+v; the load under it must stay what it was", e)
+		}
+		wantCalls(t, s, 1)
+	})
+}
+
+func TestAPushDoesNotRenewTheAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		for range 12 {
+			s.read(t, "a")
+			time.Sleep(time.Second)
+			s.Push("a", figure(4))
+		}
+		wantCalls(t, s, 2)
+	})
+}
+
+func TestChangedMeansReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		s.read(t, "a")
+		s.set("a", 3)
+		s.Push("a", cache.Push[int]{})
+		wantValue(t, s.read(t, "a"), 3)
+		wantCalls(t, s, 2)
+	})
+}
+
+// [A3] What was on its way when the push came cannot undo it.
+func TestAPushOutdatesALoadInFlight(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		push      cache.Push[int]
+		shown     int  // once the outdated load has landed
+		loadAgain bool // for a reader who comes then
+	}{
+		{"absolute figure", figure(2), 2, false},
+		{"changed, re-read", cache.Push[int]{}, 1, true},
+	} {
+		for _, warm := range []bool{true, false} {
+			name := tc.name + ", key not cached"
+			if warm {
+				name = tc.name + ", key cached"
+			}
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newSource(t, nil)
+					if warm {
+						s.read(t, "a")
+						time.Sleep(time.Minute)
+					}
+					calls := s.calls()
+					go s.Get(context.Background(), "a", cache.Want{})
+					synctest.Wait() // the load is at the source and will bring 10
+					if !s.Push("a", tc.push) {
+						t.Fatal("not applied")
+					}
+					time.Sleep(100 * time.Millisecond)
+					synctest.Wait()
+					s.set("a", 1)
+					e := s.read(t, "a")
+					wantValue(t, e, tc.shown)
+					wantExtra := 1
+					if tc.loadAgain {
+						wantExtra = 2
+					}
+					wantCalls(t, s, calls+wantExtra)
+				})
+			})
+		}
+	}
+}
+
+func TestNobodyJoinsAnOutdatedLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		go s.Get(context.Background(), "a", cache.Want{})
+		synctest.Wait()
+		before := s.stamps.Load()
+		s.Push("a", cache.Push[int]{})
+		if e := s.read(t, "a"); e.Stamp <= before {
+			t.Errorf("answered by load %d, begun before the push", e.Stamp)
+		}
+		wantCalls(t, s, 2)
+	})
+}
+
+func TestALiveReaderLearnsThatItsReadingIsOutdated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		got := make(chan entry)
+		go func() { got <- s.readLive(t, "a") }()
+		synctest.Wait()
+		s.Push("a", figure(2))
+		e := <-got
+		if !e.Outdated || e.Value != 10 {
+			t.Errorf("got %+v; a push never feeds a live reading", e)
+		}
+	})
+}
+
+func TestChangedAfterAFigureInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		go s.Get(context.Background(), "a", cache.Want{})
+		synctest.Wait()
+		s.Push("a", figure(2))
+		s.Push("a", cache.Push[int]{})
+		time.Sleep(time.Second)
+		if e, _ := s.Peek("a"); e.Value != 2 {
+			t.Errorf("kept %d, want the pushed 2", e.Value)
+		}
+		if s.Fresh("a") {
+			t.Error("fresh although called outdated")
+		}
+	})
+}
+
+func TestOlderPushesOfASourceAreDropped(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		push    cache.Push[int]
+		applied bool
+	}{
+		{"later", sequenced(1, "mq", 8), true},
+		{"the same again", sequenced(1, "mq", 7), false},
+		{"earlier", sequenced(1, "mq", 6), false},
+		{"another source counts by itself", sequenced(1, "outbox", 1), true},
+		{"without a sequence", figure(1), true},
+	} {
+		for _, cached := range []bool{true, false} {
+			t.Run(tc.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newSource(t, nil)
+					if cached {
+						s.read(t, "a")
+					}
+					s.Push("a", sequenced(5, "mq", 7))
+					if applied := s.Push("a", tc.push); applied != tc.applied {
+						t.Errorf("applied = %v", applied)
+					}
+					if !cached {
+						return // a figure without its facts is not shown
+					}
+					want := 5
+					if tc.applied {
+						want = 1
+					}
+					wantValue(t, s.read(t, "a"), want)
+				})
+			})
+		}
+	}
+}
+
+func TestAPushOfAnUnknownKeyHasItReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		s.read(t, "new")
+		s.set("new", 9)
+		s.Push("new", figure(9))
+		if e := s.read(t, "new"); e.Absent || e.Value != 9 {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+func TestAPushedFigureServesWhenTheSourceIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		s.read(t, "a")
+		s.fail(context.DeadlineExceeded)
+		time.Sleep(4 * time.Minute)
+		s.Push("a", figure(6))
+		time.Sleep(4 * time.Minute)
+		e := s.read(t, "a")
+		wantValue(t, e, 6)
+		if !e.Stale {
+			t.Error("not marked stale")
+		}
+	})
+}
+
+func TestChangesAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		s.read(t, "a")
+		synctest.Wait()
+		s.Push("a", figure(6))
+		s.Push("b", cache.Push[int]{})
+		s.Push("a", sequenced(1, "mq", 2))
+		s.Push("a", sequenced(1, "mq", 1)) // dropped
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if want := []string{"a", "a", "b", "a"}; !slices.Equal(s.changed, want) {
+			t.Errorf("told %v, want %v", s.changed, want)
+		}
+	})
+}

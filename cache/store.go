@@ -1,0 +1,91 @@
+package cache
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+)
+
+// shards is how many locks the hits are spread over.
+const shards = 16
+
+// record is a stored value. It is replaced, never changed, save for the mark
+// that someone read it.
+type record[V, S any] struct {
+	value    V
+	stamp    S
+	loadedAt time.Time
+	pushedAt time.Time
+	freshTo  time.Time // zero: outdated, to be loaded before it is answered as fresh
+	absent   bool
+	read     atomic.Bool // since it was loaded
+}
+
+func (r *record[V, S]) fresh(now time.Time) bool { return now.Before(r.freshTo) }
+
+func (r *record[V, S]) entry() Entry[V, S] {
+	return Entry[V, S]{
+		Value: r.value, Stamp: r.stamp,
+		LoadedAt: r.loadedAt, PushedAt: r.pushedAt, Absent: r.absent,
+	}
+}
+
+func (r *record[V, S]) clone() *record[V, S] {
+	c := &record[V, S]{
+		value: r.value, stamp: r.stamp, loadedAt: r.loadedAt,
+		pushedAt: r.pushedAt, freshTo: r.freshTo, absent: r.absent,
+	}
+	c.read.Store(r.read.Load())
+	return c
+}
+
+// store holds one record for a key: among the known ones or among the absent.
+type store[K comparable, V, S any] struct {
+	seed   maphash.Seed
+	known  [shards]*bounded[K, *record[V, S]]
+	absent *bounded[K, *record[V, S]]
+}
+
+func newStore[K comparable, V, S any](maxKnown, maxAbsent int) *store[K, V, S] {
+	s := &store[K, V, S]{
+		seed:   maphash.MakeSeed(),
+		absent: newBounded[K, *record[V, S]](maxAbsent),
+	}
+	for i := range s.known {
+		// Rounded down, so that the shards together keep the bound; a bound
+		// smaller than the number of shards still keeps one record in each.
+		s.known[i] = newBounded[K, *record[V, S]](maxKnown / shards)
+	}
+	return s
+}
+
+func (s *store[K, V, S]) shard(key K) *bounded[K, *record[V, S]] {
+	return s.known[maphash.Comparable(s.seed, key)%shards]
+}
+
+// get returns the key's record, nil when there is none.
+func (s *store[K, V, S]) get(key K) *record[V, S] {
+	if r, ok := s.shard(key).get(key); ok {
+		return r
+	}
+	r, _ := s.absent.get(key)
+	return r
+}
+
+func (s *store[K, V, S]) set(key K, r *record[V, S]) {
+	if r.absent {
+		s.absent.set(key, r)
+		s.shard(key).remove(key)
+		return
+	}
+	s.shard(key).set(key, r)
+	s.absent.remove(key)
+}
+
+func (s *store[K, V, S]) len() int {
+	n := s.absent.len()
+	for _, b := range s.known {
+		n += b.len()
+	}
+	return n
+}
