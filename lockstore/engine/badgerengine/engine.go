@@ -1,0 +1,181 @@
+package badgerengine
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+// dataPrefix stands before every key of the owner, metaPrefix before ours.
+const (
+	dataPrefix = 'd'
+	metaPrefix = 'm'
+)
+
+// Engine is an open folder. It is an [engine.Engine].
+type Engine struct {
+	db    *badger.DB
+	dir   string
+	epoch uint64
+
+	applying sync.Mutex // Apply calls take turns
+	calls
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// Apply implements [engine.Engine].
+func (e *Engine) Apply(writes []engine.Write) error {
+	if err := engine.CheckWrites(writes); err != nil {
+		return err
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	version, err := e.enter()
+	if err != nil {
+		return err
+	}
+	defer e.leave(version)
+
+	if err := e.commit(version+1, writes); err != nil {
+		return e.fail(err)
+	}
+	e.db.SetDiscardTs(e.advance(version + 1))
+	return nil
+}
+
+// commit makes one synced Badger transaction of the writes. Badger has copied
+// everything when it returns.
+func (e *Engine) commit(version uint64, writes []engine.Write) error {
+	size := len(writes)
+	for i := range writes {
+		size += len(writes[i].Key)
+	}
+	keys := make([]byte, 0, size) // one buffer for all the prefixed keys
+	entries := make([]badger.Entry, len(writes))
+
+	txn := e.db.NewTransactionAt(version-1, true)
+	defer txn.Discard()
+	for i := range writes {
+		start := len(keys)
+		keys = append(keys, dataPrefix)
+		keys = append(keys, writes[i].Key...)
+		key := keys[start:len(keys):len(keys)]
+		var err error
+		if writes[i].Delete {
+			err = txn.Delete(key)
+		} else {
+			entries[i].Key, entries[i].Value = key, writes[i].Value
+			err = txn.SetEntry(&entries[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return txn.CommitAt(version, nil)
+}
+
+// Get implements [engine.Engine].
+func (e *Engine) Get(key []byte) ([]byte, error) {
+	version, err := e.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer e.leave(version)
+	return e.get(version, append([]byte{dataPrefix}, key...))
+}
+
+func (e *Engine) get(version uint64, key []byte) ([]byte, error) {
+	txn := e.db.NewTransactionAt(version, false)
+	defer txn.Discard()
+	item, err := txn.Get(key)
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return nil, engine.ErrNotFound
+	case err != nil:
+		return nil, err
+	}
+	return item.ValueCopy(nil)
+}
+
+// Scan implements [engine.Engine].
+func (e *Engine) Scan(start, end []byte, fn func(key, value []byte) error) error {
+	version, err := e.enter()
+	if err != nil {
+		return err
+	}
+	defer e.leave(version)
+
+	txn := e.db.NewTransactionAt(version, false)
+	defer txn.Discard()
+	first := append([]byte{dataPrefix}, start...)
+	it := txn.NewIterator(badger.IteratorOptions{
+		// Tables without the common prefix are left alone. Values lie beside
+		// their keys: prefetching would start a goroutine for each and read
+		// nothing that is not there already.
+		Prefix: first[:1+commonPrefix(start, end)],
+	})
+	defer it.Close()
+	for it.Seek(first); it.Valid(); it.Next() {
+		item := it.Item()
+		key := item.Key()[1:]
+		if end != nil && bytes.Compare(key, end) >= 0 {
+			return nil
+		}
+		err := item.Value(func(value []byte) error { return fn(key, value) })
+		if errors.Is(err, engine.ErrStop) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commonPrefix is how many first bytes all keys of [start, end) share.
+func commonPrefix(start, end []byte) int {
+	n := 0
+	for n < len(start) && n < len(end) && start[n] == end[n] {
+		n++
+	}
+	return n
+}
+
+// Epoch implements [engine.Engine].
+func (e *Engine) Epoch() uint64 { return e.epoch }
+
+// Free implements [engine.Engine]. Of this, Badger may claim up to [Reserve]
+// without a further write.
+func (e *Engine) Free() (uint64, error) { return freeBytes(e.dir) }
+
+// Close implements [engine.Engine]. After a failed Apply it leaves everything as
+// it is and returns the failure: flushing to a disk that has just failed may
+// never end, and only the end of the process gives the folder back.
+func (e *Engine) Close() error {
+	e.closeOnce.Do(func() {
+		e.mu.Lock()
+		e.closing = true
+		if e.active == 0 {
+			close(e.idle)
+		}
+		e.mu.Unlock()
+		<-e.idle
+		if e.err != nil { // final, and nobody is left to set it
+			e.closeErr = e.err
+			return
+		}
+		e.closeErr = e.db.Close()
+	})
+	return e.closeErr
+}

@@ -1,0 +1,158 @@
+package badgerengine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+// format is the version of what this package stores. A later version that older
+// ones would misread takes a larger number.
+const format = 1
+
+// Open opens the folder, and creates it with mode 0700 if it is not there. It
+// takes the folder for this process alone, verifies the tables, replays the log
+// of an opening that was not closed, and raises the epoch durably before it
+// returns.
+//
+// Errors are [*OpenError] with one of the reasons of this package, or with what
+// Badger says.
+func Open(dir string, opts Options) (*Engine, error) {
+	if err := prepare(dir, opts); err != nil {
+		return nil, err
+	}
+	db, err := badger.OpenManaged(opts.badger(dir))
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	e := &Engine{db: db, dir: dir, calls: newCalls(db.MaxVersion())}
+	if err := e.begin(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return e, nil
+}
+
+// prepare looks at the folder before Badger touches it.
+func prepare(dir string, opts Options) error {
+	switch len(opts.EncryptionKey) {
+	case 0, 16, 24, 32:
+	default:
+		return &OpenError{
+			Dir: dir, Reason: ErrWrongKey,
+			Detail: fmt.Sprintf("it has %d bytes, 16, 24 or 32 are possible", len(opts.EncryptionKey)),
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+	}
+	name, err := remoteFS(dir)
+	if err != nil {
+		return &OpenError{Dir: dir, Reason: err}
+	}
+	if name != "" && !opts.AllowNetworkFS {
+		return &OpenError{
+			Dir: dir, Reason: ErrNetworkFS,
+			Detail: "it is on " + name + ", where locks and syncs cannot be relied on",
+		}
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock() // Badger takes the same lock next
+	if err := probe(dir); err != nil {
+		return &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+	}
+	return inspect(dir, opts)
+}
+
+// probe finds out whether files can be made in the folder.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// inUse is the error for a folder that somebody else holds.
+func inUse(dir string) error {
+	detail := "stop it first, or choose another folder"
+	if pid, err := os.ReadFile(filepath.Join(dir, "LOCK")); err == nil {
+		detail = fmt.Sprintf("process %s holds it; %s", strings.TrimSpace(string(pid)), detail)
+	}
+	return &OpenError{Dir: dir, Reason: ErrFolderInUse, Detail: detail}
+}
+
+// explain puts what Badger says when it opens into our words. Badger does not
+// wrap its causes, so some are known by their text.
+func explain(dir string, err error) error {
+	switch text := err.Error(); {
+	case errors.Is(err, badger.ErrEncryptionKeyMismatch):
+		return &OpenError{
+			Dir: dir, Reason: ErrWrongKey,
+			Detail: "the folder was made with another key, or with none",
+		}
+	case strings.Contains(text, "Cannot acquire directory lock"):
+		return inUse(dir)
+	case strings.Contains(text, "file does not exist for table"), strings.Contains(text, "checksum"):
+		return &OpenError{Dir: dir, Reason: ErrDamaged, Detail: text}
+	}
+	return &OpenError{Dir: dir, Reason: err}
+}
+
+// begin reads the format and raises the epoch.
+func (e *Engine) begin() error {
+	formatKey, epochKey := []byte{metaPrefix, '/', 'f', 'o', 'r', 'm', 'a', 't'}, []byte{metaPrefix, '/', 'e', 'p', 'o', 'c', 'h'}
+	version := e.version
+	if version > 0 {
+		found, err := e.number(formatKey)
+		if err != nil {
+			return err
+		}
+		if found != format {
+			return &OpenError{
+				Dir: e.dir, Reason: ErrFormat,
+				Detail: fmt.Sprintf("its format is %d, this version knows %d", found, format),
+			}
+		}
+		if e.epoch, err = e.number(epochKey); err != nil {
+			return err
+		}
+	}
+	e.epoch++
+
+	txn := e.db.NewTransactionAt(version, true)
+	defer txn.Discard()
+	err := errors.Join(
+		txn.Set(formatKey, binary.BigEndian.AppendUint64(nil, format)),
+		txn.Set(epochKey, binary.BigEndian.AppendUint64(nil, e.epoch)),
+		txn.CommitAt(version+1, nil),
+	)
+	if err != nil {
+		return &OpenError{Dir: e.dir, Reason: ErrNotWritable, Detail: err.Error()}
+	}
+	e.db.SetDiscardTs(e.advance(version + 1))
+	return nil
+}
+
+// number reads one of our own records.
+func (e *Engine) number(key []byte) (uint64, error) {
+	value, err := e.get(e.version, key)
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return 0, &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: fmt.Sprintf("its record %q is missing", key)}
+	case err != nil:
+		return 0, &OpenError{Dir: e.dir, Reason: err}
+	case len(value) != 8:
+		return 0, &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: fmt.Sprintf("its record %q has %d bytes", key, len(value))}
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
