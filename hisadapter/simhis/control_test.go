@@ -1,0 +1,101 @@
+package simhis_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
+)
+
+func TestControlDoesWhatTheMethodsDo(t *testing.T) {
+	c := newClock()
+	h := open(t, simhis.Config{Capabilities: able(), Now: c.now})
+	d, control := serve(t, h)
+	ctx := t.Context()
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := must[hisadapter.Capabilities](t)(control.Capabilities(ctx)); got != able() {
+		t.Errorf("capabilities %+v", got)
+	}
+	ok(control.SetDrug(ctx, simhis.Drug{ID: "new", Facts: hisadapter.Facts{Name: "新药", Price: "1.005"}}))
+	newKey := hisadapter.Key{PharmacyID: pharmacy, DrugID: "new"}
+	ok(control.SetStock(ctx, newKey, 10))
+	if got := must[int64](t)(control.Sell(ctx, newKey, 4)); got != 4 {
+		t.Errorf("sold %d", got)
+	}
+	id := must[int](t)(control.StartProgram(ctx, simhis.Program{Key: newKey, Quantity: 1, Every: time.Second}))
+	c.advance(2 * time.Second)
+	ok(control.StopProgram(ctx, id))
+	c.advance(2 * time.Second)
+	if got := onHand(t, d, newKey); got != 4 {
+		t.Errorf("on hand %d", got)
+	}
+
+	must[int](t)(control.Inject(ctx, simhis.Fault{Op: simhis.OpFreeze, What: simhis.Refuse, Kind: hisadapter.Stopped, Times: 1, Message: "停用"}))
+	_, err := d.Freeze(ctx, freezing("R1", line(drugA, 1)))
+	wantKind(t, err, hisadapter.Stopped)
+	fault := must[int](t)(control.Inject(ctx, simhis.Fault{What: simhis.BusyNow}))
+	ok(control.Disarm(ctx, fault))
+	must[int](t)(control.Inject(ctx, simhis.Fault{What: simhis.BusyNow}))
+	ok(control.ClearFaults(ctx))
+	must[hisadapter.Freeze](t)(d.Freeze(ctx, freezing("R1", line(drugA, 1))))
+	if !must[bool](t)(control.Lapse(ctx, "R1")) {
+		t.Error("nothing lapsed")
+	}
+	must[hisadapter.HISOrder](t)(d.PlaceOrder(ctx, placing("R2", line(drugA, 1))))
+	ok(control.SetPace(ctx, simhis.Pace{Limit: 3}))
+	if d := cmp.Diff(h.Books(), must[simhis.Books](t)(control.Books(ctx))); d != "" {
+		t.Errorf("books differ: %s", d)
+	}
+	if d := cmp.Diff(h.Counters(), must[simhis.Counters](t)(control.Counters(ctx))); d != "" {
+		t.Errorf("counters differ: %s", d)
+	}
+	err = control.SetPace(ctx, simhis.Pace{Limit: -3})
+	if e, is := errors.AsType[*simhis.ControlError](err); !is || e.Status != 422 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A HIS behind a Server that is down refuses connections, so that nothing can
+// have been sent; a bare Handler can only cut them.
+func TestDown(t *testing.T) {
+	h := open(t, simhis.Config{Capabilities: able()})
+	s, err := simhis.Listen(h, "127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	d := simhis.Dial(s.URL(), nil, able())
+	control := simhis.NewControl(s.ControlURL(), nil)
+	bare, _ := serve(t, h)
+	try := func(d hisadapter.Driver, no string) error {
+		_, err := d.PlaceOrder(t.Context(), placing(no, line(drugA, 1)))
+		return err
+	}
+	wantOutcome(t, try(d, "R1"), hisadapter.Done)
+	for range 2 {
+		if err := control.SetDown(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		wantOutcome(t, try(d, "R2"), hisadapter.NotSent)
+		wantOutcome(t, try(h.Driver(), "R2"), hisadapter.NotSent)
+		wantOutcome(t, try(bare, "R2"), hisadapter.Unknown)
+		if err := control.SetDown(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, d, "R2", hisadapter.None)
+	}
+	wantOutcome(t, try(d, "R3"), hisadapter.Done)
+}
