@@ -19,12 +19,10 @@ const maxAnswer = 1 << 20
 var errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
 // transport goes between the SDK, whose API host is a constant, and the network: it directs requests to the base URL,
-// bounds answers, reads them whole (so that a cut answer is no answer) and compares clocks.
+// bounds answers and reads them whole, so that a cut answer is no answer.
 type transport struct {
 	next http.RoundTripper
 	base *url.URL // nil: as the SDK addressed it
-	now  func() time.Time
-	skew *skew
 }
 
 // newHTTPClient returns a client that never follows a redirect: a signed request must not travel to another host, and a
@@ -66,7 +64,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		req.URL.Path = t.base.Path + req.URL.Path
 	}
-	sent := t.now()
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -81,7 +78,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
-	t.skew.measure(resp.Header, sent, t.now())
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return resp, nil
 }
