@@ -65,12 +65,16 @@ func (e ending) asError(ctx context.Context, op Op) error {
 func (h *HIS) serve(ctx context.Context, c *call) (reply, ending) {
 	fault, wait, ok, end := h.admit(c)
 	if !ok {
+		fault.struck()
 		return no(codeBusy, verdictOf(codeBusy).message), end
 	}
 	due := h.cfg.Now().Add(wait)
 	if !sleep(ctx, wait) {
 		h.giveUp(c, fault, due)
 		return reply{}, abandoned
+	}
+	if !fault.hangs() {
+		defer fault.struck()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +87,7 @@ func (h *HIS) serve(ctx context.Context, c *call) (reply, ending) {
 		r = no(codeBusy, verdictOf(codeBusy).message)
 	case Misconfigured:
 		r = no(codeSignature, verdictOf(codeSignature).message)
-	case TimeoutBefore, TimeoutAfter, LateApply:
+	case TimeoutBefore, TimeoutAfter, LateApply: // those that hang
 		if fault.What == TimeoutAfter {
 			c.run(now)
 		}
@@ -133,6 +137,7 @@ func (h *HIS) admit(c *call) (f Fault, wait time.Duration, ok bool, end ending) 
 // hang keeps the caller waiting, without h.mu, until it gives up.
 func (h *HIS) hang(ctx context.Context, c *call, f Fault) ending {
 	h.mu.Unlock()
+	f.struck()
 	gaveUp := !sleep(ctx, h.cfg.HangMax)
 	h.mu.Lock()
 	now := h.catchUp()
@@ -171,6 +176,10 @@ func (h *HIS) giveUp(c *call, f Fault, due time.Time) {
 func (h *HIS) leave(c *call, code string, end ending) {
 	h.inFlight--
 	h.tally.answer(c.op, code, end)
+}
+
+func (f Fault) hangs() bool {
+	return f.What == TimeoutBefore || f.What == TimeoutAfter || f.What == LateApply
 }
 
 // works reports whether the HIS does what it is asked, under this fault.

@@ -121,7 +121,8 @@ func (f Fault) wire() wireFault {
 
 func (f wireFault) fault() Fault {
 	return Fault{
-		f.Op, f.What, f.Times, f.Chance, f.HisNo, f.DrugID, hisadapter.Kind(f.Kind), f.Message, f.Apply, time.Duration(f.After),
+		Op: f.Op, What: f.What, Times: f.Times, Chance: f.Chance, HisNo: f.HisNo, DrugID: f.DrugID,
+		Kind: hisadapter.Kind(f.Kind), Message: f.Message, Apply: f.Apply, After: time.Duration(f.After),
 	}
 }
 

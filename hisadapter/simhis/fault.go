@@ -70,6 +70,17 @@ type Fault struct {
 	Message string          // the HIS's words, "" = its usual ones
 	Apply   bool            // the HIS did its work all the same
 	After   time.Duration   // of LateApply and Slow
+
+	// Struck, where set, is called once for each call that the fault struck,
+	// when the HIS did what it does and the call begins to hang or ends. Only
+	// in process.
+	Struck func()
+}
+
+func (f Fault) struck() {
+	if f.Struck != nil {
+		f.Struck()
+	}
 }
 
 // Validate returns all faults of a fault.

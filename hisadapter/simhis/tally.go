@@ -8,6 +8,8 @@ import (
 // Counters is what the HIS saw of its callers, to judge how hard they press it.
 type Counters struct {
 	Ops map[Op]OpCounters `json:"ops"`
+	// InFlight is the number of calls at work now.
+	InFlight int `json:"in_flight"`
 	// MaxInFlight is the most calls that were at work at once, those included
 	// whose callers had given up.
 	MaxInFlight int `json:"max_in_flight"`
@@ -75,7 +77,7 @@ func (h *HIS) Counters() Counters {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.catchUp()
-	out := Counters{Ops: make(map[Op]OpCounters), MaxInFlight: h.tally.most, PeakPerSecond: h.tally.peakPS}
+	out := Counters{Ops: make(map[Op]OpCounters), InFlight: h.inFlight, MaxInFlight: h.tally.most, PeakPerSecond: h.tally.peakPS}
 	for op, c := range h.tally.ops {
 		o := *c
 		o.Codes = maps.Clone(c.Codes)

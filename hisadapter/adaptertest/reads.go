@@ -1,0 +1,127 @@
+package adaptertest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter"
+)
+
+func testCapabilities(t *testing.T, r *rig) {
+	c := r.caps
+	if c.BatchSize < 1 {
+		t.Errorf("batch size %d, must be at least 1", c.BatchSize)
+	}
+	if c.DeductNeedsFreeze && !c.Freeze {
+		t.Error("a deduct needs a freeze that does not exist")
+	}
+	if c.Freeze && !c.Find {
+		t.Log("[C3] native freeze without find cannot be used")
+	}
+	ctx := t.Context()
+	for _, op := range []struct {
+		name    string
+		offered bool
+		call    func() error
+	}{
+		{"Freeze", c.Freeze, func() error { _, err := r.Freeze(ctx, r.freezing("U1", r.lines(1))); return err }},
+		{"Unfreeze", c.Freeze, func() error { return r.Unfreeze(ctx, hisadapter.UnfreezeRequest{HisNo: "U1"}) }},
+		{"FindOrder", c.Find, func() error { _, err := r.FindOrder(ctx, "U1"); return err }},
+		{"CancelOrder", c.Cancel, func() error { return r.CancelOrder(ctx, "U1", "") }},
+		{"ListOrders", c.List, func() error { _, err := r.ListOrders(ctx, r.Now()); return err }},
+	} {
+		err := op.call()
+		if errors.Is(err, hisadapter.ErrUnsupported) == op.offered {
+			t.Errorf("%s: declared %v, but answers %v", op.name, op.offered, err)
+		}
+		if !op.offered {
+			wantOutcome(t, err, hisadapter.Misconfigured)
+		}
+	}
+}
+
+// A batch has one reading for each key in the order asked, unknown drugs among
+// them, and ids come back byte for byte.
+func testReadings(t *testing.T, r *rig) {
+	unknown := hisadapter.Key{PharmacyID: r.fix.PharmacyID, DrugID: r.fix.Unknown}
+	r.SetStock(t, r.key(1), 7)
+	r.SetStock(t, r.key(2), 0)
+	r.Pass(t, r.caps.FigureLag)
+	all := []hisadapter.Key{r.key(2), unknown, r.key(0), r.key(1), r.key(0)}
+	figures := []int64{0, 0, 100, 7, 100}
+	for start := 0; start < len(all); start += r.caps.BatchSize {
+		end := min(start+r.caps.BatchSize, len(all))
+		got, err := r.QueryStock(t.Context(), all[start:end])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != end-start {
+			t.Fatalf("%d readings for %d keys", len(got), end-start)
+		}
+		for i, reading := range got {
+			key := all[start+i]
+			if reading.Key != key || reading.Unknown != (key == unknown) || reading.OnHand != figures[start+i] {
+				t.Errorf("reading %d is %+v, want key %v with %d", start+i, reading, key, figures[start+i])
+			}
+			if reading.Unknown && reading.Facts != (hisadapter.Facts{}) {
+				t.Errorf("an unknown drug has facts: %+v", reading.Facts)
+			}
+		}
+	}
+}
+
+func testReadingsFollow(t *testing.T, r *rig) {
+	r.wantFigure(t, 0, 100)
+	r.Sell(t, r.key(0), 58)
+	r.wantFigure(t, 0, 42)
+	r.SetStock(t, r.key(0), 1<<53+1)
+	r.wantFigure(t, 0, 1<<53+1)
+}
+
+// Whatever happens to a read, it never ends in a figure.
+func testReadTroubles(t *testing.T, r *rig) {
+	for _, trouble := range r.fix.Troubles {
+		if trouble == LateApply {
+			continue // nothing to apply
+		}
+		t.Run(string(trouble), func(t *testing.T) {
+			want := expectation(trouble)
+			readings, err := r.query(t, trouble)
+			wantOutcome(t, err, want.outcome)
+			if readings != nil {
+				t.Errorf("readings beside an error: %+v", readings)
+			}
+			if r.caps.Find {
+				found, err := r.find(t, trouble)
+				wantOutcome(t, err, want.outcome)
+				if found != (hisadapter.Found{}) {
+					t.Errorf("a state beside an error: %+v", found)
+				}
+			}
+			r.wantFigure(t, 0, 100)
+		})
+	}
+}
+
+func testList(t *testing.T, r *rig) {
+	if !r.caps.List {
+		return
+	}
+	today := r.Now()
+	o, err := r.place(t, "RX1", r.lines(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := r.ListOrders(t.Context(), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0].HisNo != "RX1" || list[0].OrderNo != o.OrderNo {
+		t.Errorf("listed %+v, placed %+v", list, o)
+	}
+	list, err = r.ListOrders(t.Context(), today.Add(-48*time.Hour))
+	if err != nil || len(list) != 0 {
+		t.Errorf("the day before yesterday has %+v, %v", list, err)
+	}
+}
