@@ -85,12 +85,16 @@ func control(do func(r *http.Request, body []byte) (any, error)) http.Handler {
 		if err != nil {
 			status, v = controlStatus(err), map[string]string{"error": err.Error()}
 		}
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(status)
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		_ = e.Encode(v) // a client that is gone is its own affair
+		writeControl(w, status, v)
 	})
+}
+
+func writeControl(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v) // a client that is gone is its own affair
 }
 
 func controlStatus(err error) int {

@@ -145,7 +145,9 @@ func (m *merchant) state(no string) string {
 }
 
 func (m *merchant) close(no string) (int, error) {
-	result, err := m.jsapi().CloseOrder(m.t.Context(), jsapi.CloseOrderRequest{OutTradeNo: &no, Mchid: core.String(mchID)})
+	ctx, cancel := context.WithTimeout(m.t.Context(), 5*time.Second)
+	defer cancel()
+	result, err := m.jsapi().CloseOrder(ctx, jsapi.CloseOrderRequest{OutTradeNo: &no, Mchid: core.String(mchID)})
 	if result != nil && result.Response != nil {
 		return result.Response.StatusCode, err
 	}

@@ -57,7 +57,8 @@ type Options struct {
 	CloseBurnsUnknown bool
 
 	// OnCall, if set, is called for every authentic API call, before it is applied and after (outside any lock, in the
-	// goroutine of the request). It may call any method of the Sim, for instance Pay.
+	// goroutine of the request). It may call any method of the Sim, for instance Pay. A call that a fault keeps from
+	// being applied, or applies late, is not shown.
 	OnCall func(Call)
 
 	BaseURL        string       // scheme and host of bill download links; default https://api.mch.weixin.qq.com

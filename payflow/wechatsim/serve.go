@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,10 @@ func (s *Sim) routes() http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, "/sim/") {
+			writeControl(w, http.StatusNotFound, map[string]string{"error": "no such control: " + r.Method + " " + r.URL.Path})
+			return
+		}
 		// WeChat answers an unknown path or method with an empty, unsigned 404 or 405.
 		refused := &recorder{header: http.Header{}}
 		otherwise.ServeHTTP(refused, r)
@@ -80,7 +85,7 @@ func (s *Sim) endpoint(op Op, decode decoder) http.Handler {
 		}
 		f := s.meet(op, &c)
 		w.Header().Set("Request-Id", randomHex(20))
-		s.play(w, r.Context(), key, op, c, f)
+		s.play(r.Context(), w, key, op, c, f)
 	})
 }
 
@@ -97,7 +102,7 @@ func (s *Sim) meet(op Op, c *call) Fault {
 }
 
 // play applies and answers a call as its fault will have it.
-func (s *Sim) play(w http.ResponseWriter, ctx context.Context, key signer, op Op, c call, f Fault) {
+func (s *Sim) play(ctx context.Context, w http.ResponseWriter, key signer, op Op, c call, f Fault) {
 	seen := Call{Op: op, OutTradeNo: c.outTradeNo, OutRefundNo: c.outRefundNo}
 	apply := func() answer {
 		s.opts.OnCall(seen)
@@ -205,11 +210,13 @@ func (s *Sim) pause(ctx context.Context, d time.Duration) bool {
 }
 
 func (s *Sim) write(w http.ResponseWriter, key signer, a answer, how Sign) {
+	now := s.opts.Now()
 	if !a.unsigned {
-		for name, values := range signHeader(key, a.body, s.opts.Now(), how) {
+		for name, values := range signHeader(key, a.body, now, how) {
 			w.Header()[name] = values
 		}
 	}
+	w.Header().Set("Date", now.UTC().Format(http.TimeFormat)) // a skewed Options.Now shows
 	if a.contentType != "" {
 		w.Header().Set("Content-Type", a.contentType)
 	}
