@@ -25,8 +25,8 @@ type Engine interface {
 	//
 	// Errors: [*InvalidWriteError] and [ErrClosed] mean that nothing was written
 	// and change nothing. With any other error the outcome is unknown
-	// ([*UnknownOutcomeError]) and the engine is dead: every later Apply answers
-	// the same error without touching the disk.
+	// ([*UnknownOutcomeError]) and the engine is dead: every later Apply, Get and
+	// Scan answers the same error without touching the disk.
 	Apply(writes []Write) error
 
 	// Get returns the value of the key; the slice belongs to the caller.
@@ -53,7 +53,7 @@ type Engine interface {
 	Free() (bytes uint64, err error)
 
 	// Close waits for the calls under way, then gives the storage back. What
-	// Apply acknowledged is safe with or without Close. A second Close does
-	// nothing.
+	// Apply acknowledged is safe with or without Close. A second Close answers
+	// as the first did. It must not be called from within Scan.
 	Close() error
 }

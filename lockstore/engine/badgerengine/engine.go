@@ -23,6 +23,7 @@ type Engine struct {
 	epoch uint64
 
 	applying sync.Mutex // Apply calls take turns
+	wal      wal        // under applying
 	calls
 
 	closeOnce sync.Once
@@ -47,16 +48,16 @@ func (e *Engine) Apply(writes []engine.Write) error {
 	}
 	defer e.leave(version)
 
-	if err := e.commit(version+1, writes); err != nil {
+	if err := e.commit(version+1, dataPrefix, writes); err != nil {
 		return e.fail(err)
 	}
 	e.db.SetDiscardTs(e.advance(version + 1))
 	return nil
 }
 
-// commit makes one synced Badger transaction of the writes. Badger has copied
-// everything when it returns.
-func (e *Engine) commit(version uint64, writes []engine.Write) error {
+// commit makes one Badger transaction of the writes, and makes it durable. Badger
+// has copied everything when it returns.
+func (e *Engine) commit(version uint64, prefix byte, writes []engine.Write) error {
 	size := len(writes)
 	for i := range writes {
 		size += len(writes[i].Key)
@@ -68,7 +69,7 @@ func (e *Engine) commit(version uint64, writes []engine.Write) error {
 	defer txn.Discard()
 	for i := range writes {
 		start := len(keys)
-		keys = append(keys, dataPrefix)
+		keys = append(keys, prefix)
 		keys = append(keys, writes[i].Key...)
 		key := keys[start:len(keys):len(keys)]
 		var err error
@@ -82,7 +83,10 @@ func (e *Engine) commit(version uint64, writes []engine.Write) error {
 			return err
 		}
 	}
-	return txn.CommitAt(version, nil)
+	if err := txn.CommitAt(version, nil); err != nil {
+		return err
+	}
+	return e.wal.sync()
 }
 
 // Get implements [engine.Engine].
@@ -175,7 +179,7 @@ func (e *Engine) Close() error {
 			e.closeErr = e.err
 			return
 		}
-		e.closeErr = e.db.Close()
+		e.closeErr = errors.Join(e.db.Close(), e.wal.close())
 	})
 	return e.closeErr
 }

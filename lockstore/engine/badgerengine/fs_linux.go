@@ -10,39 +10,43 @@ func remoteFS(dir string) (string, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return "", err
 	}
-	switch uint32(st.Type) { //nolint:gosec // the magic numbers are 32 bits wide; 32-bit systems sign-extend them
+	return remoteName(uint32(st.Type)), nil // 32-bit systems extend the sign
+}
+
+func remoteName(magic uint32) string {
+	switch magic {
 	case unix.NFS_SUPER_MAGIC:
-		return "NFS", nil
+		return "NFS"
 	case unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC:
-		return "SMB/CIFS", nil
+		return "SMB/CIFS"
 	case unix.FUSE_SUPER_MAGIC:
-		return "FUSE", nil
+		return "FUSE"
 	case unix.V9FS_MAGIC:
-		return "9P", nil
+		return "9P"
 	case unix.CEPH_SUPER_MAGIC:
-		return "Ceph", nil
+		return "Ceph"
 	case unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC:
-		return "AFS", nil
+		return "AFS"
 	case unix.CODA_SUPER_MAGIC:
-		return "Coda", nil
+		return "Coda"
 	case unix.NCP_SUPER_MAGIC:
-		return "NCP", nil
+		return "NCP"
 	case unix.OCFS2_SUPER_MAGIC:
-		return "OCFS2", nil
+		return "OCFS2"
 	case 0x01161970:
-		return "GFS2", nil
+		return "GFS2"
 	case 0x0bd00bd0:
-		return "Lustre", nil
+		return "Lustre"
 	case 0x47504653:
-		return "GPFS", nil
+		return "GPFS"
 	case 0x19830326:
-		return "BeeGFS", nil
+		return "BeeGFS"
 	case 0x786f4256:
-		return "a VirtualBox shared folder", nil
+		return "a VirtualBox shared folder"
 	case 0xbacbacbc:
-		return "a VMware shared folder", nil
+		return "a VMware shared folder"
 	default:
-		return "", nil
+		return ""
 	}
 }
 
@@ -52,5 +56,5 @@ func freeBytes(dir string) (uint64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return st.Bavail * uint64(st.Bsize), nil //nolint:gosec // a block size is positive
+	return st.Bavail * uint64(st.Bsize), nil
 }

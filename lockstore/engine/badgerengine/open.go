@@ -34,7 +34,7 @@ func Open(dir string, opts Options) (*Engine, error) {
 	}
 	e := &Engine{db: db, dir: dir, calls: newCalls(db.MaxVersion())}
 	if err := e.begin(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, e.db.Close(), e.wal.close())
 	}
 	return e, nil
 }
@@ -56,21 +56,50 @@ func prepare(dir string, opts Options) error {
 	if err != nil {
 		return &OpenError{Dir: dir, Reason: err}
 	}
-	if name != "" && !opts.AllowNetworkFS {
-		return &OpenError{
-			Dir: dir, Reason: ErrNetworkFS,
-			Detail: "it is on " + name + ", where locks and syncs cannot be relied on",
-		}
+	if err := refuseRemote(dir, name, opts); err != nil {
+		return err
 	}
 	unlock, err := lockFolder(dir)
 	if err != nil {
 		return err
 	}
 	defer unlock() // Badger takes the same lock next
-	if err := probe(dir); err != nil {
+	if err := errors.Join(probe(dir), syncLogs(dir)); err != nil {
 		return &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	return inspect(dir, opts)
+}
+
+// syncLogs makes durable what the logs hold. A process that was killed in the
+// middle of an Apply may have left a transaction in the kernel's memory only.
+// Badger will show it, the owner will build on it: from now on it must stay.
+func syncLogs(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseRemote refuses a folder on the file system of that name, unless it is
+// local ("") or the owner insists [B8].
+func refuseRemote(dir, name string, opts Options) error {
+	if name == "" || opts.AllowNetworkFS {
+		return nil
+	}
+	return &OpenError{
+		Dir: dir, Reason: ErrNetworkFS,
+		Detail: "it is on " + name + ", where locks and syncs cannot be relied on",
+	}
 }
 
 // probe finds out whether files can be made in the folder.
@@ -108,11 +137,19 @@ func explain(dir string, err error) error {
 	return &OpenError{Dir: dir, Reason: err}
 }
 
+// The keys of our own records.
+const (
+	formatKey = "/format"
+	epochKey  = "/epoch"
+)
+
 // begin reads the format and raises the epoch.
 func (e *Engine) begin() error {
-	formatKey, epochKey := []byte{metaPrefix, '/', 'f', 'o', 'r', 'm', 'a', 't'}, []byte{metaPrefix, '/', 'e', 'p', 'o', 'c', 'h'}
+	if err := e.wal.open(e.dir); err != nil {
+		return &OpenError{Dir: e.dir, Reason: ErrNotWritable, Detail: err.Error()}
+	}
 	version := e.version
-	if version > 0 {
+	if version > 0 { // not a new folder
 		found, err := e.number(formatKey)
 		if err != nil {
 			return err
@@ -128,14 +165,10 @@ func (e *Engine) begin() error {
 		}
 	}
 	e.epoch++
-
-	txn := e.db.NewTransactionAt(version, true)
-	defer txn.Discard()
-	err := errors.Join(
-		txn.Set(formatKey, binary.BigEndian.AppendUint64(nil, format)),
-		txn.Set(epochKey, binary.BigEndian.AppendUint64(nil, e.epoch)),
-		txn.CommitAt(version+1, nil),
-	)
+	err := e.commit(version+1, metaPrefix, []engine.Write{
+		{Key: []byte(formatKey), Value: binary.BigEndian.AppendUint64(nil, format)},
+		{Key: []byte(epochKey), Value: binary.BigEndian.AppendUint64(nil, e.epoch)},
+	})
 	if err != nil {
 		return &OpenError{Dir: e.dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
@@ -144,8 +177,8 @@ func (e *Engine) begin() error {
 }
 
 // number reads one of our own records.
-func (e *Engine) number(key []byte) (uint64, error) {
-	value, err := e.get(e.version, key)
+func (e *Engine) number(key string) (uint64, error) {
+	value, err := e.get(e.version, append([]byte{metaPrefix}, key...))
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return 0, &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: fmt.Sprintf("its record %q is missing", key)}

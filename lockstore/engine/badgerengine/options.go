@@ -49,7 +49,7 @@ const (
 
 func (o Options) badger(dir string) badger.Options {
 	b := badger.DefaultOptions(dir).
-		WithSyncWrites(true).
+		WithSyncWrites(badgerSyncs).
 		WithDetectConflicts(false). // one writer
 		WithMetricsEnabled(false).  // expvar is global
 		WithCompression(options.None).

@@ -1,8 +1,8 @@
 package memengine
 
 // FailNext makes the Apply that comes next, or the one that is in its Sync, fail
-// as told. That is the end of this opening: later Applies answer the same error.
-// Reads still show what was durable before.
+// as told. That is the end of this opening: it answers the same error from then
+// on.
 func (e *Engine) FailNext(f Fault) {
 	d := e.disk
 	d.mu.Lock()
@@ -42,7 +42,7 @@ func (e *Engine) crash(keep bool) *Engine {
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e.err == nil && !keep {
+	if e.dead == nil && !keep {
 		d.inFlight = nil
 	}
 	e.end(unknown(ErrCrashed), ErrCrashed)

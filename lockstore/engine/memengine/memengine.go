@@ -64,8 +64,8 @@ type Engine struct {
 	turn  chan struct{} // one token: Apply calls take turns; a channel, so that waiting is durable in a bubble
 
 	// Guarded by disk.mu.
-	err  error // why this opening takes no more writes
-	over error // why it cannot be read either: closed or crashed
+	dead error // what Apply answers: failed, closed or crashed
+	over error // what the others answer
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -108,8 +108,8 @@ func (e *Engine) begin(writes []engine.Write) error {
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e.err != nil {
-		return e.err
+	if e.dead != nil {
+		return e.dead
 	}
 	if err := engine.CheckWrites(writes); err != nil {
 		return err
@@ -132,8 +132,8 @@ func (e *Engine) finish() error {
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e.err != nil { // crashed; the crash has decided what stays
-		return e.err
+	if e.dead != nil { // crashed; the crash has decided what stays
+		return e.dead
 	}
 	fault := d.fault
 	d.fault = nil
@@ -145,8 +145,9 @@ func (e *Engine) finish() error {
 	case !fault.Kept:
 		d.inFlight = nil
 	}
-	e.err = unknown(fault.Err)
-	return e.err
+	e.dead = unknown(fault.Err)
+	e.over = e.dead
+	return e.dead
 }
 
 // Get implements [engine.Engine].
@@ -175,8 +176,7 @@ func (e *Engine) Scan(start, end []byte, fn func(key, value []byte) error) error
 	return err
 }
 
-// snapshot is what readers may see: an opening that is dead of a failed Apply
-// still reads, a closed or crashed one does not.
+// snapshot is what readers may see.
 func (e *Engine) snapshot() (*node, error) {
 	d := e.disk
 	d.mu.Lock()
@@ -195,9 +195,6 @@ func (e *Engine) Free() (uint64, error) {
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e.over != nil {
-		return 0, e.over
-	}
 	return d.free, d.freeErr
 }
 
@@ -214,7 +211,7 @@ func (e *Engine) Close() error {
 
 // end takes the disk from this opening, under disk.mu. A batch that is still in
 // flight turns up at the next opening.
-func (e *Engine) end(err, over error) {
+func (e *Engine) end(dead, over error) {
 	d := e.disk
 	if d.current != e {
 		return
@@ -224,7 +221,7 @@ func (e *Engine) end(err, over error) {
 		d.inFlight = nil
 	}
 	d.current = nil
-	e.err, e.over = err, over
+	e.dead, e.over = dead, over
 }
 
 func clone(b []byte) []byte { return append([]byte{}, b...) }
