@@ -1,0 +1,38 @@
+// Package guard stands between hisgate and a HIS, so that neither hurts the
+// other. A Guard is a hisadapter.Driver around any driver.
+//
+//	call ─► paused? ─► breaker open? ─► queue ─► slot + token ─► breaker ─► driver
+//	            │            │            │ by class, bounded        │         │
+//	            ▼            ▼            ▼                          ▼         ▼
+//	      Misconfigured   NotSent      NotSent                    NotSent   outcome
+//	                                                                           │
+//	          ▲────────── backoff, within the retry budget ◄───────────────────┘
+//
+// A read is tried again after Busy, NotSent and Unknown. A write is tried again
+// only after Busy and NotSent, when the HIS has certainly done nothing; after
+// Unknown the resolver asks FindOrder instead.
+//
+// # Classes
+//
+// Confirm > ClientRelease > Freeze, LiveCheck > Query > ExpiryRelease > Refresh.
+// The caller names the class with WithClass. The next free slot goes to the
+// highest class that waits, but each class has a minimum share of the turns, so
+// that none starves. One slot is Confirm's alone [C5].
+//
+// # Slots after a timeout
+//
+// A call that timed out still occupies the HIS. Its slot stays taken until the
+// driver brings a definite answer after all, or for busy_after_timeout, so that
+// the HIS never sees more calls than it was promised (I7).
+//
+// # Breaker
+//
+//	closed ──failure ratio or slow ratio──► open ──open_for──► half-open
+//	  ▲                                      ▲                     │
+//	  └───────── probes succeeded ───────────┼─────────────────────┤
+//	                                         └──── a probe failed ─┘
+//
+// Half-open probes are reads. A write that comes then first lets a read of its
+// own drug go ahead, and is NotSent if that fails. Refused, Find and
+// Misconfigured are answers of a HIS in good health, and no failures.
+package guard
