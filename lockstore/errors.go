@@ -16,6 +16,8 @@ var (
 	ErrNotSettled        = errors.New("the last attempt is not settled at the HIS")
 	ErrDiskReserve       = errors.New("the disk is nearly full; only confirm, release and callbacks are taken")
 	ErrTooManyLocks      = errors.New("too many records for this principal")
+	// ErrClosed: the ledger or its committer was closed; nothing was done.
+	ErrClosed = errors.New("the ledger is closed")
 	// ErrOutcomeUnknown: the write may or may not be durable. The process ends
 	// after it; the caller repeats with the same order_no.
 	ErrOutcomeUnknown = errors.New("the ledger could not make the record durable; its outcome is unknown")
@@ -53,3 +55,16 @@ func (e *StaleReadingError) Error() string {
 type InvalidError struct{ Field, Reason string }
 
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Reason }
+
+// FaultError refuses an event that cannot happen in the lock's state: a bug of
+// the caller, or a HIS that contradicts itself. It is logged, and nothing changes.
+type FaultError struct {
+	ID     ID
+	Status Status // 0 = there is no such lock
+	Event  EventKind
+}
+
+func (e *FaultError) Error() string {
+	return fmt.Sprintf("event %s cannot happen to lock %s attempt %d in status %s",
+		e.Event, e.ID.OrderNo, e.ID.Attempt, e.Status)
+}

@@ -33,10 +33,70 @@ const (
 	EvCancelled     // the HIS order was cancelled
 )
 
+// String returns the event's name as it stands in logs, histories and metrics.
+func (k EventKind) String() string {
+	switch k {
+	case EvLock:
+		return "lock"
+	case EvConfirm:
+		return "confirm"
+	case EvRelease:
+		return "release"
+	case EvClock:
+		return "clock"
+	case EvOwnerRelease:
+		return "owner_release"
+	case EvOwnerKeep:
+		return "owner_keep"
+	case EvFreezeDone:
+		return "freeze_done"
+	case EvFreezeRefused:
+		return "freeze_refused"
+	case EvFreezeNone:
+		return "freeze_none"
+	case EvFreezeLapsed:
+		return "freeze_lapsed"
+	case EvOrderPlaced:
+		return "order_placed"
+	case EvOrderRefused:
+		return "order_refused"
+	case EvOrderNone:
+		return "order_none"
+	case EvNotDone:
+		return "not_done"
+	case EvUnknown:
+		return "unknown"
+	case EvUnfreezeDone:
+		return "unfreeze_done"
+	case EvWatchFrozen:
+		return "watch_frozen"
+	case EvWatchClear:
+		return "watch_clear"
+	case EvCase:
+		return "case"
+	case EvApplied:
+		return "applied"
+	case EvNotApplied:
+		return "not_applied"
+	case EvCancelled:
+		return "cancelled"
+	default:
+		return "invalid"
+	}
+}
+
+// The HIS operations, as Event.Op names them.
+const (
+	OpFreeze     = "Freeze"
+	OpUnfreeze   = "Unfreeze"
+	OpPlaceOrder = "PlaceOrder"
+	OpFindOrder  = "FindOrder"
+)
+
 // Event is one thing that happened to an attempt.
 type Event struct {
 	Kind          EventKind
-	Op            string // the HIS operation that spoke: Freeze, Unfreeze, PlaceOrder, FindOrder
+	Op            string // the HIS operation that spoke: OpFreeze, OpUnfreeze, OpPlaceOrder, OpFindOrder
 	HISLockID     string
 	FreezeExpires time.Time
 	HISOrderNo    string

@@ -1,0 +1,70 @@
+// Package lockstore is the ledger: it holds stock for orders, so that Σ taken
+// never exceeds what the HIS had. It judges in memory, makes every judgement
+// durable before it is answered, and asks the HIS nothing itself: the gateway
+// does, and tells the ledger what came of it.
+//
+// # A lock
+//
+// A lock is one attempt of an order: a quantity of each of its drugs in one
+// pharmacy, all or nothing.
+//
+//	        Lock, HIS freezes           freeze done
+//	(none) ───────────────────► PENDING ───────────► LOCKED ─────────────┐
+//	   │                         │    │                ▲  │ Confirm       │ Release,
+//	   │ Lock, no freeze         │    │ released       │  ▼               │ expire_time
+//	   ├─────────────────────────┼────┼─ meanwhile ────┘ CONFIRMING        │
+//	   │                         │    │                   │  │ order       │
+//	   │ Release: a tombstone    │    │     refused,      │  │ placed      │
+//	   │                 refused,│    │     cancelled     │  ▼             │
+//	   │                   none, │    │  ┌────────────────┘ CONFIRMED      │
+//	   │                   lapsed│    ▼  ▼                                 │
+//	   │                         │  RELEASING ◄── where the HIS froze ─────┤
+//	   │                         ▼    │ unfrozen, lapsed, none             │
+//	   └───────────────────────► RELEASED ◄── where it did not ────────────┘
+//
+// The table of status × event stands in transition.go, and nothing else changes
+// a status. PENDING, CONFIRMING and RELEASING are intents: they are durable
+// before the HIS is asked. A call whose outcome is not known leaves the status
+// and marks the lock Unknown; only a verified word of the HIS, or a person, ends
+// that. A "none" is believed after a grace time only. What only a person can
+// settle is a case: CaseReason says why, and Work leaves the lock alone.
+//
+// A lock that is CONFIRMING is never released by the clock [B3]. A lock with an
+// owner is never released by the clock at all: its owner is asked [B6].
+//
+// # Availability
+//
+//	available = on-hand − holds that the reading cannot know of − safety stock,
+//	            floored to the drug's multiple, never below 0
+//
+// A reading cannot know of a hold
+//
+//   - before the HIS deducts: never;
+//   - once it is CONFIRMED: until a reading whose stamp is later than the
+//     acknowledgement and which began at least figure_lag after it [A2] [A4];
+//   - where figures are net of freezes [A6], and while the HIS holds a freeze
+//     for it: until such a reading after the freeze's acknowledgement, and again
+//     from the freeze's end less a margin [A7].
+//
+// Stamps come from the ledger and are taken before a reading is queued; wall
+// clocks order nothing. Per key the ledger remembers what it dropped holds
+// against and refuses older readings [A1]; a CONFIRMED hold that no reading came
+// for is dropped when every usable reading would know of it [A5].
+//
+// Safety stock limits new unpaid locks only [A8]. A check for an order that
+// holds a lock counts older holds only [A9].
+//
+// # Durability
+//
+// One mutex judges. What a command writes is appended to the group commit under
+// that mutex, so that records become durable in the order of judgement, and the
+// command returns when its own are. A command that writes nothing, a repeat, a
+// refusal, a read, returns when everything judged before it is durable [B2].
+// When a commit fails, waiters and all later commands get ErrOutcomeUnknown: the
+// memory is never trusted again, and the process is to end.
+//
+// On disk an active lock is one key. In memory there are the active locks, with
+// holds, timers and counters computed from them, and the tombstones, which are
+// bounded. Ended locks are read from the disk. After an opening, whatever may
+// have been under way at the HIS is Unknown [B4].
+package lockstore

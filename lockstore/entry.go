@@ -1,0 +1,193 @@
+package lockstore
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// entry is an active attempt in memory: what judging needs, beside the record
+// as it is stored. The full Lock is decoded when it is asked for, so that a
+// million of them fit, and so that what a command works on is always a copy.
+type entry struct {
+	id        ID
+	principal string
+	status    Status
+	settled   bool
+	hasCase   bool
+	rec       []byte // never written to
+	created   time.Time
+	gone      bool // no longer in memory; lists that cannot delete look here
+
+	holds []hold
+
+	due       timer
+	expire    time.Time // what due was computed from
+	alarm     timer
+	alarmTime time.Time // what alarm was computed from
+	alarmOn   bool      // the alarm has gone off: the freeze counts as lapsed, or a look is due
+
+	unknown      bool
+	unknownSince time.Duration
+
+	queued     bool // in the work list
+	prev, next *entry
+}
+
+// lock decodes the entry's record. Records in memory were encoded here or
+// decoded once already, so they cannot be garbled.
+func (e *entry) lock() *Lock {
+	l, err := decodeLock(e.rec)
+	if err != nil {
+		panic("lockstore: a record in memory is garbled: " + err.Error())
+	}
+	return l
+}
+
+// admit puts a lock that was just made or restored into the memory. Its order
+// among its kind is that of its creation.
+func (l *Ledger) admit(lock *Lock, rec []byte, m moment) *entry {
+	e := &entry{
+		id: lock.ID(), principal: lock.Principal, created: lock.CreatedAt,
+		holds: make([]hold, len(lock.Items)),
+	}
+	e.due.of, e.alarm.of = e, e
+	for i, it := range lock.Items {
+		k := Key{lock.PharmacyID, it.DrugID}
+		s := l.stocks[k]
+		if s == nil {
+			s = &stock{key: k}
+			l.stocks[k] = s
+		}
+		h := &e.holds[i]
+		h.owner, h.units = e, it.Quantity
+		s.join(h)
+	}
+	l.active[e.id] = e
+	list := l.orders[e.id.OrderNo]
+	i := sort.Search(len(list), func(i int) bool { return list[i].id.Attempt > e.id.Attempt })
+	l.orders[e.id.OrderNo] = slices.Insert(list, i, e)
+	l.holders[e.principal]++
+	l.made.add(e)
+	l.update(e, lock, rec, m, false)
+	return e
+}
+
+// update brings the memory of an entry in line with its new record. acked says
+// that the HIS has just acknowledged a freeze.
+func (l *Ledger) update(e *entry, lock *Lock, rec []byte, m moment, acked bool) {
+	l.stats.count(e, -1)
+	wasConfirmed := e.status == Confirmed
+	e.status, e.rec, e.settled, e.hasCase = lock.Status, rec, lock.Settled(), lock.CaseReason != ""
+	l.stats.count(e, 1)
+
+	l.setDue(e, lock, m)
+	l.setAlarm(e, lock, m)
+	l.setUnknown(e, lock, m)
+	l.setHolds(e, l.policy.counts(lock, e.alarmOn), m, acked)
+	if e.status == Confirmed && !wasConfirmed {
+		l.confirmed.add(e, after(m.mono, l.policy.MaxStale+l.policy.FigureLag))
+	}
+	l.setWork(e, lock)
+}
+
+// dismiss takes an attempt out of the memory; it has ended, and lives on disk.
+func (l *Ledger) dismiss(e *entry) {
+	l.stats.count(e, -1)
+	l.wheel.stop(&e.due)
+	l.alarms.stop(&e.alarm)
+	delete(l.unknown, e)
+	l.work.remove(e)
+	for i := range e.holds {
+		e.holds[i].stock.leave(&e.holds[i])
+	}
+	delete(l.active, e.id)
+	list := l.orders[e.id.OrderNo]
+	list = slices.DeleteFunc(list, func(o *entry) bool { return o == e })
+	if len(list) == 0 {
+		delete(l.orders, e.id.OrderNo)
+	} else {
+		l.orders[e.id.OrderNo] = list
+	}
+	if l.holders[e.principal]--; l.holders[e.principal] == 0 {
+		delete(l.holders, e.principal)
+	}
+	l.made.remove(e)
+	e.gone = true
+}
+
+// setDue sets the expiry timer from the record, once for each expire_time, so
+// that expiry goes by elapsed time.
+func (l *Ledger) setDue(e *entry, lock *Lock, m moment) {
+	expires := lock.Status == Locked || lock.Status == Pending && !lock.ReleaseWanted
+	switch {
+	case !expires:
+		l.wheel.stop(&e.due)
+		e.expire = time.Time{}
+	case !lock.ExpireTime.Equal(e.expire):
+		e.expire = lock.ExpireTime
+		l.wheel.set(&e.due, after(m.mono, lock.ExpireTime.Sub(m.wall)))
+		if l.wheel.first() == &e.due {
+			l.signal()
+		}
+	}
+}
+
+// setAlarm sets the one other timer: the end of a freeze less the margin, or the
+// next look at a freeze that was given up.
+func (l *Ledger) setAlarm(e *entry, lock *Lock, m moment) {
+	var at time.Time
+	switch lock.Status {
+	case Locked, Confirming, Releasing:
+		if lock.Word == WordFrozen && !lock.FreezeExpires.IsZero() {
+			at = lock.FreezeExpires.Add(-l.policy.FreezeMargin)
+		}
+	case Released:
+		at = lock.WatchAt
+	}
+	switch {
+	case at.IsZero():
+		l.alarms.stop(&e.alarm)
+		e.alarmTime, e.alarmOn = at, false
+	case !at.Equal(e.alarmTime):
+		e.alarmTime = at
+		if e.alarmOn = !at.After(m.wall); e.alarmOn {
+			l.alarms.stop(&e.alarm)
+			return
+		}
+		l.alarms.set(&e.alarm, after(m.mono, at.Sub(m.wall)))
+	}
+}
+
+// alarmed lets an alarm that has come take effect.
+func (l *Ledger) alarmed(e *entry) {
+	e.alarmOn = true
+	lock := e.lock()
+	l.setHolds(e, l.policy.counts(lock, true), moment{}, false)
+	l.setWork(e, lock)
+}
+
+// setUnknown keeps the age of an unknown outcome by the monotonic clock.
+func (l *Ledger) setUnknown(e *entry, lock *Lock, m moment) {
+	switch {
+	case !lock.Unknown:
+		delete(l.unknown, e)
+	case !e.unknown || lock.UnknownSince.Equal(m.wall):
+		e.unknownSince = m.mono
+		l.unknown[e] = struct{}{}
+	}
+	e.unknown = lock.Unknown
+}
+
+// retime computes the timers again from the wall clock, as the opening does.
+func (l *Ledger) retime(m moment) {
+	for _, e := range l.active {
+		lock := e.lock()
+		e.expire, e.alarmTime = time.Time{}, time.Time{}
+		l.setDue(e, lock, m)
+		l.setAlarm(e, lock, m)
+		l.setHolds(e, l.policy.counts(lock, e.alarmOn), m, false)
+		l.setWork(e, lock)
+	}
+	l.signal()
+}

@@ -1,0 +1,197 @@
+package lockstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+	"github.com/hisgate/hisgate/lockstore/internal/tlv"
+)
+
+// Open reads the active locks from the committer's engine and returns a ledger
+// that goes on with them. Holds, timers and counters are computed from the
+// records. A PENDING, CONFIRMING or RELEASING lock, and a LOCKED one whose
+// freeze had lapsed, is Unknown from now on: a call to the HIS may have been
+// under way when the last process ended [B4]. Figures lag from now on [A4].
+//
+// Open blocks while it reads, which costs what is active. The caller makes sure
+// that no other ledger uses the engine. Errors: bad options, all at once; a
+// record that cannot be read; ctx's.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("opening the ledger: %w", err)
+	}
+	l := &Ledger{
+		opts: o, policy: o.Policy, clock: o.Clock, log: o.Logger, disk: o.Committer,
+		epoch:    o.Committer.Engine().Epoch(),
+		changed:  make(chan struct{}, 1),
+		active:   make(map[ID]*entry),
+		orders:   make(map[string][]*entry),
+		stocks:   make(map[Key]*stock),
+		graves:   make(map[string]*graveyard),
+		holders:  make(map[string]int),
+		unknown:  make(map[*entry]struct{}),
+		mornings: make(map[Key]morning),
+	}
+	cases, err := l.restore(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening the ledger: %w", err)
+	}
+	if o.OnCase != nil {
+		for _, lock := range cases {
+			o.OnCase(lock)
+		}
+	}
+	return l, nil
+}
+
+// restore fills the memory from the disk. It returns the locks that came to need
+// a person by the opening itself.
+func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := moment{wall: plain(l.clock.Now()), mono: l.clock.Mono()}
+	locks, err := l.readActive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := l.readClock()
+	if err != nil {
+		return nil, err
+	}
+	for _, lock := range locks {
+		if lock.UpdatedAt.After(latest) {
+			latest = lock.UpdatedAt
+		}
+		if lock.CreatedAt.After(l.created) {
+			l.created = lock.CreatedAt
+		}
+	}
+	l.watch.start(m.wall, m.mono, latest)
+	if latest.After(l.created) {
+		l.created = latest // a lock that has ended may be as young as this
+	}
+	l.stored = latest
+	for _, lock := range locks {
+		if l.interrupt(lock, m) {
+			cases = append(cases, *lock)
+		}
+		l.admit(lock, encodeLock(lock), m)
+	}
+	if err := l.readTombstones(); err != nil {
+		return nil, err
+	}
+	if err := l.readMornings(); err != nil {
+		return nil, err
+	}
+	l.signal()
+	return cases, nil
+}
+
+func (l *Ledger) readActive(ctx context.Context) ([]*Lock, error) {
+	var locks []*Lock
+	err := l.disk.Engine().Scan([]byte(prefixActive), prefixEnd(prefixActive), func(k, rec []byte) error {
+		if len(locks)%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		lock, err := decodeLock(rec)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", k, err)
+		}
+		locks = append(locks, lock)
+		return nil
+	})
+	slices.SortFunc(locks, func(a, b *Lock) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return locks, err
+}
+
+// interrupt marks what may have been under way when the last process ended. It
+// reports whether that makes a case.
+func (l *Ledger) interrupt(lock *Lock, m moment) bool {
+	switch lock.Status {
+	case Pending, Releasing:
+	case Confirming:
+		// The order is sent once the freeze that it needs is recorded.
+		needsFreeze := lock.Freeze || l.policy.DeductNeedsFreeze
+		lock.OrderSent = lock.OrderSent || !needsFreeze || lock.Word == WordFrozen
+	case Locked:
+		if !needsFreezeAgain(lock, lapsedBy(lock, &l.policy, m)) {
+			return false
+		}
+	default:
+		return false
+	}
+	lock.Unknown, lock.UnknownSince = true, m.wall
+	if !l.policy.Find && lock.CaseReason == "" {
+		lock.CaseReason = cannotFind
+		return true
+	}
+	return false
+}
+
+// lapsedBy reports whether a lock's freeze is over, or nearly, by the wall clock.
+func lapsedBy(lock *Lock, p *Policy, m moment) bool {
+	return !lock.FreezeExpires.IsZero() && !lock.FreezeExpires.Add(-p.FreezeMargin).After(m.wall)
+}
+
+func (l *Ledger) readClock() (time.Time, error) {
+	rec, err := l.disk.Engine().Get([]byte(keyClock))
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	}
+	var t time.Time
+	r := tlv.NewReader(rec)
+	for r.Next() {
+		if r.Field() == 1 {
+			t = r.Time()
+		}
+	}
+	if r.Err() != nil {
+		return time.Time{}, fmt.Errorf("the stored clock: %w", r.Err())
+	}
+	return t, nil
+}
+
+func (l *Ledger) readTombstones() error {
+	var tombs []*Lock
+	err := l.disk.Engine().Scan([]byte(prefixTombstone), prefixEnd(prefixTombstone), func(k, rec []byte) error {
+		lock, err := decodeLock(rec)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", k, err)
+		}
+		tombs = append(tombs, lock)
+		return nil
+	})
+	slices.SortFunc(tombs, func(a, b *Lock) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	for _, t := range tombs {
+		g := l.graves[t.Principal]
+		if g == nil {
+			g = &graveyard{graves: make(map[string]time.Time)}
+			l.graves[t.Principal] = g
+		}
+		g.add(t.OrderNo, t.CreatedAt)
+		l.stats.Tombstones++
+	}
+	return err
+}
+
+func (l *Ledger) readMornings() error {
+	return l.disk.Engine().Scan([]byte(prefixMorning), prefixEnd(prefixMorning), func(k, rec []byte) error {
+		pharmacy, drug, err := parsePairKey(prefixMorning, k)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", k, err)
+		}
+		first, err := decodeMorning(rec)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", k, err)
+		}
+		l.mornings[Key{pharmacy, drug}] = first
+		return nil
+	})
+}

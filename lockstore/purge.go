@@ -1,0 +1,116 @@
+package lockstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+// Purge forgets up to limit ended locks and tombstones that are older than the
+// retention, oldest first, and returns how many. While the clock is in doubt it
+// does nothing. All attempts of an order go together, so that a number at the
+// HIS is not given out twice. It blocks until that is durable.
+//
+// Errors: ErrOutcomeUnknown, ErrClosed, or ctx's.
+func (l *Ledger) Purge(ctx context.Context, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	if err := l.unusable(); err != nil {
+		l.mu.Unlock()
+		return 0, err
+	}
+	m := l.tick()
+	if l.watch.err() != nil {
+		l.mu.Unlock()
+		return 0, nil
+	}
+	tombs, t := l.purgeTombstones(m, limit)
+	from := l.purged
+	l.mu.Unlock()
+	if err := l.await(ctx, t); err != nil {
+		return 0, err
+	}
+	ended, err := l.purgeEnded(ctx, m, from, limit-tombs)
+	return tombs + ended, err
+}
+
+func (l *Ledger) purgeTombstones(m moment, limit int) (n int, t engine.Ticket) {
+	cut := m.wall.Add(-l.opts.Retention)
+	for principal, g := range l.graves {
+		for n < limit {
+			old, ok := g.oldest()
+			if !ok || old.at.After(cut) {
+				break
+			}
+			t = l.append(m, l.exhume(principal, old.orderNo)...)
+			n++
+		}
+	}
+	return n, t
+}
+
+// purgeEnded walks the index from where the last purge ended, so that it does
+// not walk again over what was deleted.
+func (l *Ledger) purgeEnded(ctx context.Context, m moment, from []byte, limit int) (int, error) {
+	cut := m.wall.Add(-l.opts.Retention)
+	if from == nil {
+		from = []byte(prefixIndex)
+	}
+	var old [][]byte
+	err := l.disk.Engine().Scan(from, indexStart(nil, cut), func(k, _ []byte) error {
+		if len(old) >= limit || ctx.Err() != nil {
+			return engine.ErrStop
+		}
+		old = append(old, bytes.Clone(k))
+		return nil
+	})
+	if err != nil {
+		return 0, l.readError(err)
+	}
+	n, advance := 0, true
+	var last engine.Ticket
+	for _, k := range old {
+		t, deleted, err := l.purgeOne(m, k)
+		if err != nil {
+			return n, err
+		}
+		if deleted {
+			n++
+			last = t
+		} else {
+			advance = false // it is looked at again
+		}
+		if advance {
+			l.mu.Lock()
+			l.purged = append(k, 0)
+			l.mu.Unlock()
+		}
+	}
+	return n, l.await(ctx, last)
+}
+
+// purgeOne deletes one ended attempt with its index, unless an attempt of its
+// order has ended, or lives, within the retention.
+func (l *Ledger) purgeOne(m moment, key []byte) (t engine.Ticket, deleted bool, err error) {
+	_, id, err := parseIndexKey(key)
+	if err != nil {
+		return t, false, fmt.Errorf("key %q: %w", key, err)
+	}
+	p, err := l.readPast(id.OrderNo, true)
+	if err != nil {
+		return t, false, err
+	}
+	cut := m.wall.Add(-l.opts.Retention)
+	young := slices.ContainsFunc(p.locks, func(lock *Lock) bool { return lock.UpdatedAt.After(cut) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if young || len(l.orders[id.OrderNo])+len(l.ended.now[id.OrderNo])+len(l.ended.last[id.OrderNo]) > 0 {
+		return t, false, nil
+	}
+	return l.append(m, deleteWrite(key), deleteWrite(attemptKey(prefixEnded, id))), true, nil
+}

@@ -1,0 +1,207 @@
+package lockstore
+
+import "time"
+
+// The cells of the table about freezes, and the looks at those given up.
+
+// Looks at a given-up freeze that may turn up after all: so long after the one
+// before.
+var watches = [...]time.Duration{10 * time.Minute, time.Hour, 24 * time.Hour}
+
+// froze takes over what the HIS acknowledged.
+func (c *change) froze() {
+	l, e := c.lock, &c.event
+	if e.HISLockID != "" {
+		l.HISLockID = e.HISLockID
+	}
+	l.FreezeExpires = e.FreezeExpires
+	if l.FreezeExpires.IsZero() && c.policy.FreezeTTL > 0 {
+		l.FreezeExpires = plain(c.now.Add(c.policy.FreezeTTL))
+	}
+	if !l.strayOrder() {
+		l.Word = WordFrozen
+	}
+}
+
+func freezeHeld(c *change) (bool, error) {
+	c.froze()
+	c.known()
+	if c.lock.ReleaseWanted {
+		c.lock.Status = Releasing
+	} else {
+		c.lock.Status = Locked
+	}
+	return true, nil
+}
+
+func freezeAgain(c *change) (bool, error) {
+	c.froze()
+	c.known()
+	return true, nil
+}
+
+// freezeForOrder: the order may be placed now. A freeze that was only found says
+// nothing about an order that may be under way.
+func freezeForOrder(c *change) (bool, error) {
+	c.froze()
+	if !c.orderInDoubt() {
+		c.known()
+	}
+	return true, nil
+}
+
+// orderInDoubt: PlaceOrder may still be applied, so only a word about the order
+// itself settles the unknown.
+func (c *change) orderInDoubt() bool {
+	l := c.lock
+	return l.Status == Confirming && l.Unknown && l.OrderSent
+}
+
+// freezeToUndo: a freeze of an attempt that is on its way out or over.
+func freezeToUndo(c *change) (bool, error) {
+	c.froze()
+	c.known()
+	c.watch(0)
+	return true, nil
+}
+
+func refusePending(c *change) (bool, error) {
+	l := c.lock
+	doubted := !c.policy.IdempotentByHisNo && l.doubted()
+	if !l.ReleaseWanted {
+		l.Cause = ByHIS
+		if len(c.event.Shortages) > 0 {
+			l.Cause = ForShortage
+		}
+	}
+	l.Shortages = c.event.Shortages
+	c.known()
+	if doubted {
+		// An earlier call may be what took the stock that this one was refused.
+		c.giveUp()
+	} else {
+		l.Status = Released
+	}
+	return true, nil
+}
+
+// doubted reports whether the outcome of a call was ever unknown.
+func (l *Lock) doubted() bool {
+	if l.Unknown {
+		return true
+	}
+	for i := range l.History {
+		if k := l.History[i].Event; k == EvUnknown || k == EvFreezeNone {
+			return true
+		}
+	}
+	return false
+}
+
+// refuseHeld: a freeze that lapsed, or was about to, could not be taken again.
+func refuseHeld(c *change) (bool, error) {
+	c.lock.Cause = ByHIS
+	c.lock.Shortages = c.event.Shortages
+	c.known()
+	c.giveBack(c.lock.Word == WordFrozen)
+	return true, nil
+}
+
+func refuseConfirming(c *change) (bool, error) {
+	if c.lock.OrderSent {
+		c.caseFor("the freeze lapsed and was refused while the order may have been placed")
+		return true, nil
+	}
+	return refuseHeld(c)
+}
+
+// noneFrozen: the HIS says that it never heard of the freeze. After an unknown
+// call that is believed only when the grace time is over.
+func noneFrozen(c *change) (bool, error) {
+	l := c.lock
+	if l.Unknown && !c.graceOver {
+		return false, nil
+	}
+	if l.Status == Released && !l.Unknown && l.Word != WordFrozen {
+		return false, nil
+	}
+	doubted := l.Unknown
+	if !l.strayOrder() {
+		l.Word = WordNone
+	}
+	if !c.orderInDoubt() {
+		c.known()
+	}
+	switch {
+	case l.Status == Releasing, l.Status == Pending && l.ReleaseWanted:
+		c.giveUp()
+	case l.Status == Released && doubted:
+		c.watch(len(watches))
+	}
+	return true, nil
+}
+
+// lapsed: the HIS let the freeze run out by itself.
+func lapsed(c *change) (bool, error) {
+	l := c.lock
+	if l.Status == Released && !l.Unknown && l.Word != WordFrozen {
+		return false, nil
+	}
+	if c.orderInDoubt() && c.event.Op == OpFindOrder && !c.graceOver {
+		return false, nil
+	}
+	if !l.strayOrder() {
+		l.Word = WordLapsed
+	}
+	c.known()
+	if l.Status == Releasing || l.Status == Pending && l.ReleaseWanted {
+		l.Status = Released
+	}
+	return true, nil
+}
+
+func unfrozen(c *change) (bool, error) {
+	l := c.lock
+	if l.Status == Released && !l.Unknown && l.Word != WordFrozen {
+		return false, nil
+	}
+	if !l.strayOrder() {
+		l.Word = WordReleased
+	}
+	c.known()
+	l.Status = Released
+	return true, nil
+}
+
+// unfrozenEarly: somebody gave the stock back behind our back.
+func unfrozenEarly(c *change) (bool, error) {
+	c.lock.Word = WordReleased
+	if !c.orderInDoubt() {
+		c.known()
+	}
+	c.caseFor("the HIS says that the stock was given back, and nobody here asked for it")
+	return true, nil
+}
+
+func watchClear(c *change) (bool, error) {
+	if c.lock.Watch == 0 {
+		return false, nil
+	}
+	c.watch(c.lock.Watch - 1)
+	return true, nil
+}
+
+// giveUp ends an attempt on a "none": nothing is frozen as far as the HIS knows,
+// and it is looked at again in case a lost call arrives late.
+func (c *change) giveUp() {
+	c.lock.Status = Released
+	c.watch(len(watches))
+}
+
+func (c *change) watch(looks int) {
+	c.lock.Watch = looks
+	c.lock.WatchAt = time.Time{}
+	if looks > 0 {
+		c.lock.WatchAt = c.now.Add(watches[len(watches)-looks])
+	}
+}

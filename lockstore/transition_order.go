@@ -1,0 +1,123 @@
+package lockstore
+
+// The cells of the table about the HIS order, and what a person says of either.
+
+func placed(c *change) (bool, error) {
+	l := c.lock
+	l.Word = WordDeducted
+	l.OrderSent = true
+	l.HISOrderNo = c.event.HISOrderNo
+	l.Status = Confirmed
+	c.known()
+	return true, nil
+}
+
+// placedEarly: the HIS holds an order that this attempt never sent, or had given
+// up. It is not settled until a person says what became of it [D1].
+func placedEarly(c *change) (bool, error) {
+	c.lock.Word = WordDeducted
+	c.lock.HISOrderNo = c.event.HISOrderNo
+	c.known()
+	c.caseFor("the HIS has deducted for a lock that is " + c.lock.Status.String())
+	return true, nil
+}
+
+func orderRefused(c *change) (bool, error) {
+	c.lock.Cause = ByHIS
+	c.lock.Shortages = c.event.Shortages
+	c.giveBackOrder()
+	return true, nil
+}
+
+// orderNone: "none" permits a repeat only where a duplicate is refused [C1].
+func orderNone(c *change) (bool, error) {
+	if c.lock.Unknown && !c.graceOver {
+		return false, nil
+	}
+	if !c.policy.IdempotentByHisNo {
+		c.caseFor("the HIS knows no order, and would not refuse a duplicate if it was asked again")
+		return true, nil
+	}
+	c.known()
+	return true, nil
+}
+
+func cancelled(c *change) (bool, error) {
+	c.lock.Cause = ByCancelation
+	c.giveBackOrder()
+	c.lock.Word = WordCancelled
+	return true, nil
+}
+
+func cancelledLater(c *change) (bool, error) {
+	if !c.lock.CancelledAt.IsZero() {
+		return false, nil
+	}
+	c.lock.CancelledAt = c.now
+	c.lock.Word = WordCancelled
+	c.lock.CaseReason = ""
+	return true, nil
+}
+
+// undone: the order that was found where none was sent is gone again, by a
+// cancellation or by a person's word.
+func undone(c *change) (bool, error) {
+	l := c.lock
+	l.HISOrderNo = ""
+	l.Word = WordCancelled
+	l.CaseReason = ""
+	c.known()
+	return true, nil
+}
+
+// Persons.
+
+// applied: a person looked at the HIS, and it had applied what we asked for.
+func applied(c *change) (bool, error) {
+	l := c.lock
+	c.known()
+	switch {
+	case l.Status == Confirming, l.Status == Released, l.strayOrder():
+		if c.event.HISOrderNo != "" {
+			l.HISOrderNo = c.event.HISOrderNo
+		}
+		l.Word = WordDeducted
+		l.OrderSent = true
+		l.Status = Confirmed
+	case l.Status == Pending:
+		return freezeHeld(c)
+	default: // RELEASING
+		l.Word = WordReleased
+		l.Status = Released
+	}
+	return true, nil
+}
+
+// notApplied: a person looked at the HIS, and it had not.
+func notApplied(c *change) (bool, error) {
+	l := c.lock
+	if l.strayOrder() {
+		return undone(c)
+	}
+	switch l.Status {
+	case Pending:
+		c.known()
+		if !l.ReleaseWanted {
+			l.Cause = ByPerson
+		}
+		c.giveUp()
+	case Confirming:
+		l.Cause = ByPerson
+		c.giveBackOrder()
+	default: // go on as before; RELEASING asks the HIS again
+		c.known()
+		l.CaseReason = ""
+	}
+	return true, nil
+}
+
+// closeCase: a person looked, and all is well.
+func closeCase(c *change) (bool, error) {
+	c.lock.CaseReason = ""
+	return true, nil
+}
