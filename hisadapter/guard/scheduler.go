@@ -68,7 +68,9 @@ func (d *scheduler) acquire(ctx context.Context, c Class) *Rejection {
 
 	select {
 	case <-w.granted:
-		return nil
+		if ctx.Err() == nil {
+			return nil
+		}
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
@@ -84,6 +86,7 @@ func (d *scheduler) acquire(ctx context.Context, c Class) *Rejection {
 		}
 	} else {
 		// The slot came in the same moment: hand it on.
+		d.turns[c]--
 		d.free(c)
 	}
 	return &Rejection{Cause: cause, Class: c, Err: context.Cause(ctx)}
