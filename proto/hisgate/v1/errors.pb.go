@@ -31,92 +31,132 @@ const (
 	// INVALID_ARGUMENT, 400. A field breaks its rule; google.rpc.BadRequest
 	// names the fields.
 	Reason_INVALID_FIELD Reason_Code = 1
+	// INVALID_ARGUMENT, 400. The request_id was used for another request.
+	Reason_REQUEST_REUSED Reason_Code = 2
 	// UNAUTHENTICATED, 401. No credential, or one that is not valid.
-	Reason_UNAUTHENTICATED Reason_Code = 2
+	Reason_UNAUTHENTICATED Reason_Code = 3
 	// PERMISSION_DENIED, 403. The caller's roles do not permit the method, or
 	// a field of the request (an amount without the role pricing).
-	Reason_PERMISSION_DENIED Reason_Code = 3
+	Reason_PERMISSION_DENIED Reason_Code = 4
 	// NOT_FOUND, 404. No such lock, order or case, or it belongs to another
 	// principal.
-	Reason_NOT_FOUND Reason_Code = 4
-	// NOT_FOUND, 404. The HIS does not know this drug in this pharmacy.
-	Reason_UNKNOWN_DRUG Reason_Code = 5
+	Reason_NOT_FOUND Reason_Code = 5
+	// NOT_FOUND, 404. The HIS does not know this drug in this pharmacy. When an
+	// order or a lock names the drug, FAILED_PRECONDITION, 400.
+	Reason_UNKNOWN_DRUG Reason_Code = 6
 	// FAILED_PRECONDITION, 400. The stock does not suffice and nothing is held;
 	// the Shortages detail says by how much.
-	Reason_STOCK_INSUFFICIENT Reason_Code = 10
+	Reason_STOCK_INSUFFICIENT Reason_Code = 7
 	// FAILED_PRECONDITION, 400. The lock of this order_no was released, or a
 	// Release came before the Lock.
-	Reason_LOCK_ENDED Reason_Code = 11
+	Reason_LOCK_ENDED Reason_Code = 8
 	// FAILED_PRECONDITION, 400. The lock is PENDING: whether the HIS holds the
 	// stock is being found out. Ask again.
-	Reason_LOCK_PENDING Reason_Code = 12
+	Reason_LOCK_PENDING Reason_Code = 9
 	// FAILED_PRECONDITION, 400. The HIS deducted the stock; it cannot be
 	// released any more.
-	Reason_ALREADY_CONFIRMED Reason_Code = 13
+	Reason_ALREADY_CONFIRMED Reason_Code = 10
 	// FAILED_PRECONDITION, 400. The HIS refused. The metadata of the ErrorInfo
 	// carry his_code and his_message as the HIS gave them.
-	Reason_HIS_REFUSED Reason_Code = 14
-	// FAILED_PRECONDITION, 400. The amount does not agree with the price at the
-	// HIS now.
-	Reason_PRICE_CHANGED Reason_Code = 15
+	Reason_HIS_REFUSED Reason_Code = 11
+	// FAILED_PRECONDITION, 400. An amount does not agree with the price at the HIS
+	// now; the PriceGaps detail says which.
+	Reason_PRICE_CHANGED Reason_Code = 12
 	// FAILED_PRECONDITION, 400. A quantity is not a whole multiple of the step
 	// in which the drug is sold.
-	Reason_NOT_DIVISIBLE Reason_Code = 16
+	Reason_NOT_DIVISIBLE Reason_Code = 13
 	// FAILED_PRECONDITION, 400. This hisgate runs the stock half alone
 	// (payment.enabled: false).
-	Reason_PAYMENT_DISABLED Reason_Code = 17
-	// FAILED_PRECONDITION, 400. The HIS does not sell this drug now.
-	Reason_DRUG_STOPPED Reason_Code = 18
-	// FAILED_PRECONDITION, 400. The order's status does not permit the method.
-	Reason_ORDER_STATE Reason_Code = 19
-	// FAILED_PRECONDITION, 400. PrepayOrder names another payer, appid, method
-	// or description than the order has already.
-	Reason_PREPAY_MISMATCH Reason_Code = 20
-	// FAILED_PRECONDITION, 400. Too little time is left before the pay deadline
-	// to begin a payment.
-	Reason_DEADLINE_NEAR Reason_Code = 21
-	// FAILED_PRECONDITION, 400. The refund is not possible: more than is left
-	// to refund, too late, or the HIS may still deduct the stock.
-	Reason_REFUND_NOT_POSSIBLE Reason_Code = 22
+	Reason_PAYMENT_DISABLED Reason_Code = 14
+	// FAILED_PRECONDITION, 400. The HIS does not sell a drug now.
+	Reason_STOPPED Reason_Code = 15
+	// FAILED_PRECONDITION, 400. No amount was given, and the HIS tells no price.
+	Reason_PRICE_UNKNOWN Reason_Code = 16
+	// FAILED_PRECONDITION, 400. The total is less than 1 fen or more than this
+	// hisgate takes.
+	Reason_AMOUNT_OUT_OF_RANGE Reason_Code = 17
+	// FAILED_PRECONDITION, 400. The last attempt of this order_no is not settled
+	// at the HIS: it may still be applied there. Ask again.
+	Reason_LOCK_UNSETTLED Reason_Code = 18
+	// FAILED_PRECONDITION, 400. The held stock was lost before the payment.
+	Reason_LOCK_LOST Reason_Code = 19
+	// FAILED_PRECONDITION, 400. The HIS lets its freeze lapse before a payment
+	// could end.
+	Reason_FREEZE_TOO_SHORT Reason_Code = 20
+	// FAILED_PRECONDITION, 400. WeChat refused the prepay for good.
+	Reason_PREPAY_REFUSED Reason_Code = 21
+	// FAILED_PRECONDITION, 400. PrepayOrder names another payer, appid or method
+	// than the order has already.
+	Reason_OTHER_PAYER Reason_Code = 22
+	// FAILED_PRECONDITION, 400. Nobody has said yet how the patient pays.
+	Reason_PAYMENT_MISSING Reason_Code = 23
+	// FAILED_PRECONDITION, 400. Less than a minute is left before the pay
+	// deadline.
+	Reason_TOO_LATE Reason_Code = 24
+	// FAILED_PRECONDITION, 400. The pay deadline has passed.
+	Reason_DEADLINE Reason_Code = 25
+	// FAILED_PRECONDITION, 400. The order was cancelled.
+	Reason_CANCELLED Reason_Code = 26
+	// FAILED_PRECONDITION, 400. The order is past the point where it can be paid.
+	Reason_NOT_PAYABLE Reason_Code = 27
+	// FAILED_PRECONDITION, 400. A paid order cannot be cancelled; ask for a
+	// refund when it is fulfilled.
+	Reason_ALREADY_PAID Reason_Code = 28
+	// FAILED_PRECONDITION, 400. Nothing was paid, so nothing can be refunded.
+	Reason_NOT_PAID Reason_Code = 29
+	// FAILED_PRECONDITION, 400. A refund of this order is under way; one at a
+	// time.
+	Reason_REFUND_IN_PROGRESS Reason_Code = 30
+	// FAILED_PRECONDITION, 400. More than is left of what was paid.
+	Reason_REFUND_TOO_MUCH Reason_Code = 31
+	// FAILED_PRECONDITION, 400. A refund was sent: the money may be on its way
+	// back already.
+	Reason_REFUND_SENT Reason_Code = 32
+	// FAILED_PRECONDITION, 400. The order is fulfilled: say so (`fulfilled`) to
+	// refund it in spite of that.
+	Reason_FULFILLED_REFUND Reason_Code = 33
+	// FAILED_PRECONDITION, 400. The HIS has the order; fulfilment cannot be
+	// tried again.
+	Reason_WAS_FULFILLED Reason_Code = 34
 	// FAILED_PRECONDITION, 400. The case does not allow this verb now; see
 	// Case.allowed_verbs.
-	Reason_VERB_NOT_ALLOWED Reason_Code = 23
+	Reason_VERB_NOT_ALLOWED Reason_Code = 35
 	// ALREADY_EXISTS, 409. The order_no is in use for other items, another
 	// pharmacy, amount or payer, or by another principal.
-	Reason_ORDER_NO_REUSED Reason_Code = 30
+	Reason_ORDER_NO_REUSED Reason_Code = 36
 	// ABORTED, 409. The HIS is being asked to deduct. Release or retry after
 	// that is settled.
-	Reason_CONFIRM_IN_PROGRESS Reason_Code = 40
+	Reason_CONFIRM_IN_PROGRESS Reason_Code = 37
 	// ABORTED, 409. The record changed since the etag was read. Read it again.
-	Reason_ETAG_MISMATCH Reason_Code = 41
-	// ABORTED, 409. The order is paid and being fulfilled; it cannot be
-	// cancelled now. Ask again when it is FULFILLED or REFUNDED.
-	Reason_ALREADY_PAID Reason_Code = 42
+	Reason_ETAG_MISMATCH Reason_Code = 38
+	// ABORTED, 409. The order is paid and the HIS is being asked; wait for the
+	// outcome.
+	Reason_BEING_FULFILLED Reason_Code = 39
 	// UNAVAILABLE, 503. What was asked may or may not have happened. hisgate is
 	// finding out: repeat with the same order_no.
-	Reason_OUTCOME_UNKNOWN Reason_Code = 50
+	Reason_OUTCOME_UNKNOWN Reason_Code = 40
 	// UNAVAILABLE, 503. The HIS cannot be asked now; nothing happened.
-	Reason_HIS_UNAVAILABLE Reason_Code = 51
+	Reason_HIS_UNAVAILABLE Reason_Code = 41
 	// UNAVAILABLE, 503. The HIS refuses our calls as such (signature,
 	// permission, parameters). Nothing happened; an operator has been alerted.
-	Reason_HIS_MISCONFIGURED Reason_Code = 52
+	Reason_HIS_MISCONFIGURED Reason_Code = 42
 	// UNAVAILABLE, 503. hisgate runs on a restored folder and is comparing it
 	// with HIS and WeChat Pay before it takes new work.
-	Reason_RECOVERING Reason_Code = 53
+	Reason_RECOVERING Reason_Code = 43
 	// UNAVAILABLE, 503. WeChat Pay cannot be asked now. The request is stored
 	// and will be repeated where the order still wants it.
-	Reason_PAY_UNAVAILABLE Reason_Code = 54
+	Reason_PAY_UNAVAILABLE Reason_Code = 44
 	// UNAVAILABLE, 503. The disk is nearly full: only Confirm, Release and
 	// callbacks are taken.
-	Reason_DISK_RESERVE Reason_Code = 55
+	Reason_DISK_RESERVE Reason_Code = 45
 	// UNAVAILABLE, 503. hisgate is shutting down.
-	Reason_SHUTTING_DOWN Reason_Code = 56
+	Reason_SHUTTING_DOWN Reason_Code = 46
 	// RESOURCE_EXHAUSTED, 429. Too many requests, waiters, streams or records
 	// of this caller.
-	Reason_RATE_LIMITED Reason_Code = 60
+	Reason_RATE_LIMITED Reason_Code = 47
 	// INTERNAL, 500. A fault of hisgate. The message says no cause; the log has
 	// it under the same request id.
-	Reason_INTERNAL Reason_Code = 70
+	Reason_INTERNAL Reason_Code = 48
 )
 
 // Enum value maps for Reason_Code.
@@ -124,72 +164,104 @@ var (
 	Reason_Code_name = map[int32]string{
 		0:  "CODE_UNSPECIFIED",
 		1:  "INVALID_FIELD",
-		2:  "UNAUTHENTICATED",
-		3:  "PERMISSION_DENIED",
-		4:  "NOT_FOUND",
-		5:  "UNKNOWN_DRUG",
-		10: "STOCK_INSUFFICIENT",
-		11: "LOCK_ENDED",
-		12: "LOCK_PENDING",
-		13: "ALREADY_CONFIRMED",
-		14: "HIS_REFUSED",
-		15: "PRICE_CHANGED",
-		16: "NOT_DIVISIBLE",
-		17: "PAYMENT_DISABLED",
-		18: "DRUG_STOPPED",
-		19: "ORDER_STATE",
-		20: "PREPAY_MISMATCH",
-		21: "DEADLINE_NEAR",
-		22: "REFUND_NOT_POSSIBLE",
-		23: "VERB_NOT_ALLOWED",
-		30: "ORDER_NO_REUSED",
-		40: "CONFIRM_IN_PROGRESS",
-		41: "ETAG_MISMATCH",
-		42: "ALREADY_PAID",
-		50: "OUTCOME_UNKNOWN",
-		51: "HIS_UNAVAILABLE",
-		52: "HIS_MISCONFIGURED",
-		53: "RECOVERING",
-		54: "PAY_UNAVAILABLE",
-		55: "DISK_RESERVE",
-		56: "SHUTTING_DOWN",
-		60: "RATE_LIMITED",
-		70: "INTERNAL",
+		2:  "REQUEST_REUSED",
+		3:  "UNAUTHENTICATED",
+		4:  "PERMISSION_DENIED",
+		5:  "NOT_FOUND",
+		6:  "UNKNOWN_DRUG",
+		7:  "STOCK_INSUFFICIENT",
+		8:  "LOCK_ENDED",
+		9:  "LOCK_PENDING",
+		10: "ALREADY_CONFIRMED",
+		11: "HIS_REFUSED",
+		12: "PRICE_CHANGED",
+		13: "NOT_DIVISIBLE",
+		14: "PAYMENT_DISABLED",
+		15: "STOPPED",
+		16: "PRICE_UNKNOWN",
+		17: "AMOUNT_OUT_OF_RANGE",
+		18: "LOCK_UNSETTLED",
+		19: "LOCK_LOST",
+		20: "FREEZE_TOO_SHORT",
+		21: "PREPAY_REFUSED",
+		22: "OTHER_PAYER",
+		23: "PAYMENT_MISSING",
+		24: "TOO_LATE",
+		25: "DEADLINE",
+		26: "CANCELLED",
+		27: "NOT_PAYABLE",
+		28: "ALREADY_PAID",
+		29: "NOT_PAID",
+		30: "REFUND_IN_PROGRESS",
+		31: "REFUND_TOO_MUCH",
+		32: "REFUND_SENT",
+		33: "FULFILLED_REFUND",
+		34: "WAS_FULFILLED",
+		35: "VERB_NOT_ALLOWED",
+		36: "ORDER_NO_REUSED",
+		37: "CONFIRM_IN_PROGRESS",
+		38: "ETAG_MISMATCH",
+		39: "BEING_FULFILLED",
+		40: "OUTCOME_UNKNOWN",
+		41: "HIS_UNAVAILABLE",
+		42: "HIS_MISCONFIGURED",
+		43: "RECOVERING",
+		44: "PAY_UNAVAILABLE",
+		45: "DISK_RESERVE",
+		46: "SHUTTING_DOWN",
+		47: "RATE_LIMITED",
+		48: "INTERNAL",
 	}
 	Reason_Code_value = map[string]int32{
 		"CODE_UNSPECIFIED":    0,
 		"INVALID_FIELD":       1,
-		"UNAUTHENTICATED":     2,
-		"PERMISSION_DENIED":   3,
-		"NOT_FOUND":           4,
-		"UNKNOWN_DRUG":        5,
-		"STOCK_INSUFFICIENT":  10,
-		"LOCK_ENDED":          11,
-		"LOCK_PENDING":        12,
-		"ALREADY_CONFIRMED":   13,
-		"HIS_REFUSED":         14,
-		"PRICE_CHANGED":       15,
-		"NOT_DIVISIBLE":       16,
-		"PAYMENT_DISABLED":    17,
-		"DRUG_STOPPED":        18,
-		"ORDER_STATE":         19,
-		"PREPAY_MISMATCH":     20,
-		"DEADLINE_NEAR":       21,
-		"REFUND_NOT_POSSIBLE": 22,
-		"VERB_NOT_ALLOWED":    23,
-		"ORDER_NO_REUSED":     30,
-		"CONFIRM_IN_PROGRESS": 40,
-		"ETAG_MISMATCH":       41,
-		"ALREADY_PAID":        42,
-		"OUTCOME_UNKNOWN":     50,
-		"HIS_UNAVAILABLE":     51,
-		"HIS_MISCONFIGURED":   52,
-		"RECOVERING":          53,
-		"PAY_UNAVAILABLE":     54,
-		"DISK_RESERVE":        55,
-		"SHUTTING_DOWN":       56,
-		"RATE_LIMITED":        60,
-		"INTERNAL":            70,
+		"REQUEST_REUSED":      2,
+		"UNAUTHENTICATED":     3,
+		"PERMISSION_DENIED":   4,
+		"NOT_FOUND":           5,
+		"UNKNOWN_DRUG":        6,
+		"STOCK_INSUFFICIENT":  7,
+		"LOCK_ENDED":          8,
+		"LOCK_PENDING":        9,
+		"ALREADY_CONFIRMED":   10,
+		"HIS_REFUSED":         11,
+		"PRICE_CHANGED":       12,
+		"NOT_DIVISIBLE":       13,
+		"PAYMENT_DISABLED":    14,
+		"STOPPED":             15,
+		"PRICE_UNKNOWN":       16,
+		"AMOUNT_OUT_OF_RANGE": 17,
+		"LOCK_UNSETTLED":      18,
+		"LOCK_LOST":           19,
+		"FREEZE_TOO_SHORT":    20,
+		"PREPAY_REFUSED":      21,
+		"OTHER_PAYER":         22,
+		"PAYMENT_MISSING":     23,
+		"TOO_LATE":            24,
+		"DEADLINE":            25,
+		"CANCELLED":           26,
+		"NOT_PAYABLE":         27,
+		"ALREADY_PAID":        28,
+		"NOT_PAID":            29,
+		"REFUND_IN_PROGRESS":  30,
+		"REFUND_TOO_MUCH":     31,
+		"REFUND_SENT":         32,
+		"FULFILLED_REFUND":    33,
+		"WAS_FULFILLED":       34,
+		"VERB_NOT_ALLOWED":    35,
+		"ORDER_NO_REUSED":     36,
+		"CONFIRM_IN_PROGRESS": 37,
+		"ETAG_MISMATCH":       38,
+		"BEING_FULFILLED":     39,
+		"OUTCOME_UNKNOWN":     40,
+		"HIS_UNAVAILABLE":     41,
+		"HIS_MISCONFIGURED":   42,
+		"RECOVERING":          43,
+		"PAY_UNAVAILABLE":     44,
+		"DISK_RESERVE":        45,
+		"SHUTTING_DOWN":       46,
+		"RATE_LIMITED":        47,
+		"INTERNAL":            48,
 	}
 )
 
@@ -379,56 +451,189 @@ func (x *Shortages) GetShortages() []*Shortage {
 	return nil
 }
 
+// PriceGap is a figure of the caller that the price at the HIS contradicts, in
+// fen.
+type PriceGap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The drug; empty when it is the sum of the drugs.
+	DrugId string `protobuf:"bytes,1,opt,name=drug_id,json=drugId,proto3" json:"drug_id,omitempty"`
+	// What the caller gave.
+	GivenFen int64 `protobuf:"varint,2,opt,name=given_fen,json=givenFen,proto3" json:"given_fen,omitempty"`
+	// What it is by the price at the HIS.
+	HisFen        int64 `protobuf:"varint,3,opt,name=his_fen,json=hisFen,proto3" json:"his_fen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PriceGap) Reset() {
+	*x = PriceGap{}
+	mi := &file_hisgate_v1_errors_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PriceGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PriceGap) ProtoMessage() {}
+
+func (x *PriceGap) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_errors_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PriceGap.ProtoReflect.Descriptor instead.
+func (*PriceGap) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_errors_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PriceGap) GetDrugId() string {
+	if x != nil {
+		return x.DrugId
+	}
+	return ""
+}
+
+func (x *PriceGap) GetGivenFen() int64 {
+	if x != nil {
+		return x.GivenFen
+	}
+	return 0
+}
+
+func (x *PriceGap) GetHisFen() int64 {
+	if x != nil {
+		return x.HisFen
+	}
+	return 0
+}
+
+// PriceGaps is the error detail of PRICE_CHANGED.
+type PriceGaps struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The figures that do not agree.
+	Gaps          []*PriceGap `protobuf:"bytes,1,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PriceGaps) Reset() {
+	*x = PriceGaps{}
+	mi := &file_hisgate_v1_errors_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PriceGaps) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PriceGaps) ProtoMessage() {}
+
+func (x *PriceGaps) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_errors_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PriceGaps.ProtoReflect.Descriptor instead.
+func (*PriceGaps) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_errors_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PriceGaps) GetGaps() []*PriceGap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
 var File_hisgate_v1_errors_proto protoreflect.FileDescriptor
 
 const file_hisgate_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17hisgate/v1/errors.proto\x12\n" +
-	"hisgate.v1\"\x9d\x05\n" +
-	"\x06Reason\"\x92\x05\n" +
+	"hisgate.v1\"\xbf\a\n" +
+	"\x06Reason\"\xb4\a\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rINVALID_FIELD\x10\x01\x12\x13\n" +
-	"\x0fUNAUTHENTICATED\x10\x02\x12\x15\n" +
-	"\x11PERMISSION_DENIED\x10\x03\x12\r\n" +
-	"\tNOT_FOUND\x10\x04\x12\x10\n" +
-	"\fUNKNOWN_DRUG\x10\x05\x12\x16\n" +
-	"\x12STOCK_INSUFFICIENT\x10\n" +
-	"\x12\x0e\n" +
+	"\rINVALID_FIELD\x10\x01\x12\x12\n" +
+	"\x0eREQUEST_REUSED\x10\x02\x12\x13\n" +
+	"\x0fUNAUTHENTICATED\x10\x03\x12\x15\n" +
+	"\x11PERMISSION_DENIED\x10\x04\x12\r\n" +
+	"\tNOT_FOUND\x10\x05\x12\x10\n" +
+	"\fUNKNOWN_DRUG\x10\x06\x12\x16\n" +
+	"\x12STOCK_INSUFFICIENT\x10\a\x12\x0e\n" +
 	"\n" +
-	"LOCK_ENDED\x10\v\x12\x10\n" +
-	"\fLOCK_PENDING\x10\f\x12\x15\n" +
-	"\x11ALREADY_CONFIRMED\x10\r\x12\x0f\n" +
-	"\vHIS_REFUSED\x10\x0e\x12\x11\n" +
-	"\rPRICE_CHANGED\x10\x0f\x12\x11\n" +
-	"\rNOT_DIVISIBLE\x10\x10\x12\x14\n" +
-	"\x10PAYMENT_DISABLED\x10\x11\x12\x10\n" +
-	"\fDRUG_STOPPED\x10\x12\x12\x0f\n" +
-	"\vORDER_STATE\x10\x13\x12\x13\n" +
-	"\x0fPREPAY_MISMATCH\x10\x14\x12\x11\n" +
-	"\rDEADLINE_NEAR\x10\x15\x12\x17\n" +
-	"\x13REFUND_NOT_POSSIBLE\x10\x16\x12\x14\n" +
-	"\x10VERB_NOT_ALLOWED\x10\x17\x12\x13\n" +
-	"\x0fORDER_NO_REUSED\x10\x1e\x12\x17\n" +
-	"\x13CONFIRM_IN_PROGRESS\x10(\x12\x11\n" +
-	"\rETAG_MISMATCH\x10)\x12\x10\n" +
-	"\fALREADY_PAID\x10*\x12\x13\n" +
-	"\x0fOUTCOME_UNKNOWN\x102\x12\x13\n" +
-	"\x0fHIS_UNAVAILABLE\x103\x12\x15\n" +
-	"\x11HIS_MISCONFIGURED\x104\x12\x0e\n" +
+	"LOCK_ENDED\x10\b\x12\x10\n" +
+	"\fLOCK_PENDING\x10\t\x12\x15\n" +
+	"\x11ALREADY_CONFIRMED\x10\n" +
+	"\x12\x0f\n" +
+	"\vHIS_REFUSED\x10\v\x12\x11\n" +
+	"\rPRICE_CHANGED\x10\f\x12\x11\n" +
+	"\rNOT_DIVISIBLE\x10\r\x12\x14\n" +
+	"\x10PAYMENT_DISABLED\x10\x0e\x12\v\n" +
+	"\aSTOPPED\x10\x0f\x12\x11\n" +
+	"\rPRICE_UNKNOWN\x10\x10\x12\x17\n" +
+	"\x13AMOUNT_OUT_OF_RANGE\x10\x11\x12\x12\n" +
+	"\x0eLOCK_UNSETTLED\x10\x12\x12\r\n" +
+	"\tLOCK_LOST\x10\x13\x12\x14\n" +
+	"\x10FREEZE_TOO_SHORT\x10\x14\x12\x12\n" +
+	"\x0ePREPAY_REFUSED\x10\x15\x12\x0f\n" +
+	"\vOTHER_PAYER\x10\x16\x12\x13\n" +
+	"\x0fPAYMENT_MISSING\x10\x17\x12\f\n" +
+	"\bTOO_LATE\x10\x18\x12\f\n" +
+	"\bDEADLINE\x10\x19\x12\r\n" +
+	"\tCANCELLED\x10\x1a\x12\x0f\n" +
+	"\vNOT_PAYABLE\x10\x1b\x12\x10\n" +
+	"\fALREADY_PAID\x10\x1c\x12\f\n" +
+	"\bNOT_PAID\x10\x1d\x12\x16\n" +
+	"\x12REFUND_IN_PROGRESS\x10\x1e\x12\x13\n" +
+	"\x0fREFUND_TOO_MUCH\x10\x1f\x12\x0f\n" +
+	"\vREFUND_SENT\x10 \x12\x14\n" +
+	"\x10FULFILLED_REFUND\x10!\x12\x11\n" +
+	"\rWAS_FULFILLED\x10\"\x12\x14\n" +
+	"\x10VERB_NOT_ALLOWED\x10#\x12\x13\n" +
+	"\x0fORDER_NO_REUSED\x10$\x12\x17\n" +
+	"\x13CONFIRM_IN_PROGRESS\x10%\x12\x11\n" +
+	"\rETAG_MISMATCH\x10&\x12\x13\n" +
+	"\x0fBEING_FULFILLED\x10'\x12\x13\n" +
+	"\x0fOUTCOME_UNKNOWN\x10(\x12\x13\n" +
+	"\x0fHIS_UNAVAILABLE\x10)\x12\x15\n" +
+	"\x11HIS_MISCONFIGURED\x10*\x12\x0e\n" +
 	"\n" +
-	"RECOVERING\x105\x12\x13\n" +
-	"\x0fPAY_UNAVAILABLE\x106\x12\x10\n" +
-	"\fDISK_RESERVE\x107\x12\x11\n" +
-	"\rSHUTTING_DOWN\x108\x12\x10\n" +
-	"\fRATE_LIMITED\x10<\x12\f\n" +
-	"\bINTERNAL\x10F\"_\n" +
+	"RECOVERING\x10+\x12\x13\n" +
+	"\x0fPAY_UNAVAILABLE\x10,\x12\x10\n" +
+	"\fDISK_RESERVE\x10-\x12\x11\n" +
+	"\rSHUTTING_DOWN\x10.\x12\x10\n" +
+	"\fRATE_LIMITED\x10/\x12\f\n" +
+	"\bINTERNAL\x100\"_\n" +
 	"\bShortage\x12\x17\n" +
 	"\adrug_id\x18\x01 \x01(\tR\x06drugId\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\"?\n" +
 	"\tShortages\x122\n" +
-	"\tshortages\x18\x01 \x03(\v2\x14.hisgate.v1.ShortageR\tshortagesB7Z5github.com/hisgate/hisgate/proto/hisgate/v1;hisgatev1b\x06proto3"
+	"\tshortages\x18\x01 \x03(\v2\x14.hisgate.v1.ShortageR\tshortages\"Y\n" +
+	"\bPriceGap\x12\x17\n" +
+	"\adrug_id\x18\x01 \x01(\tR\x06drugId\x12\x1b\n" +
+	"\tgiven_fen\x18\x02 \x01(\x03R\bgivenFen\x12\x17\n" +
+	"\ahis_fen\x18\x03 \x01(\x03R\x06hisFen\"5\n" +
+	"\tPriceGaps\x12(\n" +
+	"\x04gaps\x18\x01 \x03(\v2\x14.hisgate.v1.PriceGapR\x04gapsB7Z5github.com/hisgate/hisgate/proto/hisgate/v1;hisgatev1b\x06proto3"
 
 var (
 	file_hisgate_v1_errors_proto_rawDescOnce sync.Once
@@ -443,20 +648,23 @@ func file_hisgate_v1_errors_proto_rawDescGZIP() []byte {
 }
 
 var file_hisgate_v1_errors_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_hisgate_v1_errors_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_hisgate_v1_errors_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_hisgate_v1_errors_proto_goTypes = []any{
 	(Reason_Code)(0),  // 0: hisgate.v1.Reason.Code
 	(*Reason)(nil),    // 1: hisgate.v1.Reason
 	(*Shortage)(nil),  // 2: hisgate.v1.Shortage
 	(*Shortages)(nil), // 3: hisgate.v1.Shortages
+	(*PriceGap)(nil),  // 4: hisgate.v1.PriceGap
+	(*PriceGaps)(nil), // 5: hisgate.v1.PriceGaps
 }
 var file_hisgate_v1_errors_proto_depIdxs = []int32{
 	2, // 0: hisgate.v1.Shortages.shortages:type_name -> hisgate.v1.Shortage
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	4, // 1: hisgate.v1.PriceGaps.gaps:type_name -> hisgate.v1.PriceGap
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_errors_proto_init() }
@@ -470,7 +678,7 @@ func file_hisgate_v1_errors_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_errors_proto_rawDesc), len(file_hisgate_v1_errors_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

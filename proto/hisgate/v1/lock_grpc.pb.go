@@ -46,8 +46,8 @@ type LockServiceClient interface {
 	// ttl and attributes the first stays. A Lock that was refused for stock may be
 	// tried again with the same order_no. Role: locker.
 	// Errors: STOCK_INSUFFICIENT (with Shortages), NOT_DIVISIBLE, UNKNOWN_DRUG,
-	// DRUG_STOPPED, HIS_REFUSED, ORDER_NO_REUSED, LOCK_ENDED, OUTCOME_UNKNOWN
-	// (repeat it), HIS_UNAVAILABLE, HIS_MISCONFIGURED, DISK_RESERVE, RECOVERING.
+	// STOPPED, HIS_REFUSED, ORDER_NO_REUSED, LOCK_ENDED, LOCK_UNSETTLED,
+	// OUTCOME_UNKNOWN (repeat it), HIS_UNAVAILABLE, HIS_MISCONFIGURED, DISK_RESERVE, RECOVERING.
 	Lock(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*Lock, error)
 	// Deduct the held stock and create the HIS order.
 	//
@@ -158,8 +158,8 @@ type LockServiceServer interface {
 	// ttl and attributes the first stays. A Lock that was refused for stock may be
 	// tried again with the same order_no. Role: locker.
 	// Errors: STOCK_INSUFFICIENT (with Shortages), NOT_DIVISIBLE, UNKNOWN_DRUG,
-	// DRUG_STOPPED, HIS_REFUSED, ORDER_NO_REUSED, LOCK_ENDED, OUTCOME_UNKNOWN
-	// (repeat it), HIS_UNAVAILABLE, HIS_MISCONFIGURED, DISK_RESERVE, RECOVERING.
+	// STOPPED, HIS_REFUSED, ORDER_NO_REUSED, LOCK_ENDED, LOCK_UNSETTLED,
+	// OUTCOME_UNKNOWN (repeat it), HIS_UNAVAILABLE, HIS_MISCONFIGURED, DISK_RESERVE, RECOVERING.
 	Lock(context.Context, *LockRequest) (*Lock, error)
 	// Deduct the held stock and create the HIS order.
 	//

@@ -30,14 +30,10 @@ type Case_Status int32
 const (
 	// Never sent.
 	Case_STATUS_UNSPECIFIED Case_Status = 0
-	// Nobody has taken it.
+	// To be settled.
 	Case_OPEN Case_Status = 1
-	// Somebody has taken it.
-	Case_CLAIMED Case_Status = 2
-	// A verb was given and the machine is working on it.
-	Case_IN_PROGRESS Case_Status = 3
-	// Settled. Final.
-	Case_SETTLED Case_Status = 4
+	// Settled; see outcome. Final.
+	Case_CLOSED Case_Status = 2
 )
 
 // Enum value maps for Case_Status.
@@ -45,16 +41,12 @@ var (
 	Case_Status_name = map[int32]string{
 		0: "STATUS_UNSPECIFIED",
 		1: "OPEN",
-		2: "CLAIMED",
-		3: "IN_PROGRESS",
-		4: "SETTLED",
+		2: "CLOSED",
 	}
 	Case_Status_value = map[string]int32{
 		"STATUS_UNSPECIFIED": 0,
 		"OPEN":               1,
-		"CLAIMED":            2,
-		"IN_PROGRESS":        3,
-		"SETTLED":            4,
+		"CLOSED":             2,
 	}
 )
 
@@ -91,9 +83,9 @@ type Case_Severity int32
 const (
 	// Never sent.
 	Case_SEVERITY_UNSPECIFIED Case_Severity = 0
-	// A patient paid and has neither drugs nor money. Now.
+	// A patient paid and may have neither drugs nor money. Now.
 	Case_P0 Case_Severity = 1
-	// Stock or money hangs. Within the hour.
+	// Stock or money hangs. Soon.
 	Case_P1 Case_Severity = 2
 	// Somebody should look. Within the day.
 	Case_P2 Case_Severity = 3
@@ -142,7 +134,7 @@ func (Case_Severity) EnumDescriptor() ([]byte, []int) {
 	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{1, 1}
 }
 
-// Verb is what a person may do with the case.
+// Verb is what a person may do.
 type Case_Verb int32
 
 const (
@@ -164,6 +156,8 @@ const (
 	Case_MARK_REFUNDED Case_Verb = 7
 	// ResolveLockCase.
 	Case_RESOLVE_LOCK Case_Verb = 8
+	// ResumeRefunds, which settles the cases of the brake together.
+	Case_RESUME_REFUNDS Case_Verb = 9
 )
 
 // Enum value maps for Case_Verb.
@@ -178,6 +172,7 @@ var (
 		6: "MARK_FULFILLED",
 		7: "MARK_REFUNDED",
 		8: "RESOLVE_LOCK",
+		9: "RESUME_REFUNDS",
 	}
 	Case_Verb_value = map[string]int32{
 		"VERB_UNSPECIFIED": 0,
@@ -189,6 +184,7 @@ var (
 		"MARK_FULFILLED":   6,
 		"MARK_REFUNDED":    7,
 		"RESOLVE_LOCK":     8,
+		"RESUME_REFUNDS":   9,
 	}
 )
 
@@ -326,7 +322,7 @@ func (x GuardState_Breaker) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GuardState_Breaker.Descriptor instead.
 func (GuardState_Breaker) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{17, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 0}
 }
 
 // Text says one thing in both languages.
@@ -392,41 +388,55 @@ type Case struct {
 	// The order it is about; for a payment of an unknown order, WeChat's
 	// out_trade_no.
 	OrderNo string `protobuf:"bytes,2,opt,name=order_no,json=orderNo,proto3" json:"order_no,omitempty"`
-	// Why it was opened: a constant in upper case, such as WRONG_AMOUNT,
-	// SECOND_TRANSACTION, UNKNOWN_ORDER, OUTCOME_UNKNOWN, HIS_REFUSED,
-	// REFUND_LIMIT, REFUND_ABNORMAL. New ones may be added.
+	// Why it was opened: a constant in upper case. New ones may be added.
+	//
+	// STOCK_GONE: paid, and the HIS refused for good. REFUND_LIMIT: the hourly
+	// limit of automatic refunds is used up. PRICE_REFUSED: the HIS refused price
+	// or amount after the payment. HIS_REFUSED: the HIS refused for a reason that
+	// no rule knows. LOCK_DOUBT: the lock itself needs a person, such as a call to
+	// the HIS whose outcome cannot be found out. OVERDUE: paid too long ago and
+	// not at its end. REFUND_ABNORMAL: WeChat cannot pay the refund out.
+	// REFUND_REFUSED: WeChat refuses the refund. REFUND_STUCK: accepted long ago
+	// and not done. REFUNDED_ELSEWHERE: refunded in the merchant console.
+	// WRONG_PAYMENT: wrong amount, currency, merchant or appid. SECOND_PAYMENT: a
+	// second transaction. UNKNOWN_ORDER: money for an order that is not ours.
+	// REJECTED_PAID: money for a REJECTED order. WORKER_FAULT: hisgate fails on
+	// this order again and again.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How much it hurts.
 	Severity Case_Severity `protobuf:"varint,4,opt,name=severity,proto3,enum=hisgate.v1.Case_Severity" json:"severity,omitempty"`
 	// Where it stands.
 	Status Case_Status `protobuf:"varint,5,opt,name=status,proto3,enum=hisgate.v1.Case_Status" json:"status,omitempty"`
-	// Who has it: a person, or the duty that has it while nobody took it.
+	// Who has it: a person, or the duty until somebody claims it.
 	Owner string `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Until when it must be settled.
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// What may be done with it now.
 	AllowedVerbs []Case_Verb `protobuf:"varint,8,rep,packed,name=allowed_verbs,json=allowedVerbs,proto3,enum=hisgate.v1.Case_Verb" json:"allowed_verbs,omitempty"`
-	// What happened, in words.
+	// What happened and what to do, in words.
 	Message *Text `protobuf:"bytes,9,opt,name=message,proto3" json:"message,omitempty"`
-	// What happens next, in words.
+	// What happens next, in words; set in the answer to a verb.
 	Next *Text `protobuf:"bytes,10,opt,name=next,proto3" json:"next,omitempty"`
-	// Who did what, oldest first.
-	Audit []*CaseEntry `protobuf:"bytes,11,rep,name=audit,proto3" json:"audit,omitempty"`
-	// When it was opened.
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When it last changed.
-	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// When it was settled; unset until then.
-	SettleTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=settle_time,json=settleTime,proto3" json:"settle_time,omitempty"`
-	// The version of the record, for the etag of the verbs.
-	Etag string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The facts: codes and words of the HIS and of WeChat.
+	Detail string `protobuf:"bytes,11,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Where the order stands; unset when there is none.
+	OrderStatus Order_Status `protobuf:"varint,12,opt,name=order_status,json=orderStatus,proto3,enum=hisgate.v1.Order_Status" json:"order_status,omitempty"`
 	// The payment it is about, where there is one.
-	TransactionId string `protobuf:"bytes,16,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
+	TransactionId string `protobuf:"bytes,13,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
 	// The money it is about, in fen; 0 = none.
-	AmountFen int64 `protobuf:"varint,17,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"`
-	// The number under which the HIS knows the attempt it is about, where there
-	// is one.
-	HisNo         string `protobuf:"bytes,18,opt,name=his_no,json=hisNo,proto3" json:"his_no,omitempty"`
+	AmountFen int64 `protobuf:"varint,14,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"`
+	// How often the same happened again while it was open.
+	Repeats int32 `protobuf:"varint,15,opt,name=repeats,proto3" json:"repeats,omitempty"`
+	// How it was settled; empty while open.
+	Outcome string `protobuf:"bytes,16,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// When it was opened.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When it was closed; unset while open.
+	CloseTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=close_time,json=closeTime,proto3" json:"close_time,omitempty"`
+	// The version of the record, for the etag of the verbs.
+	Etag string `protobuf:"bytes,19,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Who did what, oldest first.
+	Audit         []*CaseEntry `protobuf:"bytes,20,rep,name=audit,proto3" json:"audit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -531,39 +541,18 @@ func (x *Case) GetNext() *Text {
 	return nil
 }
 
-func (x *Case) GetAudit() []*CaseEntry {
+func (x *Case) GetDetail() string {
 	if x != nil {
-		return x.Audit
-	}
-	return nil
-}
-
-func (x *Case) GetCreateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreateTime
-	}
-	return nil
-}
-
-func (x *Case) GetUpdateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.UpdateTime
-	}
-	return nil
-}
-
-func (x *Case) GetSettleTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.SettleTime
-	}
-	return nil
-}
-
-func (x *Case) GetEtag() string {
-	if x != nil {
-		return x.Etag
+		return x.Detail
 	}
 	return ""
+}
+
+func (x *Case) GetOrderStatus() Order_Status {
+	if x != nil {
+		return x.OrderStatus
+	}
+	return Order_STATUS_UNSPECIFIED
 }
 
 func (x *Case) GetTransactionId() string {
@@ -580,11 +569,46 @@ func (x *Case) GetAmountFen() int64 {
 	return 0
 }
 
-func (x *Case) GetHisNo() string {
+func (x *Case) GetRepeats() int32 {
 	if x != nil {
-		return x.HisNo
+		return x.Repeats
+	}
+	return 0
+}
+
+func (x *Case) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
 	}
 	return ""
+}
+
+func (x *Case) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Case) GetCloseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CloseTime
+	}
+	return nil
+}
+
+func (x *Case) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *Case) GetAudit() []*CaseEntry {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
 }
 
 // CaseEntry is one line of a case's audit trail.
@@ -599,7 +623,9 @@ type CaseEntry struct {
 	// What was done and said, in words.
 	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
 	// The request_id of the verb.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What the person was told happens next.
+	Next          *Text `protobuf:"bytes,6,opt,name=next,proto3" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -669,17 +695,24 @@ func (x *CaseEntry) GetRequestId() string {
 	return ""
 }
 
+func (x *CaseEntry) GetNext() *Text {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
 // ListCasesRequest selects cases. All given conditions must hold.
 type ListCasesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Any of these statuses; none = all that are not settled.
-	Status []Case_Status `protobuf:"varint,1,rep,packed,name=status,proto3,enum=hisgate.v1.Case_Status" json:"status,omitempty"`
+	// With the closed ones, as long as they are kept.
+	IncludeClosed bool `protobuf:"varint,1,opt,name=include_closed,json=includeClosed,proto3" json:"include_closed,omitempty"`
 	// Of this order; empty = all.
 	OrderNo string `protobuf:"bytes,2,opt,name=order_no,json=orderNo,proto3" json:"order_no,omitempty"`
 	// Of this owner; empty = all.
 	Owner string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
-	// Of this severity; unset = all.
-	Severity Case_Severity `protobuf:"varint,4,opt,name=severity,proto3,enum=hisgate.v1.Case_Severity" json:"severity,omitempty"`
+	// With this reason; empty = all.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How many at most, up to 500; 0 = 50. A page may have fewer, even none,
 	// before the last.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -720,11 +753,11 @@ func (*ListCasesRequest) Descriptor() ([]byte, []int) {
 	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *ListCasesRequest) GetStatus() []Case_Status {
+func (x *ListCasesRequest) GetIncludeClosed() bool {
 	if x != nil {
-		return x.Status
+		return x.IncludeClosed
 	}
-	return nil
+	return false
 }
 
 func (x *ListCasesRequest) GetOrderNo() string {
@@ -741,11 +774,11 @@ func (x *ListCasesRequest) GetOwner() string {
 	return ""
 }
 
-func (x *ListCasesRequest) GetSeverity() Case_Severity {
+func (x *ListCasesRequest) GetReason() string {
 	if x != nil {
-		return x.Severity
+		return x.Reason
 	}
-	return Case_SEVERITY_UNSPECIFIED
+	return ""
 }
 
 func (x *ListCasesRequest) GetPageSize() int32 {
@@ -868,14 +901,12 @@ type ClaimCaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The case.
 	CaseId string `protobuf:"bytes,1,opt,name=case_id,json=caseId,proto3" json:"case_id,omitempty"`
-	// The person, where one principal serves several; empty = the principal.
-	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	// What to keep in the audit trail.
-	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
-	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The number of this verb at the caller.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -917,13 +948,6 @@ func (x *ClaimCaseRequest) GetCaseId() string {
 	return ""
 }
 
-func (x *ClaimCaseRequest) GetOwner() string {
-	if x != nil {
-		return x.Owner
-	}
-	return ""
-}
-
 func (x *ClaimCaseRequest) GetNote() string {
 	if x != nil {
 		return x.Note
@@ -952,14 +976,12 @@ type HandOverCaseRequest struct {
 	CaseId string `protobuf:"bytes,1,opt,name=case_id,json=caseId,proto3" json:"case_id,omitempty"`
 	// The person who has it from now on.
 	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
-	// Until when it must be settled; unset = as before.
-	Deadline *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// What the next person should know.
-	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
-	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
-	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The number of this verb at the caller.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1008,13 +1030,6 @@ func (x *HandOverCaseRequest) GetOwner() string {
 	return ""
 }
 
-func (x *HandOverCaseRequest) GetDeadline() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Deadline
-	}
-	return nil
-}
-
 func (x *HandOverCaseRequest) GetNote() string {
 	if x != nil {
 		return x.Note
@@ -1045,7 +1060,7 @@ type RecheckCaseRequest struct {
 	Note string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
+	// The number of this verb at the caller.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1118,7 +1133,7 @@ type RetryFulfilmentRequest struct {
 	Note string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
+	// The number of this verb at the caller.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1190,15 +1205,12 @@ type RefundCaseRequest struct {
 	// Why, as the patient may read it: at most 80 characters; empty = the
 	// configured words.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// A person looked at the HIS: this order is not deducted there and will not
-	// be. Needed where hisgate cannot find that out by itself.
-	HisNotDeducted bool `protobuf:"varint,3,opt,name=his_not_deducted,json=hisNotDeducted,proto3" json:"his_not_deducted,omitempty"`
 	// What to keep in the audit trail.
-	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
-	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
-	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The number of this verb at the caller.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1247,13 +1259,6 @@ func (x *RefundCaseRequest) GetReason() string {
 	return ""
 }
 
-func (x *RefundCaseRequest) GetHisNotDeducted() bool {
-	if x != nil {
-		return x.HisNotDeducted
-	}
-	return false
-}
-
 func (x *RefundCaseRequest) GetNote() string {
 	if x != nil {
 		return x.Note
@@ -1286,7 +1291,7 @@ type MarkFulfilledRequest struct {
 	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
+	// The number of this verb at the caller.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1368,7 +1373,7 @@ type MarkRefundedRequest struct {
 	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
+	// The number of this verb at the caller.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1448,15 +1453,12 @@ type ResolveLockCaseRequest struct {
 	Outcome ResolveLockCaseRequest_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=hisgate.v1.ResolveLockCaseRequest_Outcome" json:"outcome,omitempty"`
 	// The HIS's own number of the order; required when a deduct was APPLIED.
 	HisOrderNo string `protobuf:"bytes,3,opt,name=his_order_no,json=hisOrderNo,proto3" json:"his_order_no,omitempty"`
-	// The HIS's own number of the freeze, when a freeze was APPLIED and the HIS
-	// gives one.
-	HisLockId string `protobuf:"bytes,4,opt,name=his_lock_id,json=hisLockId,proto3" json:"his_lock_id,omitempty"`
 	// What to keep in the audit trail.
-	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
-	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
-	// The number of this verb at the caller; a repeat with it does nothing more.
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The number of this verb at the caller.
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1512,13 +1514,6 @@ func (x *ResolveLockCaseRequest) GetHisOrderNo() string {
 	return ""
 }
 
-func (x *ResolveLockCaseRequest) GetHisLockId() string {
-	if x != nil {
-		return x.HisLockId
-	}
-	return ""
-}
-
 func (x *ResolveLockCaseRequest) GetNote() string {
 	if x != nil {
 		return x.Note
@@ -1540,20 +1535,59 @@ func (x *ResolveLockCaseRequest) GetRequestId() string {
 	return ""
 }
 
+// GetRefundBrakeRequest asks for the brake.
+type GetRefundBrakeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRefundBrakeRequest) Reset() {
+	*x = GetRefundBrakeRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRefundBrakeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRefundBrakeRequest) ProtoMessage() {}
+
+func (x *GetRefundBrakeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRefundBrakeRequest.ProtoReflect.Descriptor instead.
+func (*GetRefundBrakeRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{14}
+}
+
 // ResumeRefundsRequest opens the brake of automatic refunds.
 type ResumeRefundsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What to keep in the audit trail: why it is safe to go on.
+	// Why it is safe to go on; kept.
 	Note string `protobuf:"bytes,1,opt,name=note,proto3" json:"note,omitempty"`
-	// A number of this call, for the log.
-	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The brake's etag as it was read.
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The number of this verb at the caller.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResumeRefundsRequest) Reset() {
 	*x = ResumeRefundsRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1599,7 @@ func (x *ResumeRefundsRequest) String() string {
 func (*ResumeRefundsRequest) ProtoMessage() {}
 
 func (x *ResumeRefundsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,12 +1612,19 @@ func (x *ResumeRefundsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRefundsRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRefundsRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{14}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ResumeRefundsRequest) GetNote() string {
 	if x != nil {
 		return x.Note
+	}
+	return ""
+}
+
+func (x *ResumeRefundsRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
 	}
 	return ""
 }
@@ -1595,24 +1636,97 @@ func (x *ResumeRefundsRequest) GetRequestId() string {
 	return ""
 }
 
-// RefundBrake is the brake of automatic refunds.
+// ResumeRefundsResponse says what was resumed.
+type ResumeRefundsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many cases went on to a refund.
+	Resumed int32 `protobuf:"varint,1,opt,name=resumed,proto3" json:"resumed,omitempty"`
+	// How many the new hour's limit holds back again.
+	Remaining int32 `protobuf:"varint,2,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	// What happens next, in words.
+	Next *Text `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	// The brake as it is now.
+	Brake         *RefundBrake `protobuf:"bytes,4,opt,name=brake,proto3" json:"brake,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeRefundsResponse) Reset() {
+	*x = ResumeRefundsResponse{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeRefundsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeRefundsResponse) ProtoMessage() {}
+
+func (x *ResumeRefundsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeRefundsResponse.ProtoReflect.Descriptor instead.
+func (*ResumeRefundsResponse) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ResumeRefundsResponse) GetResumed() int32 {
+	if x != nil {
+		return x.Resumed
+	}
+	return 0
+}
+
+func (x *ResumeRefundsResponse) GetRemaining() int32 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *ResumeRefundsResponse) GetNext() *Text {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+func (x *ResumeRefundsResponse) GetBrake() *RefundBrake {
+	if x != nil {
+		return x.Brake
+	}
+	return nil
+}
+
+// RefundBrake is the hourly limit of automatic refunds.
 type RefundBrake struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Automatic refunds become cases.
+	// The limit is used up: refunds that are wanted now become cases.
 	Shut bool `protobuf:"varint,1,opt,name=shut,proto3" json:"shut,omitempty"`
-	// How many automatic refunds were sent for the first time in the last hour.
-	SentLastHour int32 `protobuf:"varint,2,opt,name=sent_last_hour,json=sentLastHour,proto3" json:"sent_last_hour,omitempty"`
-	// How many may be in an hour.
-	HourlyLimit int32 `protobuf:"varint,3,opt,name=hourly_limit,json=hourlyLimit,proto3" json:"hourly_limit,omitempty"`
-	// Since when it is shut; unset when open.
-	ShutSince     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=shut_since,json=shutSince,proto3" json:"shut_since,omitempty"`
+	// How many automatic refunds the last hour saw.
+	Used int32 `protobuf:"varint,2,opt,name=used,proto3" json:"used,omitempty"`
+	// How many an hour may see.
+	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The version of the record, for ResumeRefunds.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefundBrake) Reset() {
 	*x = RefundBrake{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +1738,7 @@ func (x *RefundBrake) String() string {
 func (*RefundBrake) ProtoMessage() {}
 
 func (x *RefundBrake) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +1751,7 @@ func (x *RefundBrake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundBrake.ProtoReflect.Descriptor instead.
 func (*RefundBrake) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{15}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RefundBrake) GetShut() bool {
@@ -1647,25 +1761,25 @@ func (x *RefundBrake) GetShut() bool {
 	return false
 }
 
-func (x *RefundBrake) GetSentLastHour() int32 {
+func (x *RefundBrake) GetUsed() int32 {
 	if x != nil {
-		return x.SentLastHour
+		return x.Used
 	}
 	return 0
 }
 
-func (x *RefundBrake) GetHourlyLimit() int32 {
+func (x *RefundBrake) GetLimit() int32 {
 	if x != nil {
-		return x.HourlyLimit
+		return x.Limit
 	}
 	return 0
 }
 
-func (x *RefundBrake) GetShutSince() *timestamppb.Timestamp {
+func (x *RefundBrake) GetEtag() string {
 	if x != nil {
-		return x.ShutSince
+		return x.Etag
 	}
-	return nil
+	return ""
 }
 
 // GetGuardStateRequest asks for the guard's state.
@@ -1677,7 +1791,7 @@ type GetGuardStateRequest struct {
 
 func (x *GetGuardStateRequest) Reset() {
 	*x = GetGuardStateRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1803,7 @@ func (x *GetGuardStateRequest) String() string {
 func (*GetGuardStateRequest) ProtoMessage() {}
 
 func (x *GetGuardStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,38 +1816,50 @@ func (x *GetGuardStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGuardStateRequest.ProtoReflect.Descriptor instead.
 func (*GetGuardStateRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{16}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{18}
 }
 
 // GuardState is how hisgate protects the HIS now. Counts are since the start of
 // the process.
 type GuardState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The driver in use: httphis, sqlhis, simhis.
-	Driver string `protobuf:"bytes,1,opt,name=driver,proto3" json:"driver,omitempty"`
 	// Whether calls are let through.
-	Breaker GuardState_Breaker `protobuf:"varint,2,opt,name=breaker,proto3,enum=hisgate.v1.GuardState_Breaker" json:"breaker,omitempty"`
-	// Since when.
-	BreakerSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=breaker_since,json=breakerSince,proto3" json:"breaker_since,omitempty"`
-	// Calls under way at the HIS.
+	Breaker GuardState_Breaker `protobuf:"varint,1,opt,name=breaker,proto3,enum=hisgate.v1.GuardState_Breaker" json:"breaker,omitempty"`
+	// When probes will be let through; unset unless OPEN.
+	OpenUntil *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=open_until,json=openUntil,proto3" json:"open_until,omitempty"`
+	// How many calls may be under way at the HIS.
+	MaxConcurrent int32 `protobuf:"varint,3,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
+	// How many are, those that still occupy it after a timeout included.
 	InFlight int32 `protobuf:"varint,4,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// How many may be.
-	MaxInFlight int32 `protobuf:"varint,5,opt,name=max_in_flight,json=maxInFlight,proto3" json:"max_in_flight,omitempty"`
-	// How many calls a second may begin; 0 = no limit.
-	RatePerSecond float64 `protobuf:"fixed64,6,opt,name=rate_per_second,json=ratePerSecond,proto3" json:"rate_per_second,omitempty"`
-	// By class of operation, the most important first.
-	Classes []*GuardState_Class `protobuf:"bytes,7,rep,name=classes,proto3" json:"classes,omitempty"`
+	// How many of them timed out here and may still occupy the HIS.
+	Lingering int32 `protobuf:"varint,5,opt,name=lingering,proto3" json:"lingering,omitempty"`
+	// Calls whose driver did not come back in time.
+	Overdue int32 `protobuf:"varint,6,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	// Calls wait for the rate.
+	Limited bool `protobuf:"varint,7,opt,name=limited,proto3" json:"limited,omitempty"`
+	// By class of operation, the most urgent first.
+	Classes []*GuardState_Class `protobuf:"bytes,8,rep,name=classes,proto3" json:"classes,omitempty"`
+	// Operations that the HIS refuses as such.
+	Paused []*GuardState_Paused `protobuf:"bytes,9,rep,name=paused,proto3" json:"paused,omitempty"`
+	// Retries made.
+	Retries int64 `protobuf:"varint,10,opt,name=retries,proto3" json:"retries,omitempty"`
+	// Retries wanted when the budget was used up.
+	RetriesDenied int64 `protobuf:"varint,11,opt,name=retries_denied,json=retriesDenied,proto3" json:"retries_denied,omitempty"`
+	// Retries that the budget has left.
+	RetryTokens float64 `protobuf:"fixed64,12,opt,name=retry_tokens,json=retryTokens,proto3" json:"retry_tokens,omitempty"`
+	// Drugs that are asked for alone, because a batch with them failed.
+	Suspects int32 `protobuf:"varint,13,opt,name=suspects,proto3" json:"suspects,omitempty"`
 	// Locks with a call whose outcome is unknown.
-	UnknownOutcomes int64 `protobuf:"varint,8,opt,name=unknown_outcomes,json=unknownOutcomes,proto3" json:"unknown_outcomes,omitempty"`
+	UnknownOutcomes int64 `protobuf:"varint,14,opt,name=unknown_outcomes,json=unknownOutcomes,proto3" json:"unknown_outcomes,omitempty"`
 	// Since when the oldest of them is unknown; unset when there is none.
-	OldestUnknownTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=oldest_unknown_time,json=oldestUnknownTime,proto3" json:"oldest_unknown_time,omitempty"`
+	OldestUnknownTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=oldest_unknown_time,json=oldestUnknownTime,proto3" json:"oldest_unknown_time,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GuardState) Reset() {
 	*x = GuardState{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1871,7 @@ func (x *GuardState) String() string {
 func (*GuardState) ProtoMessage() {}
 
 func (x *GuardState) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,14 +1884,7 @@ func (x *GuardState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState.ProtoReflect.Descriptor instead.
 func (*GuardState) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *GuardState) GetDriver() string {
-	if x != nil {
-		return x.Driver
-	}
-	return ""
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GuardState) GetBreaker() GuardState_Breaker {
@@ -1775,11 +1894,18 @@ func (x *GuardState) GetBreaker() GuardState_Breaker {
 	return GuardState_BREAKER_UNSPECIFIED
 }
 
-func (x *GuardState) GetBreakerSince() *timestamppb.Timestamp {
+func (x *GuardState) GetOpenUntil() *timestamppb.Timestamp {
 	if x != nil {
-		return x.BreakerSince
+		return x.OpenUntil
 	}
 	return nil
+}
+
+func (x *GuardState) GetMaxConcurrent() int32 {
+	if x != nil {
+		return x.MaxConcurrent
+	}
+	return 0
 }
 
 func (x *GuardState) GetInFlight() int32 {
@@ -1789,18 +1915,25 @@ func (x *GuardState) GetInFlight() int32 {
 	return 0
 }
 
-func (x *GuardState) GetMaxInFlight() int32 {
+func (x *GuardState) GetLingering() int32 {
 	if x != nil {
-		return x.MaxInFlight
+		return x.Lingering
 	}
 	return 0
 }
 
-func (x *GuardState) GetRatePerSecond() float64 {
+func (x *GuardState) GetOverdue() int32 {
 	if x != nil {
-		return x.RatePerSecond
+		return x.Overdue
 	}
 	return 0
+}
+
+func (x *GuardState) GetLimited() bool {
+	if x != nil {
+		return x.Limited
+	}
+	return false
 }
 
 func (x *GuardState) GetClasses() []*GuardState_Class {
@@ -1808,6 +1941,41 @@ func (x *GuardState) GetClasses() []*GuardState_Class {
 		return x.Classes
 	}
 	return nil
+}
+
+func (x *GuardState) GetPaused() []*GuardState_Paused {
+	if x != nil {
+		return x.Paused
+	}
+	return nil
+}
+
+func (x *GuardState) GetRetries() int64 {
+	if x != nil {
+		return x.Retries
+	}
+	return 0
+}
+
+func (x *GuardState) GetRetriesDenied() int64 {
+	if x != nil {
+		return x.RetriesDenied
+	}
+	return 0
+}
+
+func (x *GuardState) GetRetryTokens() float64 {
+	if x != nil {
+		return x.RetryTokens
+	}
+	return 0
+}
+
+func (x *GuardState) GetSuspects() int32 {
+	if x != nil {
+		return x.Suspects
+	}
+	return 0
 }
 
 func (x *GuardState) GetUnknownOutcomes() int64 {
@@ -1835,7 +2003,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +2015,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +2028,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{18}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExplainRequest) GetOrderNo() string {
@@ -1875,13 +2043,14 @@ type Explanation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order_no.
 	OrderNo string `protobuf:"bytes,1,opt,name=order_no,json=orderNo,proto3" json:"order_no,omitempty"`
-	// How it stands and what happens next, in words.
-	Summary *Text `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
-	// The order, when OrderService has one; without the payer's openid.
+	// Where it stands and what comes next, in words.
+	Now *Text `protobuf:"bytes,2,opt,name=now,proto3" json:"now,omitempty"`
+	// The order, when OrderService has one. The payer's openid and address are
+	// masked.
 	Order *Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	// All attempts to hold its stock, of all principals.
 	Locks []*Lock `protobuf:"bytes,4,rep,name=locks,proto3" json:"locks,omitempty"`
-	// The cases about it.
+	// The open and the closed cases about it.
 	Cases []*Case `protobuf:"bytes,5,rep,name=cases,proto3" json:"cases,omitempty"`
 	// The story, oldest first.
 	Lines         []*Explanation_Line `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
@@ -1891,7 +2060,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +2072,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2085,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Explanation) GetOrderNo() string {
@@ -1926,9 +2095,9 @@ func (x *Explanation) GetOrderNo() string {
 	return ""
 }
 
-func (x *Explanation) GetSummary() *Text {
+func (x *Explanation) GetNow() *Text {
 	if x != nil {
-		return x.Summary
+		return x.Now
 	}
 	return nil
 }
@@ -1970,7 +2139,7 @@ type ProofRequest struct {
 
 func (x *ProofRequest) Reset() {
 	*x = ProofRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1982,7 +2151,7 @@ func (x *ProofRequest) String() string {
 func (*ProofRequest) ProtoMessage() {}
 
 func (x *ProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1995,38 +2164,33 @@ func (x *ProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofRequest.ProtoReflect.Descriptor instead.
 func (*ProofRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{22}
 }
 
-// ProofReport counts the paid orders by what became of them. Every paid order
-// is counted in exactly one of the parts, and broken must be 0.
+// ProofReport is the proof obligation, checked: every paid order is fulfilled or
+// refunded, or was paid a moment ago and goes on, or has a refund that WeChat
+// accepted lately, or an open case with owner and deadline.
 type ProofReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it was counted.
+	// When it was checked.
 	AsOf *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	// All paid orders on record.
-	Paid int64 `protobuf:"varint,2,opt,name=paid,proto3" json:"paid,omitempty"`
-	// Fulfilled.
-	Fulfilled int64 `protobuf:"varint,3,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
-	// Refunded in whole.
-	Refunded int64 `protobuf:"varint,4,opt,name=refunded,proto3" json:"refunded,omitempty"`
-	// Paid less than the grace time (10 minutes) ago, with a next action set.
-	InGrace int64 `protobuf:"varint,5,opt,name=in_grace,json=inGrace,proto3" json:"in_grace,omitempty"`
-	// With a refund that WeChat accepted less than 72 hours ago.
-	Refunding int64 `protobuf:"varint,6,opt,name=refunding,proto3" json:"refunding,omitempty"`
-	// With an open case that has an owner and a deadline.
-	InCase int64 `protobuf:"varint,7,opt,name=in_case,json=inCase,proto3" json:"in_case,omitempty"`
-	// None of these. Must be 0.
-	Broken int64 `protobuf:"varint,8,opt,name=broken,proto3" json:"broken,omitempty"`
-	// The first 100 of the broken ones, by paid_time.
-	BrokenOrders  []*ProofReport_Broken `protobuf:"bytes,9,rep,name=broken_orders,json=brokenOrders,proto3" json:"broken_orders,omitempty"`
+	// How many orders with money were checked: those not at rest.
+	Checked int64 `protobuf:"varint,2,opt,name=checked,proto3" json:"checked,omitempty"`
+	// How many of them are not proven. Must be 0.
+	UnprovenCount int64 `protobuf:"varint,3,opt,name=unproven_count,json=unprovenCount,proto3" json:"unproven_count,omitempty"`
+	// The first 100 of them.
+	Unproven []*ProofReport_Unproven `protobuf:"bytes,4,rep,name=unproven,proto3" json:"unproven,omitempty"`
+	// How many cases are open.
+	OpenCases int64 `protobuf:"varint,5,opt,name=open_cases,json=openCases,proto3" json:"open_cases,omitempty"`
+	// How many of them a person let go past the deadline.
+	OverdueCases  int64 `protobuf:"varint,6,opt,name=overdue_cases,json=overdueCases,proto3" json:"overdue_cases,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProofReport) Reset() {
 	*x = ProofReport{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2202,7 @@ func (x *ProofReport) String() string {
 func (*ProofReport) ProtoMessage() {}
 
 func (x *ProofReport) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2215,7 @@ func (x *ProofReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofReport.ProtoReflect.Descriptor instead.
 func (*ProofReport) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ProofReport) GetAsOf() *timestamppb.Timestamp {
@@ -2061,60 +2225,39 @@ func (x *ProofReport) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *ProofReport) GetPaid() int64 {
+func (x *ProofReport) GetChecked() int64 {
 	if x != nil {
-		return x.Paid
+		return x.Checked
 	}
 	return 0
 }
 
-func (x *ProofReport) GetFulfilled() int64 {
+func (x *ProofReport) GetUnprovenCount() int64 {
 	if x != nil {
-		return x.Fulfilled
+		return x.UnprovenCount
 	}
 	return 0
 }
 
-func (x *ProofReport) GetRefunded() int64 {
+func (x *ProofReport) GetUnproven() []*ProofReport_Unproven {
 	if x != nil {
-		return x.Refunded
-	}
-	return 0
-}
-
-func (x *ProofReport) GetInGrace() int64 {
-	if x != nil {
-		return x.InGrace
-	}
-	return 0
-}
-
-func (x *ProofReport) GetRefunding() int64 {
-	if x != nil {
-		return x.Refunding
-	}
-	return 0
-}
-
-func (x *ProofReport) GetInCase() int64 {
-	if x != nil {
-		return x.InCase
-	}
-	return 0
-}
-
-func (x *ProofReport) GetBroken() int64 {
-	if x != nil {
-		return x.Broken
-	}
-	return 0
-}
-
-func (x *ProofReport) GetBrokenOrders() []*ProofReport_Broken {
-	if x != nil {
-		return x.BrokenOrders
+		return x.Unproven
 	}
 	return nil
+}
+
+func (x *ProofReport) GetOpenCases() int64 {
+	if x != nil {
+		return x.OpenCases
+	}
+	return 0
+}
+
+func (x *ProofReport) GetOverdueCases() int64 {
+	if x != nil {
+		return x.OverdueCases
+	}
+	return 0
 }
 
 // ExportLedgerRequest selects what to export.
@@ -2132,7 +2275,7 @@ type ExportLedgerRequest struct {
 
 func (x *ExportLedgerRequest) Reset() {
 	*x = ExportLedgerRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2287,7 @@ func (x *ExportLedgerRequest) String() string {
 func (*ExportLedgerRequest) ProtoMessage() {}
 
 func (x *ExportLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2300,7 @@ func (x *ExportLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportLedgerRequest.ProtoReflect.Descriptor instead.
 func (*ExportLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{22}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ExportLedgerRequest) GetIncludeEnded() bool {
@@ -2184,26 +2327,26 @@ func (x *ExportLedgerRequest) GetCreatedBefore() *timestamppb.Timestamp {
 // Class is the state of one class of operations.
 type GuardState_Class struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name: confirm, release, lock, query, expiry, refresh.
+	// The name: confirm, client_release, freeze, query, expiry_release, refresh.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Calls under way at the HIS, those that timed out but still occupy it
-	// included.
-	InFlight int32 `protobuf:"varint,2,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// Calls waiting for a turn.
-	Waiting int32 `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	// Calls that ended, by outcome: done, refused, find, busy, misconfigured,
-	// not_sent, unknown.
-	Outcomes map[string]int64 `protobuf:"bytes,4,rep,name=outcomes,proto3" json:"outcomes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Calls that were refused without asking the HIS, by cause: breaker, rate,
-	// bulkhead, deadline.
-	Rejected      map[string]int64 `protobuf:"bytes,5,rep,name=rejected,proto3" json:"rejected,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Slots in use.
+	Running int32 `protobuf:"varint,2,opt,name=running,proto3" json:"running,omitempty"`
+	// Calls waiting for a slot.
+	Queued int32 `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
+	// Slots ever given.
+	Turns int64 `protobuf:"varint,4,opt,name=turns,proto3" json:"turns,omitempty"`
+	// The part of all turns that it gets at least, when it wants them: 0 to 1.
+	MinShare float64 `protobuf:"fixed64,5,opt,name=min_share,json=minShare,proto3" json:"min_share,omitempty"`
+	// Calls that were turned away without asking the HIS, by cause: breaker_open,
+	// half_open, queue_full, gave_up, limited, misconfigured.
+	Rejected      map[string]int64 `protobuf:"bytes,6,rep,name=rejected,proto3" json:"rejected,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GuardState_Class) Reset() {
 	*x = GuardState_Class{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2358,7 @@ func (x *GuardState_Class) String() string {
 func (*GuardState_Class) ProtoMessage() {}
 
 func (x *GuardState_Class) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2371,7 @@ func (x *GuardState_Class) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState_Class.ProtoReflect.Descriptor instead.
 func (*GuardState_Class) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{17, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 0}
 }
 
 func (x *GuardState_Class) GetName() string {
@@ -2238,25 +2381,32 @@ func (x *GuardState_Class) GetName() string {
 	return ""
 }
 
-func (x *GuardState_Class) GetInFlight() int32 {
+func (x *GuardState_Class) GetRunning() int32 {
 	if x != nil {
-		return x.InFlight
+		return x.Running
 	}
 	return 0
 }
 
-func (x *GuardState_Class) GetWaiting() int32 {
+func (x *GuardState_Class) GetQueued() int32 {
 	if x != nil {
-		return x.Waiting
+		return x.Queued
 	}
 	return 0
 }
 
-func (x *GuardState_Class) GetOutcomes() map[string]int64 {
+func (x *GuardState_Class) GetTurns() int64 {
 	if x != nil {
-		return x.Outcomes
+		return x.Turns
 	}
-	return nil
+	return 0
+}
+
+func (x *GuardState_Class) GetMinShare() float64 {
+	if x != nil {
+		return x.MinShare
+	}
+	return 0
 }
 
 func (x *GuardState_Class) GetRejected() map[string]int64 {
@@ -2266,32 +2416,96 @@ func (x *GuardState_Class) GetRejected() map[string]int64 {
 	return nil
 }
 
-// One line of the story.
+// Paused is an operation that the HIS refuses as such (signature, permission,
+// parameters). It is not asked for a while.
+type GuardState_Paused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operation: QueryStock, Freeze, Unfreeze, PlaceOrder, FindOrder.
+	Op string `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
+	// When it will be tried again.
+	Until *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// The HIS's own code, as it gave it.
+	Code string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	// The HIS's own words, as it gave them.
+	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuardState_Paused) Reset() {
+	*x = GuardState_Paused{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuardState_Paused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuardState_Paused) ProtoMessage() {}
+
+func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuardState_Paused.ProtoReflect.Descriptor instead.
+func (*GuardState_Paused) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 1}
+}
+
+func (x *GuardState_Paused) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *GuardState_Paused) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *GuardState_Paused) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *GuardState_Paused) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// Line is one line of the story.
 type Explanation_Line struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// Which record it is about: order, lock, refund, callback, case.
-	Record string `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
-	// Which of them: the attempt, the out_refund_no, the case_id.
-	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
-	// What happened, in lower case, as in the history of the record.
-	Event string `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
-	// The status before and after, when it changed.
-	From string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
-	// The status after.
-	To string `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
-	// The code of the HIS or of WeChat, as it gave it.
-	Code string `protobuf:"bytes,7,opt,name=code,proto3" json:"code,omitempty"`
-	// Its words, or ours.
-	Message       string `protobuf:"bytes,8,opt,name=message,proto3" json:"message,omitempty"`
+	// What it is about: order, payment, refund, case, lock.
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// What happened, in words.
+	Words         *Text `protobuf:"bytes,3,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Explanation_Line) Reset() {
 	*x = Explanation_Line{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2517,7 @@ func (x *Explanation_Line) String() string {
 func (*Explanation_Line) ProtoMessage() {}
 
 func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,7 +2530,7 @@ func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation_Line.ProtoReflect.Descriptor instead.
 func (*Explanation_Line) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21, 0}
 }
 
 func (x *Explanation_Line) GetTime() *timestamppb.Timestamp {
@@ -2326,83 +2540,50 @@ func (x *Explanation_Line) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Explanation_Line) GetRecord() string {
+func (x *Explanation_Line) GetTopic() string {
 	if x != nil {
-		return x.Record
+		return x.Topic
 	}
 	return ""
 }
 
-func (x *Explanation_Line) GetId() string {
+func (x *Explanation_Line) GetWords() *Text {
 	if x != nil {
-		return x.Id
+		return x.Words
 	}
-	return ""
+	return nil
 }
 
-func (x *Explanation_Line) GetEvent() string {
-	if x != nil {
-		return x.Event
-	}
-	return ""
-}
-
-func (x *Explanation_Line) GetFrom() string {
-	if x != nil {
-		return x.From
-	}
-	return ""
-}
-
-func (x *Explanation_Line) GetTo() string {
-	if x != nil {
-		return x.To
-	}
-	return ""
-}
-
-func (x *Explanation_Line) GetCode() string {
-	if x != nil {
-		return x.Code
-	}
-	return ""
-}
-
-func (x *Explanation_Line) GetMessage() string {
-	if x != nil {
-		return x.Message
-	}
-	return ""
-}
-
-// Broken is a paid order for which nothing is on its way.
-type ProofReport_Broken struct {
+// Unproven is an order that breaks the obligation.
+type ProofReport_Unproven struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order.
 	OrderNo string `protobuf:"bytes,1,opt,name=order_no,json=orderNo,proto3" json:"order_no,omitempty"`
-	// When it was paid.
-	PaidTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=paid_time,json=paidTime,proto3" json:"paid_time,omitempty"`
 	// Where it stands.
-	Status        Order_Status `protobuf:"varint,3,opt,name=status,proto3,enum=hisgate.v1.Order_Status" json:"status,omitempty"`
+	Status Order_Status `protobuf:"varint,2,opt,name=status,proto3,enum=hisgate.v1.Order_Status" json:"status,omitempty"`
+	// When it was paid; unset when its money is disputed.
+	PaidTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=paid_time,json=paidTime,proto3" json:"paid_time,omitempty"`
+	// What is missing.
+	Why           string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ProofReport_Broken) Reset() {
-	*x = ProofReport_Broken{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+func (x *ProofReport_Unproven) Reset() {
+	*x = ProofReport_Unproven{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ProofReport_Broken) String() string {
+func (x *ProofReport_Unproven) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ProofReport_Broken) ProtoMessage() {}
+func (*ProofReport_Unproven) ProtoMessage() {}
 
-func (x *ProofReport_Broken) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+func (x *ProofReport_Unproven) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,30 +2594,37 @@ func (x *ProofReport_Broken) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ProofReport_Broken.ProtoReflect.Descriptor instead.
-func (*ProofReport_Broken) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21, 0}
+// Deprecated: Use ProofReport_Unproven.ProtoReflect.Descriptor instead.
+func (*ProofReport_Unproven) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{23, 0}
 }
 
-func (x *ProofReport_Broken) GetOrderNo() string {
+func (x *ProofReport_Unproven) GetOrderNo() string {
 	if x != nil {
 		return x.OrderNo
 	}
 	return ""
 }
 
-func (x *ProofReport_Broken) GetPaidTime() *timestamppb.Timestamp {
+func (x *ProofReport_Unproven) GetStatus() Order_Status {
+	if x != nil {
+		return x.Status
+	}
+	return Order_STATUS_UNSPECIFIED
+}
+
+func (x *ProofReport_Unproven) GetPaidTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.PaidTime
 	}
 	return nil
 }
 
-func (x *ProofReport_Broken) GetStatus() Order_Status {
+func (x *ProofReport_Unproven) GetWhy() string {
 	if x != nil {
-		return x.Status
+		return x.Why
 	}
-	return Order_STATUS_UNSPECIFIED
+	return ""
 }
 
 var File_hisgate_v1_ops_proto protoreflect.FileDescriptor
@@ -2447,7 +2635,7 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"hisgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hisgate/v1/lock.proto\x1a\x16hisgate/v1/order.proto\"&\n" +
 	"\x04Text\x12\x0e\n" +
 	"\x02zh\x18\x01 \x01(\tR\x02zh\x12\x0e\n" +
-	"\x02en\x18\x02 \x01(\tR\x02en\"\xa1\b\n" +
+	"\x02en\x18\x02 \x01(\tR\x02en\"\xc9\b\n" +
 	"\x04Case\x12\x17\n" +
 	"\acase_id\x18\x01 \x01(\tR\x06caseId\x12\x19\n" +
 	"\border_no\x18\x02 \x01(\tR\aorderNo\x12\x16\n" +
@@ -2459,30 +2647,30 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\rallowed_verbs\x18\b \x03(\x0e2\x15.hisgate.v1.Case.VerbR\fallowedVerbs\x12*\n" +
 	"\amessage\x18\t \x01(\v2\x10.hisgate.v1.TextR\amessage\x12$\n" +
 	"\x04next\x18\n" +
-	" \x01(\v2\x10.hisgate.v1.TextR\x04next\x12+\n" +
-	"\x05audit\x18\v \x03(\v2\x15.hisgate.v1.CaseEntryR\x05audit\x12;\n" +
-	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\x12;\n" +
-	"\vsettle_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"settleTime\x12\x12\n" +
-	"\x04etag\x18\x0f \x01(\tR\x04etag\x12%\n" +
-	"\x0etransaction_id\x18\x10 \x01(\tR\rtransactionId\x12\x1d\n" +
+	" \x01(\v2\x10.hisgate.v1.TextR\x04next\x12\x16\n" +
+	"\x06detail\x18\v \x01(\tR\x06detail\x12;\n" +
+	"\forder_status\x18\f \x01(\x0e2\x18.hisgate.v1.Order.StatusR\vorderStatus\x12%\n" +
+	"\x0etransaction_id\x18\r \x01(\tR\rtransactionId\x12\x1d\n" +
 	"\n" +
-	"amount_fen\x18\x11 \x01(\x03R\tamountFen\x12\x15\n" +
-	"\x06his_no\x18\x12 \x01(\tR\x05hisNo\"U\n" +
+	"amount_fen\x18\x0e \x01(\x03R\tamountFen\x12\x18\n" +
+	"\arepeats\x18\x0f \x01(\x05R\arepeats\x12\x18\n" +
+	"\aoutcome\x18\x10 \x01(\tR\aoutcome\x12;\n" +
+	"\vcreate_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x129\n" +
+	"\n" +
+	"close_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tcloseTime\x12\x12\n" +
+	"\x04etag\x18\x13 \x01(\tR\x04etag\x12+\n" +
+	"\x05audit\x18\x14 \x03(\v2\x15.hisgate.v1.CaseEntryR\x05audit\"6\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\b\n" +
-	"\x04OPEN\x10\x01\x12\v\n" +
-	"\aCLAIMED\x10\x02\x12\x0f\n" +
-	"\vIN_PROGRESS\x10\x03\x12\v\n" +
-	"\aSETTLED\x10\x04\"<\n" +
+	"\x04OPEN\x10\x01\x12\n" +
+	"\n" +
+	"\x06CLOSED\x10\x02\"<\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x06\n" +
 	"\x02P0\x10\x01\x12\x06\n" +
 	"\x02P1\x10\x02\x12\x06\n" +
-	"\x02P2\x10\x03\"\x9e\x01\n" +
+	"\x02P2\x10\x03\"\xb2\x01\n" +
 	"\x04Verb\x12\x14\n" +
 	"\x10VERB_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05CLAIM\x10\x01\x12\r\n" +
@@ -2493,19 +2681,21 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x06REFUND\x10\x05\x12\x12\n" +
 	"\x0eMARK_FULFILLED\x10\x06\x12\x11\n" +
 	"\rMARK_REFUNDED\x10\a\x12\x10\n" +
-	"\fRESOLVE_LOCK\x10\b\"\xaf\x01\n" +
+	"\fRESOLVE_LOCK\x10\b\x12\x12\n" +
+	"\x0eRESUME_REFUNDS\x10\t\"\xd5\x01\n" +
 	"\tCaseEntry\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12)\n" +
 	"\x04verb\x18\x03 \x01(\x0e2\x15.hisgate.v1.Case.VerbR\x04verb\x12\x12\n" +
 	"\x04note\x18\x04 \x01(\tR\x04note\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tR\trequestId\"\xac\x02\n" +
-	"\x10ListCasesRequest\x12B\n" +
-	"\x06status\x18\x01 \x03(\x0e2\x17.hisgate.v1.Case.StatusB\x11\xbaH\x0e\x92\x01\v\x10\x04\"\a\x82\x01\x04\x10\x01 \x00R\x06status\x12\"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12$\n" +
+	"\x04next\x18\x06 \x01(\v2\x10.hisgate.v1.TextR\x04next\"\xef\x01\n" +
+	"\x10ListCasesRequest\x12%\n" +
+	"\x0einclude_closed\x18\x01 \x01(\bR\rincludeClosed\x12\"\n" +
 	"\border_no\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\aorderNo\x12\x1d\n" +
-	"\x05owner\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x05owner\x12?\n" +
-	"\bseverity\x18\x04 \x01(\x0e2\x19.hisgate.v1.Case.SeverityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bseverity\x12'\n" +
+	"\x05owner\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x05owner\x12\x1f\n" +
+	"\x06reason\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06reason\x12'\n" +
 	"\tpage_size\x18\x05 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xf4\x03(\x00R\bpageSize\x12'\n" +
 	"\n" +
@@ -2515,54 +2705,51 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n" +
 	"\x0eGetCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\"\xbd\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\"\x9e\x01\n" +
 	"\x10ClaimCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1d\n" +
-	"\x05owner\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x05owner\x12\x1c\n" +
-	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
-	"\x04etag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1c\n" +
+	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
+	"\x04etag\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xfa\x01\n" +
+	"request_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xc2\x01\n" +
 	"\x13HandOverCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1f\n" +
-	"\x05owner\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x05owner\x126\n" +
-	"\bdeadline\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x1c\n" +
-	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
-	"\x04etag\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
+	"\x05owner\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x05owner\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
+	"\x04etag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xa0\x01\n" +
+	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xa0\x01\n" +
 	"\x12RecheckCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1c\n" +
-	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
+	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
 	"\x04etag\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xa4\x01\n" +
 	"\x16RetryFulfilmentRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1c\n" +
-	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
+	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
 	"\x04etag\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xea\x01\n" +
+	"request_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xc0\x01\n" +
 	"\x11RefundCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1f\n" +
-	"\x06reason\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18PR\x06reason\x12(\n" +
-	"\x10his_not_deducted\x18\x03 \x01(\bR\x0ehisNotDeducted\x12\x1c\n" +
-	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
-	"\x04etag\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
+	"\x06reason\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18PR\x06reason\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
+	"\x04etag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xd0\x01\n" +
+	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xd0\x01\n" +
 	"\x14MarkFulfilledRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12,\n" +
 	"\fhis_order_no\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"hisOrderNo\x12\x1c\n" +
-	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
 	"\x04etag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xc9\x01\n" +
@@ -2570,62 +2757,77 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12&\n" +
 	"\bevidence\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\bevidence\x12\x1c\n" +
-	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\bevidence\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
 	"\x04etag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\x8e\x03\n" +
+	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xe4\x02\n" +
 	"\x16ResolveLockCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12P\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2*.hisgate.v1.ResolveLockCaseRequest.OutcomeB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\aoutcome\x12*\n" +
 	"\fhis_order_no\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
-	"hisOrderNo\x12(\n" +
-	"\vhis_lock_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\thisLockId\x12\x1c\n" +
-	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\x12\x1d\n" +
-	"\x04etag\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
+	"hisOrderNo\x12\x1c\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
+	"\x04etag\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"@\n" +
+	"request_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"@\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aAPPLIED\x10\x01\x12\x0f\n" +
-	"\vNOT_APPLIED\x10\x02\"^\n" +
-	"\x14ResumeRefundsRequest\x12\x1e\n" +
-	"\x04note\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x04note\x12&\n" +
+	"\vNOT_APPLIED\x10\x02\"\x17\n" +
+	"\x15GetRefundBrakeRequest\"}\n" +
+	"\x14ResumeRefundsRequest\x12\x1c\n" +
+	"\x04note\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
+	"\x04etag\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\xa5\x01\n" +
+	"request_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xa4\x01\n" +
+	"\x15ResumeRefundsResponse\x12\x18\n" +
+	"\aresumed\x18\x01 \x01(\x05R\aresumed\x12\x1c\n" +
+	"\tremaining\x18\x02 \x01(\x05R\tremaining\x12$\n" +
+	"\x04next\x18\x03 \x01(\v2\x10.hisgate.v1.TextR\x04next\x12-\n" +
+	"\x05brake\x18\x04 \x01(\v2\x17.hisgate.v1.RefundBrakeR\x05brake\"_\n" +
 	"\vRefundBrake\x12\x12\n" +
-	"\x04shut\x18\x01 \x01(\bR\x04shut\x12$\n" +
-	"\x0esent_last_hour\x18\x02 \x01(\x05R\fsentLastHour\x12!\n" +
-	"\fhourly_limit\x18\x03 \x01(\x05R\vhourlyLimit\x129\n" +
+	"\x04shut\x18\x01 \x01(\bR\x04shut\x12\x12\n" +
+	"\x04used\x18\x02 \x01(\x05R\x04used\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag\"\x16\n" +
+	"\x14GetGuardStateRequest\"\xc8\b\n" +
 	"\n" +
-	"shut_since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tshutSince\"\x16\n" +
-	"\x14GetGuardStateRequest\"\xdf\x06\n" +
+	"GuardState\x128\n" +
+	"\abreaker\x18\x01 \x01(\x0e2\x1e.hisgate.v1.GuardState.BreakerR\abreaker\x129\n" +
 	"\n" +
-	"GuardState\x12\x16\n" +
-	"\x06driver\x18\x01 \x01(\tR\x06driver\x128\n" +
-	"\abreaker\x18\x02 \x01(\x0e2\x1e.hisgate.v1.GuardState.BreakerR\abreaker\x12?\n" +
-	"\rbreaker_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fbreakerSince\x12\x1b\n" +
-	"\tin_flight\x18\x04 \x01(\x05R\binFlight\x12\"\n" +
-	"\rmax_in_flight\x18\x05 \x01(\x05R\vmaxInFlight\x12&\n" +
-	"\x0frate_per_second\x18\x06 \x01(\x01R\rratePerSecond\x126\n" +
-	"\aclasses\x18\a \x03(\v2\x1c.hisgate.v1.GuardState.ClassR\aclasses\x12)\n" +
-	"\x10unknown_outcomes\x18\b \x01(\x03R\x0funknownOutcomes\x12J\n" +
-	"\x13oldest_unknown_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x11oldestUnknownTime\x1a\xdc\x02\n" +
+	"open_until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\topenUntil\x12%\n" +
+	"\x0emax_concurrent\x18\x03 \x01(\x05R\rmaxConcurrent\x12\x1b\n" +
+	"\tin_flight\x18\x04 \x01(\x05R\binFlight\x12\x1c\n" +
+	"\tlingering\x18\x05 \x01(\x05R\tlingering\x12\x18\n" +
+	"\aoverdue\x18\x06 \x01(\x05R\aoverdue\x12\x18\n" +
+	"\alimited\x18\a \x01(\bR\alimited\x126\n" +
+	"\aclasses\x18\b \x03(\v2\x1c.hisgate.v1.GuardState.ClassR\aclasses\x125\n" +
+	"\x06paused\x18\t \x03(\v2\x1d.hisgate.v1.GuardState.PausedR\x06paused\x12\x18\n" +
+	"\aretries\x18\n" +
+	" \x01(\x03R\aretries\x12%\n" +
+	"\x0eretries_denied\x18\v \x01(\x03R\rretriesDenied\x12!\n" +
+	"\fretry_tokens\x18\f \x01(\x01R\vretryTokens\x12\x1a\n" +
+	"\bsuspects\x18\r \x01(\x05R\bsuspects\x12)\n" +
+	"\x10unknown_outcomes\x18\x0e \x01(\x03R\x0funknownOutcomes\x12J\n" +
+	"\x13oldest_unknown_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x11oldestUnknownTime\x1a\x85\x02\n" +
 	"\x05Class\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
-	"\tin_flight\x18\x02 \x01(\x05R\binFlight\x12\x18\n" +
-	"\awaiting\x18\x03 \x01(\x05R\awaiting\x12F\n" +
-	"\boutcomes\x18\x04 \x03(\v2*.hisgate.v1.GuardState.Class.OutcomesEntryR\boutcomes\x12F\n" +
-	"\brejected\x18\x05 \x03(\v2*.hisgate.v1.GuardState.Class.RejectedEntryR\brejected\x1a;\n" +
-	"\rOutcomesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a;\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\arunning\x18\x02 \x01(\x05R\arunning\x12\x16\n" +
+	"\x06queued\x18\x03 \x01(\x05R\x06queued\x12\x14\n" +
+	"\x05turns\x18\x04 \x01(\x03R\x05turns\x12\x1b\n" +
+	"\tmin_share\x18\x05 \x01(\x01R\bminShare\x12F\n" +
+	"\brejected\x18\x06 \x03(\v2*.hisgate.v1.GuardState.Class.RejectedEntryR\brejected\x1a;\n" +
 	"\rRejectedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"G\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1ax\n" +
+	"\x06Paused\x12\x0e\n" +
+	"\x02op\x18\x01 \x01(\tR\x02op\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x12\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"G\n" +
 	"\aBreaker\x12\x17\n" +
 	"\x13BREAKER_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -2633,42 +2835,36 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x04OPEN\x10\x02\x12\r\n" +
 	"\tHALF_OPEN\x10\x03\"I\n" +
 	"\x0eExplainRequest\x127\n" +
-	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\"\xca\x03\n" +
+	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\"\xef\x02\n" +
 	"\vExplanation\x12\x19\n" +
-	"\border_no\x18\x01 \x01(\tR\aorderNo\x12*\n" +
-	"\asummary\x18\x02 \x01(\v2\x10.hisgate.v1.TextR\asummary\x12'\n" +
+	"\border_no\x18\x01 \x01(\tR\aorderNo\x12\"\n" +
+	"\x03now\x18\x02 \x01(\v2\x10.hisgate.v1.TextR\x03now\x12'\n" +
 	"\x05order\x18\x03 \x01(\v2\x11.hisgate.v1.OrderR\x05order\x12&\n" +
 	"\x05locks\x18\x04 \x03(\v2\x10.hisgate.v1.LockR\x05locks\x12&\n" +
 	"\x05cases\x18\x05 \x03(\v2\x10.hisgate.v1.CaseR\x05cases\x122\n" +
-	"\x05lines\x18\x06 \x03(\v2\x1c.hisgate.v1.Explanation.LineR\x05lines\x1a\xc6\x01\n" +
+	"\x05lines\x18\x06 \x03(\v2\x1c.hisgate.v1.Explanation.LineR\x05lines\x1at\n" +
 	"\x04Line\x12.\n" +
-	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
-	"\x06record\x18\x02 \x01(\tR\x06record\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
-	"\x05event\x18\x04 \x01(\tR\x05event\x12\x12\n" +
-	"\x04from\x18\x05 \x01(\tR\x04from\x12\x0e\n" +
-	"\x02to\x18\x06 \x01(\tR\x02to\x12\x12\n" +
-	"\x04code\x18\a \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\b \x01(\tR\amessage\"\x0e\n" +
-	"\fProofRequest\"\xcc\x03\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
+	"\x05topic\x18\x02 \x01(\tR\x05topic\x12&\n" +
+	"\x05words\x18\x03 \x01(\v2\x10.hisgate.v1.TextR\x05words\"\x0e\n" +
+	"\fProofRequest\"\xa6\x03\n" +
 	"\vProofReport\x12/\n" +
-	"\x05as_of\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x12\n" +
-	"\x04paid\x18\x02 \x01(\x03R\x04paid\x12\x1c\n" +
-	"\tfulfilled\x18\x03 \x01(\x03R\tfulfilled\x12\x1a\n" +
-	"\brefunded\x18\x04 \x01(\x03R\brefunded\x12\x19\n" +
-	"\bin_grace\x18\x05 \x01(\x03R\ainGrace\x12\x1c\n" +
-	"\trefunding\x18\x06 \x01(\x03R\trefunding\x12\x17\n" +
-	"\ain_case\x18\a \x01(\x03R\x06inCase\x12\x16\n" +
-	"\x06broken\x18\b \x01(\x03R\x06broken\x12C\n" +
-	"\rbroken_orders\x18\t \x03(\v2\x1e.hisgate.v1.ProofReport.BrokenR\fbrokenOrders\x1a\x8e\x01\n" +
-	"\x06Broken\x12\x19\n" +
-	"\border_no\x18\x01 \x01(\tR\aorderNo\x127\n" +
-	"\tpaid_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bpaidTime\x120\n" +
-	"\x06status\x18\x03 \x01(\x0e2\x18.hisgate.v1.Order.StatusR\x06status\"\xbe\x01\n" +
+	"\x05as_of\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x18\n" +
+	"\achecked\x18\x02 \x01(\x03R\achecked\x12%\n" +
+	"\x0eunproven_count\x18\x03 \x01(\x03R\runprovenCount\x12<\n" +
+	"\bunproven\x18\x04 \x03(\v2 .hisgate.v1.ProofReport.UnprovenR\bunproven\x12\x1d\n" +
+	"\n" +
+	"open_cases\x18\x05 \x01(\x03R\topenCases\x12#\n" +
+	"\roverdue_cases\x18\x06 \x01(\x03R\foverdueCases\x1a\xa2\x01\n" +
+	"\bUnproven\x12\x19\n" +
+	"\border_no\x18\x01 \x01(\tR\aorderNo\x120\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x18.hisgate.v1.Order.StatusR\x06status\x127\n" +
+	"\tpaid_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bpaidTime\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\"\xbe\x01\n" +
 	"\x13ExportLedgerRequest\x12#\n" +
 	"\rinclude_ended\x18\x01 \x01(\bR\fincludeEnded\x12?\n" +
 	"\rcreated_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
-	"\x0ecreated_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore2\x8d\f\n" +
+	"\x0ecreated_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore2\x80\r\n" +
 	"\n" +
 	"OpsService\x12[\n" +
 	"\tListCases\x12\x1c.hisgate.v1.ListCasesRequest\x1a\x1d.hisgate.v1.ListCasesResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/cases\x12T\n" +
@@ -2681,8 +2877,9 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"RefundCase\x12\x1d.hisgate.v1.RefundCaseRequest\x1a\x10.hisgate.v1.Case\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/cases/{case_id}:refund\x12q\n" +
 	"\rMarkFulfilled\x12 .hisgate.v1.MarkFulfilledRequest\x1a\x10.hisgate.v1.Case\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/cases/{case_id}:markFulfilled\x12n\n" +
 	"\fMarkRefunded\x12\x1f.hisgate.v1.MarkRefundedRequest\x1a\x10.hisgate.v1.Case\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/cases/{case_id}:markRefunded\x12s\n" +
-	"\x0fResolveLockCase\x12\".hisgate.v1.ResolveLockCaseRequest\x1a\x10.hisgate.v1.Case\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/cases/{case_id}:resolveLock\x12i\n" +
-	"\rResumeRefunds\x12 .hisgate.v1.ResumeRefundsRequest\x1a\x17.hisgate.v1.RefundBrake\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/refunds:resume\x12\\\n" +
+	"\x0fResolveLockCase\x12\".hisgate.v1.ResolveLockCaseRequest\x1a\x10.hisgate.v1.Case\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/cases/{case_id}:resolveLock\x12g\n" +
+	"\x0eGetRefundBrake\x12!.hisgate.v1.GetRefundBrakeRequest\x1a\x17.hisgate.v1.RefundBrake\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/refunds:brake\x12s\n" +
+	"\rResumeRefunds\x12 .hisgate.v1.ResumeRefundsRequest\x1a!.hisgate.v1.ResumeRefundsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/refunds:resume\x12\\\n" +
 	"\rGetGuardState\x12 .hisgate.v1.GetGuardStateRequest\x1a\x16.hisgate.v1.GuardState\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/guard\x12e\n" +
 	"\aExplain\x12\x1a.hisgate.v1.ExplainRequest\x1a\x17.hisgate.v1.Explanation\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/orders/{order_no}:explain\x12M\n" +
 	"\x05Proof\x12\x18.hisgate.v1.ProofRequest\x1a\x17.hisgate.v1.ProofReport\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/proof\x12^\n" +
@@ -2701,7 +2898,7 @@ func file_hisgate_v1_ops_proto_rawDescGZIP() []byte {
 }
 
 var file_hisgate_v1_ops_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_hisgate_v1_ops_proto_goTypes = []any{
 	(Case_Status)(0),                    // 0: hisgate.v1.Case.Status
 	(Case_Severity)(0),                  // 1: hisgate.v1.Case.Severity
@@ -2722,97 +2919,102 @@ var file_hisgate_v1_ops_proto_goTypes = []any{
 	(*MarkFulfilledRequest)(nil),        // 16: hisgate.v1.MarkFulfilledRequest
 	(*MarkRefundedRequest)(nil),         // 17: hisgate.v1.MarkRefundedRequest
 	(*ResolveLockCaseRequest)(nil),      // 18: hisgate.v1.ResolveLockCaseRequest
-	(*ResumeRefundsRequest)(nil),        // 19: hisgate.v1.ResumeRefundsRequest
-	(*RefundBrake)(nil),                 // 20: hisgate.v1.RefundBrake
-	(*GetGuardStateRequest)(nil),        // 21: hisgate.v1.GetGuardStateRequest
-	(*GuardState)(nil),                  // 22: hisgate.v1.GuardState
-	(*ExplainRequest)(nil),              // 23: hisgate.v1.ExplainRequest
-	(*Explanation)(nil),                 // 24: hisgate.v1.Explanation
-	(*ProofRequest)(nil),                // 25: hisgate.v1.ProofRequest
-	(*ProofReport)(nil),                 // 26: hisgate.v1.ProofReport
-	(*ExportLedgerRequest)(nil),         // 27: hisgate.v1.ExportLedgerRequest
-	(*GuardState_Class)(nil),            // 28: hisgate.v1.GuardState.Class
-	nil,                                 // 29: hisgate.v1.GuardState.Class.OutcomesEntry
-	nil,                                 // 30: hisgate.v1.GuardState.Class.RejectedEntry
-	(*Explanation_Line)(nil),            // 31: hisgate.v1.Explanation.Line
-	(*ProofReport_Broken)(nil),          // 32: hisgate.v1.ProofReport.Broken
-	(*timestamppb.Timestamp)(nil),       // 33: google.protobuf.Timestamp
-	(*Order)(nil),                       // 34: hisgate.v1.Order
-	(*Lock)(nil),                        // 35: hisgate.v1.Lock
+	(*GetRefundBrakeRequest)(nil),       // 19: hisgate.v1.GetRefundBrakeRequest
+	(*ResumeRefundsRequest)(nil),        // 20: hisgate.v1.ResumeRefundsRequest
+	(*ResumeRefundsResponse)(nil),       // 21: hisgate.v1.ResumeRefundsResponse
+	(*RefundBrake)(nil),                 // 22: hisgate.v1.RefundBrake
+	(*GetGuardStateRequest)(nil),        // 23: hisgate.v1.GetGuardStateRequest
+	(*GuardState)(nil),                  // 24: hisgate.v1.GuardState
+	(*ExplainRequest)(nil),              // 25: hisgate.v1.ExplainRequest
+	(*Explanation)(nil),                 // 26: hisgate.v1.Explanation
+	(*ProofRequest)(nil),                // 27: hisgate.v1.ProofRequest
+	(*ProofReport)(nil),                 // 28: hisgate.v1.ProofReport
+	(*ExportLedgerRequest)(nil),         // 29: hisgate.v1.ExportLedgerRequest
+	(*GuardState_Class)(nil),            // 30: hisgate.v1.GuardState.Class
+	(*GuardState_Paused)(nil),           // 31: hisgate.v1.GuardState.Paused
+	nil,                                 // 32: hisgate.v1.GuardState.Class.RejectedEntry
+	(*Explanation_Line)(nil),            // 33: hisgate.v1.Explanation.Line
+	(*ProofReport_Unproven)(nil),        // 34: hisgate.v1.ProofReport.Unproven
+	(*timestamppb.Timestamp)(nil),       // 35: google.protobuf.Timestamp
 	(Order_Status)(0),                   // 36: hisgate.v1.Order.Status
+	(*Order)(nil),                       // 37: hisgate.v1.Order
+	(*Lock)(nil),                        // 38: hisgate.v1.Lock
 }
 var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	1,  // 0: hisgate.v1.Case.severity:type_name -> hisgate.v1.Case.Severity
 	0,  // 1: hisgate.v1.Case.status:type_name -> hisgate.v1.Case.Status
-	33, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
+	35, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
 	2,  // 3: hisgate.v1.Case.allowed_verbs:type_name -> hisgate.v1.Case.Verb
 	5,  // 4: hisgate.v1.Case.message:type_name -> hisgate.v1.Text
 	5,  // 5: hisgate.v1.Case.next:type_name -> hisgate.v1.Text
-	7,  // 6: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
-	33, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	33, // 8: hisgate.v1.Case.update_time:type_name -> google.protobuf.Timestamp
-	33, // 9: hisgate.v1.Case.settle_time:type_name -> google.protobuf.Timestamp
-	33, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
+	36, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
+	35, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	35, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
+	35, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
 	2,  // 11: hisgate.v1.CaseEntry.verb:type_name -> hisgate.v1.Case.Verb
-	0,  // 12: hisgate.v1.ListCasesRequest.status:type_name -> hisgate.v1.Case.Status
-	1,  // 13: hisgate.v1.ListCasesRequest.severity:type_name -> hisgate.v1.Case.Severity
-	6,  // 14: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
-	33, // 15: hisgate.v1.HandOverCaseRequest.deadline:type_name -> google.protobuf.Timestamp
-	3,  // 16: hisgate.v1.ResolveLockCaseRequest.outcome:type_name -> hisgate.v1.ResolveLockCaseRequest.Outcome
-	33, // 17: hisgate.v1.RefundBrake.shut_since:type_name -> google.protobuf.Timestamp
-	4,  // 18: hisgate.v1.GuardState.breaker:type_name -> hisgate.v1.GuardState.Breaker
-	33, // 19: hisgate.v1.GuardState.breaker_since:type_name -> google.protobuf.Timestamp
-	28, // 20: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
-	33, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
-	5,  // 22: hisgate.v1.Explanation.summary:type_name -> hisgate.v1.Text
-	34, // 23: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
-	35, // 24: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
+	5,  // 12: hisgate.v1.CaseEntry.next:type_name -> hisgate.v1.Text
+	6,  // 13: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
+	3,  // 14: hisgate.v1.ResolveLockCaseRequest.outcome:type_name -> hisgate.v1.ResolveLockCaseRequest.Outcome
+	5,  // 15: hisgate.v1.ResumeRefundsResponse.next:type_name -> hisgate.v1.Text
+	22, // 16: hisgate.v1.ResumeRefundsResponse.brake:type_name -> hisgate.v1.RefundBrake
+	4,  // 17: hisgate.v1.GuardState.breaker:type_name -> hisgate.v1.GuardState.Breaker
+	35, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
+	30, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
+	31, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
+	35, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
+	5,  // 22: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
+	37, // 23: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
+	38, // 24: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
 	6,  // 25: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
-	31, // 26: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
-	33, // 27: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
-	32, // 28: hisgate.v1.ProofReport.broken_orders:type_name -> hisgate.v1.ProofReport.Broken
-	33, // 29: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
-	33, // 30: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
-	29, // 31: hisgate.v1.GuardState.Class.outcomes:type_name -> hisgate.v1.GuardState.Class.OutcomesEntry
-	30, // 32: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
-	33, // 33: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
-	33, // 34: hisgate.v1.ProofReport.Broken.paid_time:type_name -> google.protobuf.Timestamp
-	36, // 35: hisgate.v1.ProofReport.Broken.status:type_name -> hisgate.v1.Order.Status
-	8,  // 36: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
-	10, // 37: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
-	11, // 38: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
-	12, // 39: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
-	13, // 40: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
-	14, // 41: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
-	15, // 42: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
-	16, // 43: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
-	17, // 44: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
-	18, // 45: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
-	19, // 46: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
-	21, // 47: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
-	23, // 48: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
-	25, // 49: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
-	27, // 50: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
-	9,  // 51: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
-	6,  // 52: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
-	6,  // 53: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
-	6,  // 54: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
-	6,  // 55: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
-	6,  // 56: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
-	6,  // 57: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
-	6,  // 58: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
-	6,  // 59: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
-	6,  // 60: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
-	20, // 61: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.RefundBrake
-	22, // 62: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
-	24, // 63: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
-	26, // 64: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
-	35, // 65: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
-	51, // [51:66] is the sub-list for method output_type
-	36, // [36:51] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	33, // 26: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
+	35, // 27: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
+	34, // 28: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
+	35, // 29: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
+	35, // 30: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
+	32, // 31: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
+	35, // 32: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
+	35, // 33: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
+	5,  // 34: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
+	36, // 35: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
+	35, // 36: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
+	8,  // 37: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
+	10, // 38: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
+	11, // 39: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
+	12, // 40: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
+	13, // 41: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
+	14, // 42: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
+	15, // 43: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
+	16, // 44: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
+	17, // 45: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
+	18, // 46: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
+	19, // 47: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
+	20, // 48: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
+	23, // 49: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
+	25, // 50: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
+	27, // 51: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
+	29, // 52: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
+	9,  // 53: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
+	6,  // 54: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
+	6,  // 55: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
+	6,  // 56: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
+	6,  // 57: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
+	6,  // 58: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
+	6,  // 59: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
+	6,  // 60: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
+	6,  // 61: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
+	6,  // 62: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
+	22, // 63: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
+	21, // 64: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
+	24, // 65: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
+	26, // 66: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
+	28, // 67: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
+	38, // 68: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
+	53, // [53:69] is the sub-list for method output_type
+	37, // [37:53] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_ops_proto_init() }
@@ -2828,7 +3030,7 @@ func file_hisgate_v1_ops_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_ops_proto_rawDesc), len(file_hisgate_v1_ops_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

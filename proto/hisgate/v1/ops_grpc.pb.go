@@ -29,6 +29,7 @@ const (
 	OpsService_MarkFulfilled_FullMethodName   = "/hisgate.v1.OpsService/MarkFulfilled"
 	OpsService_MarkRefunded_FullMethodName    = "/hisgate.v1.OpsService/MarkRefunded"
 	OpsService_ResolveLockCase_FullMethodName = "/hisgate.v1.OpsService/ResolveLockCase"
+	OpsService_GetRefundBrake_FullMethodName  = "/hisgate.v1.OpsService/GetRefundBrake"
 	OpsService_ResumeRefunds_FullMethodName   = "/hisgate.v1.OpsService/ResumeRefunds"
 	OpsService_GetGuardState_FullMethodName   = "/hisgate.v1.OpsService/GetGuardState"
 	OpsService_Explain_FullMethodName         = "/hisgate.v1.OpsService/Explain"
@@ -45,11 +46,13 @@ const (
 //
 // All methods need role operator. The verbs of a case need its etag, so that
 // nobody settles what somebody else just changed, and a request_id, so that a
-// repeat is harmless: the same request_id answers the case as it stands, without
-// doing the verb again. Every verb is audited, obeys the same fences as the
-// machine, and answers in Case.next what happens now.
+// repeat is harmless: the same request_id answers the same, without doing the
+// verb again, and REQUEST_REUSED when it is for something else. Every verb is
+// audited, obeys the same fences as the machine, and says in Case.next what
+// happens now. Verbs block until they are durable, not for what follows.
 type OpsServiceClient interface {
-	// List cases, in the order in which they were opened.
+	// List cases: the open ones by deadline, then, if wanted, the closed ones, the
+	// latest first.
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// Read a case.
 	//
@@ -66,21 +69,22 @@ type OpsServiceClient interface {
 	// Ask HIS and WeChat again how things stand.
 	//
 	// Changes nothing by itself; a case that turns out to be settled is closed.
-	// Blocks until both answered.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH, HIS_UNAVAILABLE,
-	// PAY_UNAVAILABLE.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	RecheckCase(ctx context.Context, in *RecheckCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Try once more to get the drugs of a paid order from the HIS.
 	//
 	// Not when a refund was sent that is not verifiably closed.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, REFUND_SENT, WAS_FULFILLED,
+	// ETAG_MISMATCH.
 	RetryFulfilment(ctx context.Context, in *RetryFulfilmentRequest, opts ...grpc.CallOption) (*Case, error)
 	// Give the patient the money back.
 	//
-	// Not before the HIS verifiably cannot apply the order any more, unless a
-	// person looked and ticks his_not_deducted. Not held back by the hourly limit
-	// of automatic refunds.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, REFUND_NOT_POSSIBLE, ETAG_MISMATCH.
+	// It is sent when the HIS verifiably cannot apply the order any more. Where
+	// hisgate cannot find that out by itself, look at the HIS and say so with
+	// ResolveLockCase first. Not held back by the hourly limit of automatic
+	// refunds.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, LOCK_UNSETTLED, REFUND_IN_PROGRESS,
+	// ETAG_MISMATCH.
 	RefundCase(ctx context.Context, in *RefundCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Say that the patient got the drugs.
 	//
@@ -99,11 +103,14 @@ type OpsServiceClient interface {
 	// lock goes on from that.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ResolveLockCase(ctx context.Context, in *ResolveLockCaseRequest, opts ...grpc.CallOption) (*Case, error)
+	// Read the brake of automatic refunds.
+	GetRefundBrake(ctx context.Context, in *GetRefundBrakeRequest, opts ...grpc.CallOption) (*RefundBrake, error)
 	// Open the brake of automatic refunds again.
 	//
-	// It shuts when more refunds were wanted in an hour than the limit (10). A
-	// repeat is harmless. Refunds that became cases meanwhile stay cases.
-	ResumeRefunds(ctx context.Context, in *ResumeRefundsRequest, opts ...grpc.CallOption) (*RefundBrake, error)
+	// It is shut while the hourly limit (10) is used up; refunds that are wanted
+	// meanwhile become cases. This begins a new hour and lets the cases of the
+	// brake go on, up to the limit. Errors: ETAG_MISMATCH, REQUEST_REUSED.
+	ResumeRefunds(ctx context.Context, in *ResumeRefundsRequest, opts ...grpc.CallOption) (*ResumeRefundsResponse, error)
 	// Read how hisgate protects the HIS now.
 	GetGuardState(ctx context.Context, in *GetGuardStateRequest, opts ...grpc.CallOption) (*GuardState, error)
 	// Tell everything that is known of an order_no, in the order in which it
@@ -114,6 +121,9 @@ type OpsServiceClient interface {
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*Explanation, error)
 	// Prove that every paid order is fulfilled, on its way, refunded or in a
 	// person's hands.
+	//
+	// Checked now, over all orders with money that are not at rest. Errors:
+	// PAYMENT_DISABLED.
 	Proof(ctx context.Context, in *ProofRequest, opts ...grpc.CallOption) (*ProofReport, error)
 	// Stream the locks of the ledger, of all principals, each attempt once.
 	//
@@ -230,9 +240,19 @@ func (c *opsServiceClient) ResolveLockCase(ctx context.Context, in *ResolveLockC
 	return out, nil
 }
 
-func (c *opsServiceClient) ResumeRefunds(ctx context.Context, in *ResumeRefundsRequest, opts ...grpc.CallOption) (*RefundBrake, error) {
+func (c *opsServiceClient) GetRefundBrake(ctx context.Context, in *GetRefundBrakeRequest, opts ...grpc.CallOption) (*RefundBrake, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RefundBrake)
+	err := c.cc.Invoke(ctx, OpsService_GetRefundBrake_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) ResumeRefunds(ctx context.Context, in *ResumeRefundsRequest, opts ...grpc.CallOption) (*ResumeRefundsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeRefundsResponse)
 	err := c.cc.Invoke(ctx, OpsService_ResumeRefunds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -298,11 +318,13 @@ type OpsService_ExportLedgerClient = grpc.ServerStreamingClient[Lock]
 //
 // All methods need role operator. The verbs of a case need its etag, so that
 // nobody settles what somebody else just changed, and a request_id, so that a
-// repeat is harmless: the same request_id answers the case as it stands, without
-// doing the verb again. Every verb is audited, obeys the same fences as the
-// machine, and answers in Case.next what happens now.
+// repeat is harmless: the same request_id answers the same, without doing the
+// verb again, and REQUEST_REUSED when it is for something else. Every verb is
+// audited, obeys the same fences as the machine, and says in Case.next what
+// happens now. Verbs block until they are durable, not for what follows.
 type OpsServiceServer interface {
-	// List cases, in the order in which they were opened.
+	// List cases: the open ones by deadline, then, if wanted, the closed ones, the
+	// latest first.
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// Read a case.
 	//
@@ -319,21 +341,22 @@ type OpsServiceServer interface {
 	// Ask HIS and WeChat again how things stand.
 	//
 	// Changes nothing by itself; a case that turns out to be settled is closed.
-	// Blocks until both answered.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH, HIS_UNAVAILABLE,
-	// PAY_UNAVAILABLE.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	RecheckCase(context.Context, *RecheckCaseRequest) (*Case, error)
 	// Try once more to get the drugs of a paid order from the HIS.
 	//
 	// Not when a refund was sent that is not verifiably closed.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, REFUND_SENT, WAS_FULFILLED,
+	// ETAG_MISMATCH.
 	RetryFulfilment(context.Context, *RetryFulfilmentRequest) (*Case, error)
 	// Give the patient the money back.
 	//
-	// Not before the HIS verifiably cannot apply the order any more, unless a
-	// person looked and ticks his_not_deducted. Not held back by the hourly limit
-	// of automatic refunds.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, REFUND_NOT_POSSIBLE, ETAG_MISMATCH.
+	// It is sent when the HIS verifiably cannot apply the order any more. Where
+	// hisgate cannot find that out by itself, look at the HIS and say so with
+	// ResolveLockCase first. Not held back by the hourly limit of automatic
+	// refunds.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, LOCK_UNSETTLED, REFUND_IN_PROGRESS,
+	// ETAG_MISMATCH.
 	RefundCase(context.Context, *RefundCaseRequest) (*Case, error)
 	// Say that the patient got the drugs.
 	//
@@ -352,11 +375,14 @@ type OpsServiceServer interface {
 	// lock goes on from that.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ResolveLockCase(context.Context, *ResolveLockCaseRequest) (*Case, error)
+	// Read the brake of automatic refunds.
+	GetRefundBrake(context.Context, *GetRefundBrakeRequest) (*RefundBrake, error)
 	// Open the brake of automatic refunds again.
 	//
-	// It shuts when more refunds were wanted in an hour than the limit (10). A
-	// repeat is harmless. Refunds that became cases meanwhile stay cases.
-	ResumeRefunds(context.Context, *ResumeRefundsRequest) (*RefundBrake, error)
+	// It is shut while the hourly limit (10) is used up; refunds that are wanted
+	// meanwhile become cases. This begins a new hour and lets the cases of the
+	// brake go on, up to the limit. Errors: ETAG_MISMATCH, REQUEST_REUSED.
+	ResumeRefunds(context.Context, *ResumeRefundsRequest) (*ResumeRefundsResponse, error)
 	// Read how hisgate protects the HIS now.
 	GetGuardState(context.Context, *GetGuardStateRequest) (*GuardState, error)
 	// Tell everything that is known of an order_no, in the order in which it
@@ -367,6 +393,9 @@ type OpsServiceServer interface {
 	Explain(context.Context, *ExplainRequest) (*Explanation, error)
 	// Prove that every paid order is fulfilled, on its way, refunded or in a
 	// person's hands.
+	//
+	// Checked now, over all orders with money that are not at rest. Errors:
+	// PAYMENT_DISABLED.
 	Proof(context.Context, *ProofRequest) (*ProofReport, error)
 	// Stream the locks of the ledger, of all principals, each attempt once.
 	//
@@ -413,7 +442,10 @@ func (UnimplementedOpsServiceServer) MarkRefunded(context.Context, *MarkRefunded
 func (UnimplementedOpsServiceServer) ResolveLockCase(context.Context, *ResolveLockCaseRequest) (*Case, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveLockCase not implemented")
 }
-func (UnimplementedOpsServiceServer) ResumeRefunds(context.Context, *ResumeRefundsRequest) (*RefundBrake, error) {
+func (UnimplementedOpsServiceServer) GetRefundBrake(context.Context, *GetRefundBrakeRequest) (*RefundBrake, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRefundBrake not implemented")
+}
+func (UnimplementedOpsServiceServer) ResumeRefunds(context.Context, *ResumeRefundsRequest) (*ResumeRefundsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResumeRefunds not implemented")
 }
 func (UnimplementedOpsServiceServer) GetGuardState(context.Context, *GetGuardStateRequest) (*GuardState, error) {
@@ -629,6 +661,24 @@ func _OpsService_ResolveLockCase_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OpsService_GetRefundBrake_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRefundBrakeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).GetRefundBrake(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_GetRefundBrake_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).GetRefundBrake(ctx, req.(*GetRefundBrakeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _OpsService_ResumeRefunds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResumeRefundsRequest)
 	if err := dec(in); err != nil {
@@ -758,6 +808,10 @@ var OpsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResolveLockCase",
 			Handler:    _OpsService_ResolveLockCase_Handler,
+		},
+		{
+			MethodName: "GetRefundBrake",
+			Handler:    _OpsService_GetRefundBrake_Handler,
 		},
 		{
 			MethodName: "ResumeRefunds",

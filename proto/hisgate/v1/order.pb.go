@@ -190,8 +190,9 @@ const (
 	Order_PAY Order_Next = 3
 	// Wait, and ask again or watch: hisgate is working on it.
 	Order_WAIT Order_Next = 4
-	// Show that the hospital looks into it; a person settles it.
-	Order_CONTACT Order_Next = 5
+	// Tell the patient that the hospital's staff looks into it: a person settles
+	// it.
+	Order_PERSON Order_Next = 5
 )
 
 // Enum value maps for Order_Next.
@@ -202,7 +203,7 @@ var (
 		2: "PREPAY",
 		3: "PAY",
 		4: "WAIT",
-		5: "CONTACT",
+		5: "PERSON",
 	}
 	Order_Next_value = map[string]int32{
 		"NEXT_UNSPECIFIED": 0,
@@ -210,7 +211,7 @@ var (
 		"PREPAY":           2,
 		"PAY":              3,
 		"WAIT":             4,
-		"CONTACT":          5,
+		"PERSON":           5,
 	}
 )
 
@@ -299,7 +300,7 @@ func (x Payment_Method) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Payment_Method.Descriptor instead.
 func (Payment_Method) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{4, 0}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Status is where the refund stands.
@@ -368,7 +369,7 @@ func (x Refund_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refund_Status.Descriptor instead.
 func (Refund_Status) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{5, 0}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // Result is what the check says of one line.
@@ -389,7 +390,7 @@ const (
 	CheckOrderResponse_UNKNOWN_DRUG CheckOrderResponse_Result = 5
 	// The quantity is not a multiple of the step in which it is sold.
 	CheckOrderResponse_NOT_DIVISIBLE CheckOrderResponse_Result = 6
-	// The HIS could not be asked.
+	// The HIS could not be asked, and no figure is at hand.
 	CheckOrderResponse_UNCHECKED CheckOrderResponse_Result = 7
 )
 
@@ -441,7 +442,7 @@ func (x CheckOrderResponse_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckOrderResponse_Result.Descriptor instead.
 func (CheckOrderResponse_Result) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{8, 0}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // Order is one order of a patient, from the first check to the drugs or the
@@ -501,7 +502,17 @@ type Order struct {
 	// their beginning and their end.
 	History []*OrderStep `protobuf:"bytes,25,rep,name=history,proto3" json:"history,omitempty"`
 	// The principal that made the order.
-	Principal     string `protobuf:"bytes,26,opt,name=principal,proto3" json:"principal,omitempty"`
+	Principal string `protobuf:"bytes,26,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Why it was REJECTED or closed, or could not be fulfilled: the name of a
+	// Reason.Code; empty otherwise.
+	Reason string `protobuf:"bytes,27,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Which figures the HIS contradicted, when reason is PRICE_CHANGED.
+	PriceGaps []*PriceGap `protobuf:"bytes,28,rep,name=price_gaps,json=priceGaps,proto3" json:"price_gaps,omitempty"`
+	// What keeps it from its next step, and will be tried again; unset when
+	// nothing does.
+	Trouble *Trouble `protobuf:"bytes,29,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	// The open cases about it.
+	OpenCaseIds   []string `protobuf:"bytes,30,rep,name=open_case_ids,json=openCaseIds,proto3" json:"open_case_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,6 +729,136 @@ func (x *Order) GetPrincipal() string {
 	return ""
 }
 
+func (x *Order) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Order) GetPriceGaps() []*PriceGap {
+	if x != nil {
+		return x.PriceGaps
+	}
+	return nil
+}
+
+func (x *Order) GetTrouble() *Trouble {
+	if x != nil {
+		return x.Trouble
+	}
+	return nil
+}
+
+func (x *Order) GetOpenCaseIds() []string {
+	if x != nil {
+		return x.OpenCaseIds
+	}
+	return nil
+}
+
+// Trouble is the last thing that kept an order from its next step.
+type Trouble struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step: lock, check, prepay, query, close, confirm, release, refund,
+	// refund_query, worker.
+	Op string `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
+	// How it ended: pending, unavailable, misconfigured, unsettled, unknown,
+	// refused, not_enough, panic.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The code of the HIS or of WeChat, as it gave it; empty when neither spoke.
+	Code string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	// Its words, or ours.
+	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// Since when.
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// When it was last tried.
+	LastTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	// How often it was tried.
+	Count         int32 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trouble) Reset() {
+	*x = Trouble{}
+	mi := &file_hisgate_v1_order_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trouble) ProtoMessage() {}
+
+func (x *Trouble) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_order_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trouble.ProtoReflect.Descriptor instead.
+func (*Trouble) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Trouble) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Trouble) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Trouble) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Trouble) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Trouble) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Trouble) GetLastTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastTime
+	}
+	return nil
+}
+
+func (x *Trouble) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // OrderItem is one drug of an order.
 type OrderItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -736,7 +877,7 @@ type OrderItem struct {
 
 func (x *OrderItem) Reset() {
 	*x = OrderItem{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[1]
+	mi := &file_hisgate_v1_order_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +889,7 @@ func (x *OrderItem) String() string {
 func (*OrderItem) ProtoMessage() {}
 
 func (x *OrderItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[1]
+	mi := &file_hisgate_v1_order_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +902,7 @@ func (x *OrderItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderItem.ProtoReflect.Descriptor instead.
 func (*OrderItem) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{1}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *OrderItem) GetDrugId() string {
@@ -803,7 +944,7 @@ type Amount struct {
 
 func (x *Amount) Reset() {
 	*x = Amount{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[2]
+	mi := &file_hisgate_v1_order_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +956,7 @@ func (x *Amount) String() string {
 func (*Amount) ProtoMessage() {}
 
 func (x *Amount) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[2]
+	mi := &file_hisgate_v1_order_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +969,7 @@ func (x *Amount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amount.ProtoReflect.Descriptor instead.
 func (*Amount) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{2}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Amount) GetDrugsFen() int64 {
@@ -865,13 +1006,16 @@ type PaymentSpec struct {
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	// The address of the patient's device as the caller sees it; required for H5.
 	PayerClientIp string `protobuf:"bytes,5,opt,name=payer_client_ip,json=payerClientIp,proto3" json:"payer_client_ip,omitempty"`
+	// What WeChat gives back with the callback, at most 128 characters. hisgate
+	// does not look at it.
+	Attach        string `protobuf:"bytes,6,opt,name=attach,proto3" json:"attach,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PaymentSpec) Reset() {
 	*x = PaymentSpec{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[3]
+	mi := &file_hisgate_v1_order_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1027,7 @@ func (x *PaymentSpec) String() string {
 func (*PaymentSpec) ProtoMessage() {}
 
 func (x *PaymentSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[3]
+	mi := &file_hisgate_v1_order_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1040,7 @@ func (x *PaymentSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentSpec.ProtoReflect.Descriptor instead.
 func (*PaymentSpec) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{3}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PaymentSpec) GetMethod() Payment_Method {
@@ -934,6 +1078,13 @@ func (x *PaymentSpec) GetPayerClientIp() string {
 	return ""
 }
 
+func (x *PaymentSpec) GetAttach() string {
+	if x != nil {
+		return x.Attach
+	}
+	return ""
+}
+
 // Payment is how the patient pays, and what the device needs for it.
 type Payment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -961,7 +1112,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[4]
+	mi := &file_hisgate_v1_order_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1124,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[4]
+	mi := &file_hisgate_v1_order_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1137,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{4}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Payment) GetMethod() Payment_Method {
@@ -1061,19 +1212,25 @@ type Refund struct {
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When it was recorded.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When it last changed.
-	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// When it was first sent; unset until then.
+	SendTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
 	// When WeChat accepted it; unset until then.
 	AcceptTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=accept_time,json=acceptTime,proto3" json:"accept_time,omitempty"`
-	// When the money arrived; unset until then.
-	DoneTime      *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=done_time,json=doneTime,proto3" json:"done_time,omitempty"`
+	// When it became DONE or CLOSED; unset until then.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// WeChat's code when it last refused it; empty when it did not.
+	Refused string `protobuf:"bytes,10,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Who asked for it; empty when hisgate did by itself.
+	Actor string `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What proves it, when a person marked it done.
+	Evidence      string `protobuf:"bytes,12,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[5]
+	mi := &file_hisgate_v1_order_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1242,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[5]
+	mi := &file_hisgate_v1_order_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1255,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{5}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Refund) GetOutRefundNo() string {
@@ -1143,9 +1300,9 @@ func (x *Refund) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Refund) GetUpdateTime() *timestamppb.Timestamp {
+func (x *Refund) GetSendTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.UpdateTime
+		return x.SendTime
 	}
 	return nil
 }
@@ -1157,11 +1314,32 @@ func (x *Refund) GetAcceptTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Refund) GetDoneTime() *timestamppb.Timestamp {
+func (x *Refund) GetEndTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.DoneTime
+		return x.EndTime
 	}
 	return nil
+}
+
+func (x *Refund) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+func (x *Refund) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Refund) GetEvidence() string {
+	if x != nil {
+		return x.Evidence
+	}
+	return ""
 }
 
 // OrderStep is one line of an order's history.
@@ -1173,25 +1351,23 @@ type OrderStep struct {
 	From Order_Status `protobuf:"varint,2,opt,name=from,proto3,enum=hisgate.v1.Order_Status" json:"from,omitempty"`
 	// The status after; the same as before for an event that changed nothing.
 	To Order_Status `protobuf:"varint,3,opt,name=to,proto3,enum=hisgate.v1.Order_Status" json:"to,omitempty"`
-	// What happened, in lower case, such as create, lock_ok, paid, deadline.
+	// What happened: a constant, such as LOCKED, PAID, DEADLINE.
 	Cause string `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
-	// The code of the HIS or of WeChat, as it gave it; empty when neither spoke.
-	Code string `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
-	// Its words, or ours.
-	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	// More of it: the code and the words of the HIS or of WeChat, or ours.
+	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// Who did it, when a principal or a person did.
-	Actor string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor string `protobuf:"bytes,6,opt,name=actor,proto3" json:"actor,omitempty"`
 	// How many times it happened, when repeats are folded. At least 1.
-	Count int32 `protobuf:"varint,8,opt,name=count,proto3" json:"count,omitempty"`
+	Count int32 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
 	// When it last happened, when repeats are folded.
-	LastTime      *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	LastTime      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderStep) Reset() {
 	*x = OrderStep{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[6]
+	mi := &file_hisgate_v1_order_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1379,7 @@ func (x *OrderStep) String() string {
 func (*OrderStep) ProtoMessage() {}
 
 func (x *OrderStep) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[6]
+	mi := &file_hisgate_v1_order_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1392,7 @@ func (x *OrderStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderStep.ProtoReflect.Descriptor instead.
 func (*OrderStep) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{6}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrderStep) GetTime() *timestamppb.Timestamp {
@@ -1243,13 +1419,6 @@ func (x *OrderStep) GetTo() Order_Status {
 func (x *OrderStep) GetCause() string {
 	if x != nil {
 		return x.Cause
-	}
-	return ""
-}
-
-func (x *OrderStep) GetCode() string {
-	if x != nil {
-		return x.Code
 	}
 	return ""
 }
@@ -1299,7 +1468,7 @@ type CheckOrderRequest struct {
 
 func (x *CheckOrderRequest) Reset() {
 	*x = CheckOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[7]
+	mi := &file_hisgate_v1_order_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1480,7 @@ func (x *CheckOrderRequest) String() string {
 func (*CheckOrderRequest) ProtoMessage() {}
 
 func (x *CheckOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[7]
+	mi := &file_hisgate_v1_order_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1493,7 @@ func (x *CheckOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckOrderRequest.ProtoReflect.Descriptor instead.
 func (*CheckOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{7}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CheckOrderRequest) GetOrderNo() string {
@@ -1356,14 +1525,16 @@ type CheckOrderResponse struct {
 	// One for each drug, in the order of the request.
 	Lines []*CheckOrderResponse_Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// When the oldest of the readings was made; unset when all are UNCHECKED.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// A figure is old, because the HIS cannot be asked.
+	Degraded      bool `protobuf:"varint,4,opt,name=degraded,proto3" json:"degraded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckOrderResponse) Reset() {
 	*x = CheckOrderResponse{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[8]
+	mi := &file_hisgate_v1_order_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1546,7 @@ func (x *CheckOrderResponse) String() string {
 func (*CheckOrderResponse) ProtoMessage() {}
 
 func (x *CheckOrderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[8]
+	mi := &file_hisgate_v1_order_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1559,7 @@ func (x *CheckOrderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckOrderResponse.ProtoReflect.Descriptor instead.
 func (*CheckOrderResponse) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{8}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CheckOrderResponse) GetPayable() bool {
@@ -1410,6 +1581,13 @@ func (x *CheckOrderResponse) GetAsOf() *timestamppb.Timestamp {
 		return x.AsOf
 	}
 	return nil
+}
+
+func (x *CheckOrderResponse) GetDegraded() bool {
+	if x != nil {
+		return x.Degraded
+	}
+	return false
 }
 
 // CreateOrderRequest takes an order. Its fingerprint, by which a repeat is
@@ -1442,7 +1620,7 @@ type CreateOrderRequest struct {
 
 func (x *CreateOrderRequest) Reset() {
 	*x = CreateOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[9]
+	mi := &file_hisgate_v1_order_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1454,7 +1632,7 @@ func (x *CreateOrderRequest) String() string {
 func (*CreateOrderRequest) ProtoMessage() {}
 
 func (x *CreateOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[9]
+	mi := &file_hisgate_v1_order_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1467,7 +1645,7 @@ func (x *CreateOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateOrderRequest.ProtoReflect.Descriptor instead.
 func (*CreateOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{9}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateOrderRequest) GetOrderNo() string {
@@ -1544,7 +1722,7 @@ type PrepayOrderRequest struct {
 
 func (x *PrepayOrderRequest) Reset() {
 	*x = PrepayOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[10]
+	mi := &file_hisgate_v1_order_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1734,7 @@ func (x *PrepayOrderRequest) String() string {
 func (*PrepayOrderRequest) ProtoMessage() {}
 
 func (x *PrepayOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[10]
+	mi := &file_hisgate_v1_order_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1747,7 @@ func (x *PrepayOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepayOrderRequest.ProtoReflect.Descriptor instead.
 func (*PrepayOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{10}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PrepayOrderRequest) GetOrderNo() string {
@@ -1611,7 +1789,7 @@ type GetOrderRequest struct {
 
 func (x *GetOrderRequest) Reset() {
 	*x = GetOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[11]
+	mi := &file_hisgate_v1_order_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1801,7 @@ func (x *GetOrderRequest) String() string {
 func (*GetOrderRequest) ProtoMessage() {}
 
 func (x *GetOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[11]
+	mi := &file_hisgate_v1_order_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1814,7 @@ func (x *GetOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrderRequest.ProtoReflect.Descriptor instead.
 func (*GetOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{11}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetOrderRequest) GetOrderNo() string {
@@ -1659,7 +1837,7 @@ type SyncOrderRequest struct {
 
 func (x *SyncOrderRequest) Reset() {
 	*x = SyncOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[12]
+	mi := &file_hisgate_v1_order_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1849,7 @@ func (x *SyncOrderRequest) String() string {
 func (*SyncOrderRequest) ProtoMessage() {}
 
 func (x *SyncOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[12]
+	mi := &file_hisgate_v1_order_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1862,7 @@ func (x *SyncOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncOrderRequest.ProtoReflect.Descriptor instead.
 func (*SyncOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{12}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SyncOrderRequest) GetOrderNo() string {
@@ -1726,7 +1904,7 @@ type ListOrdersRequest struct {
 
 func (x *ListOrdersRequest) Reset() {
 	*x = ListOrdersRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[13]
+	mi := &file_hisgate_v1_order_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1916,7 @@ func (x *ListOrdersRequest) String() string {
 func (*ListOrdersRequest) ProtoMessage() {}
 
 func (x *ListOrdersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[13]
+	mi := &file_hisgate_v1_order_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1929,7 @@ func (x *ListOrdersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrdersRequest.ProtoReflect.Descriptor instead.
 func (*ListOrdersRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{13}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListOrdersRequest) GetStatus() []Order_Status {
@@ -1816,7 +1994,7 @@ type ListOrdersResponse struct {
 
 func (x *ListOrdersResponse) Reset() {
 	*x = ListOrdersResponse{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[14]
+	mi := &file_hisgate_v1_order_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +2006,7 @@ func (x *ListOrdersResponse) String() string {
 func (*ListOrdersResponse) ProtoMessage() {}
 
 func (x *ListOrdersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[14]
+	mi := &file_hisgate_v1_order_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +2019,7 @@ func (x *ListOrdersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrdersResponse.ProtoReflect.Descriptor instead.
 func (*ListOrdersResponse) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{14}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListOrdersResponse) GetOrders() []*Order {
@@ -1873,7 +2051,7 @@ type CancelOrderRequest struct {
 
 func (x *CancelOrderRequest) Reset() {
 	*x = CancelOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[15]
+	mi := &file_hisgate_v1_order_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +2063,7 @@ func (x *CancelOrderRequest) String() string {
 func (*CancelOrderRequest) ProtoMessage() {}
 
 func (x *CancelOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[15]
+	mi := &file_hisgate_v1_order_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +2076,7 @@ func (x *CancelOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelOrderRequest.ProtoReflect.Descriptor instead.
 func (*CancelOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{15}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CancelOrderRequest) GetOrderNo() string {
@@ -1922,7 +2100,7 @@ func (x *CancelOrderRequest) GetRequestId() string {
 	return ""
 }
 
-// RefundOrderRequest gives money of a fulfilled order back.
+// RefundOrderRequest gives money of a paid order back.
 type RefundOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order.
@@ -1935,14 +2113,17 @@ type RefundOrderRequest struct {
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	// The number of this refund at the caller. A repeat with the same number is
 	// the same refund.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The caller knows that the drugs are, or may be, handed out. Required for a
+	// FULFILLED order.
+	Fulfilled     bool `protobuf:"varint,6,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RefundOrderRequest) Reset() {
 	*x = RefundOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[16]
+	mi := &file_hisgate_v1_order_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2135,7 @@ func (x *RefundOrderRequest) String() string {
 func (*RefundOrderRequest) ProtoMessage() {}
 
 func (x *RefundOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[16]
+	mi := &file_hisgate_v1_order_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2148,7 @@ func (x *RefundOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundOrderRequest.ProtoReflect.Descriptor instead.
 func (*RefundOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{16}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RefundOrderRequest) GetOrderNo() string {
@@ -2005,6 +2186,13 @@ func (x *RefundOrderRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *RefundOrderRequest) GetFulfilled() bool {
+	if x != nil {
+		return x.Fulfilled
+	}
+	return false
+}
+
 // WatchOrderRequest names an order to follow.
 type WatchOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2016,7 +2204,7 @@ type WatchOrderRequest struct {
 
 func (x *WatchOrderRequest) Reset() {
 	*x = WatchOrderRequest{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[17]
+	mi := &file_hisgate_v1_order_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2216,7 @@ func (x *WatchOrderRequest) String() string {
 func (*WatchOrderRequest) ProtoMessage() {}
 
 func (x *WatchOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[17]
+	mi := &file_hisgate_v1_order_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2229,7 @@ func (x *WatchOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOrderRequest.ProtoReflect.Descriptor instead.
 func (*WatchOrderRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{17}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchOrderRequest) GetOrderNo() string {
@@ -2066,14 +2254,23 @@ type CheckOrderResponse_Line struct {
 	// not tell prices or could not be asked.
 	LineFen int64 `protobuf:"varint,5,opt,name=line_fen,json=lineFen,proto3" json:"line_fen,omitempty"`
 	// The step in which the drug is sold; 0 when not known.
-	Multiple      int64 `protobuf:"varint,6,opt,name=multiple,proto3" json:"multiple,omitempty"`
+	Multiple int64 `protobuf:"varint,6,opt,name=multiple,proto3" json:"multiple,omitempty"`
+	// Exact decimal price in yuan for price_per units; empty when the HIS does
+	// not tell.
+	Price string `protobuf:"bytes,7,opt,name=price,proto3" json:"price,omitempty"`
+	// How many smallest units the price buys; 0 when the price is not known.
+	PricePer int64 `protobuf:"varint,8,opt,name=price_per,json=pricePer,proto3" json:"price_per,omitempty"`
+	// The figure is old, because the HIS cannot be asked.
+	Degraded bool `protobuf:"varint,9,opt,name=degraded,proto3" json:"degraded,omitempty"`
+	// When the reading was made; unset when UNCHECKED.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckOrderResponse_Line) Reset() {
 	*x = CheckOrderResponse_Line{}
-	mi := &file_hisgate_v1_order_proto_msgTypes[20]
+	mi := &file_hisgate_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +2282,7 @@ func (x *CheckOrderResponse_Line) String() string {
 func (*CheckOrderResponse_Line) ProtoMessage() {}
 
 func (x *CheckOrderResponse_Line) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_order_proto_msgTypes[20]
+	mi := &file_hisgate_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +2295,7 @@ func (x *CheckOrderResponse_Line) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckOrderResponse_Line.ProtoReflect.Descriptor instead.
 func (*CheckOrderResponse_Line) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{8, 0}
+	return file_hisgate_v1_order_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *CheckOrderResponse_Line) GetDrugId() string {
@@ -2143,12 +2340,40 @@ func (x *CheckOrderResponse_Line) GetMultiple() int64 {
 	return 0
 }
 
+func (x *CheckOrderResponse_Line) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+func (x *CheckOrderResponse_Line) GetPricePer() int64 {
+	if x != nil {
+		return x.PricePer
+	}
+	return 0
+}
+
+func (x *CheckOrderResponse_Line) GetDegraded() bool {
+	if x != nil {
+		return x.Degraded
+	}
+	return false
+}
+
+func (x *CheckOrderResponse_Line) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 var File_hisgate_v1_order_proto protoreflect.FileDescriptor
 
 const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\n" +
 	"\x16hisgate/v1/order.proto\x12\n" +
-	"hisgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hisgate/v1/errors.proto\"\xba\f\n" +
+	"hisgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hisgate/v1/errors.proto\"\xd9\r\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_no\x18\x01 \x01(\tR\aorderNo\x126\n" +
 	"\bstrategy\x18\x02 \x01(\x0e2\x1a.hisgate.v1.Order.StrategyR\bstrategy\x120\n" +
@@ -2182,7 +2407,12 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\x10next_action_time\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\x0enextActionTime\x12\x12\n" +
 	"\x04etag\x18\x18 \x01(\tR\x04etag\x12/\n" +
 	"\ahistory\x18\x19 \x03(\v2\x15.hisgate.v1.OrderStepR\ahistory\x12\x1c\n" +
-	"\tprincipal\x18\x1a \x01(\tR\tprincipal\x1a=\n" +
+	"\tprincipal\x18\x1a \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06reason\x18\x1b \x01(\tR\x06reason\x123\n" +
+	"\n" +
+	"price_gaps\x18\x1c \x03(\v2\x14.hisgate.v1.PriceGapR\tpriceGaps\x12-\n" +
+	"\atrouble\x18\x1d \x01(\v2\x13.hisgate.v1.TroubleR\atrouble\x12\"\n" +
+	"\ropen_case_ids\x18\x1e \x03(\tR\vopenCaseIds\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"S\n" +
@@ -2209,15 +2439,24 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\tREFUNDING\x10\t\x12\f\n" +
 	"\bREFUNDED\x10\n" +
 	"\x12\x13\n" +
-	"\x0fNEEDS_ATTENTION\x10\v\"R\n" +
+	"\x0fNEEDS_ATTENTION\x10\v\"Q\n" +
 	"\x04Next\x12\x14\n" +
 	"\x10NEXT_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04NONE\x10\x01\x12\n" +
 	"\n" +
 	"\x06PREPAY\x10\x02\x12\a\n" +
 	"\x03PAY\x10\x03\x12\b\n" +
-	"\x04WAIT\x10\x04\x12\v\n" +
-	"\aCONTACT\x10\x05\"\x86\x01\n" +
+	"\x04WAIT\x10\x04\x12\n" +
+	"\n" +
+	"\x06PERSON\x10\x05\"\xdc\x01\n" +
+	"\aTrouble\x12\x0e\n" +
+	"\x02op\x18\x01 \x01(\tR\x02op\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x127\n" +
+	"\tlast_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\x12\x14\n" +
+	"\x05count\x18\a \x01(\x05R\x05count\"\x86\x01\n" +
 	"\tOrderItem\x12\"\n" +
 	"\adrug_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06drugId\x12*\n" +
 	"\bquantity\x18\x02 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x01R\bquantity\x12)\n" +
@@ -2226,7 +2465,7 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\tdrugs_fen\x18\x01 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\bdrugsFen\x12+\n" +
 	"\tother_fen\x18\x02 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\botherFen\x12+\n" +
 	"\ttotal_fen\x18\x03 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\btotalFen:\xd2\x01\xbaH\xce\x01\x1a\xcb\x01\n" +
-	"\x0ffield.total_fen\x12Ytotal_fen must be drugs_fen + other_fen, or both total_fen and drugs_fen 0 to derive them\x1a]this.total_fen == 0 ? this.drugs_fen == 0 : this.total_fen == this.drugs_fen + this.other_fen\"\xd5\x03\n" +
+	"\x0ffield.total_fen\x12Ytotal_fen must be drugs_fen + other_fen, or both total_fen and drugs_fen 0 to derive them\x1a]this.total_fen == 0 ? this.drugs_fen == 0 : this.total_fen == this.drugs_fen + this.other_fen\"\xf7\x03\n" +
 	"\vPaymentSpec\x12>\n" +
 	"\x06method\x18\x01 \x01(\x0e2\x1a.hisgate.v1.Payment.MethodB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06method\x12\x1d\n" +
@@ -2234,7 +2473,8 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\fpayer_openid\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vpayerOpenid\x12+\n" +
 	"\vdescription\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x7fR\vdescription\x122\n" +
 	"\x0fpayer_client_ip\x18\x05 \x01(\tB\n" +
-	"\xbaH\a\xd8\x01\x01r\x02p\x01R\rpayerClientIp:\xd8\x01\xbaH\xd4\x01\x1ae\n" +
+	"\xbaH\a\xd8\x01\x01r\x02p\x01R\rpayerClientIp\x12 \n" +
+	"\x06attach\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06attach:\xd8\x01\xbaH\xd4\x01\x1ae\n" +
 	"\x12field.payer_openid\x12\"payer_openid is required for JSAPI\x1a+this.method != 1 || this.payer_openid != ''\x1ak\n" +
 	"\x15field.payer_client_ip\x12\"payer_client_ip is required for H5\x1a.this.method != 3 || this.payer_client_ip != ''\"\xa5\x03\n" +
 	"\aPayment\x122\n" +
@@ -2255,7 +2495,7 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\n" +
 	"\x06NATIVE\x10\x02\x12\x06\n" +
 	"\x02H5\x10\x03\x12\a\n" +
-	"\x03APP\x10\x04\"\x8f\x04\n" +
+	"\x03APP\x10\x04\"\xd5\x04\n" +
 	"\x06Refund\x12\"\n" +
 	"\rout_refund_no\x18\x01 \x01(\tR\voutRefundNo\x12\x1b\n" +
 	"\trefund_id\x18\x02 \x01(\tR\brefundId\x12\x1d\n" +
@@ -2264,12 +2504,15 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\x06status\x18\x04 \x01(\x0e2\x19.hisgate.v1.Refund.StatusR\x06status\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\x12;\n" +
+	"createTime\x127\n" +
+	"\tsend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bsendTime\x12;\n" +
 	"\vaccept_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"acceptTime\x127\n" +
-	"\tdone_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bdoneTime\"j\n" +
+	"acceptTime\x125\n" +
+	"\bend_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x18\n" +
+	"\arefused\x18\n" +
+	" \x01(\tR\arefused\x12\x14\n" +
+	"\x05actor\x18\v \x01(\tR\x05actor\x12\x1a\n" +
+	"\bevidence\x18\f \x01(\tR\bevidence\"j\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -2280,35 +2523,40 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\x04DONE\x10\x04\x12\n" +
 	"\n" +
 	"\x06CLOSED\x10\x05\x12\f\n" +
-	"\bABNORMAL\x10\x06\"\xbc\x02\n" +
+	"\bABNORMAL\x10\x06\"\xa8\x02\n" +
 	"\tOrderStep\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12,\n" +
 	"\x04from\x18\x02 \x01(\x0e2\x18.hisgate.v1.Order.StatusR\x04from\x12(\n" +
 	"\x02to\x18\x03 \x01(\x0e2\x18.hisgate.v1.Order.StatusR\x02to\x12\x14\n" +
-	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x12\n" +
-	"\x04code\x18\x05 \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\x06 \x01(\tR\amessage\x12\x14\n" +
-	"\x05actor\x18\a \x01(\tR\x05actor\x12\x14\n" +
-	"\x05count\x18\b \x01(\x05R\x05count\x127\n" +
-	"\tlast_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\"\x86\x03\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x14\n" +
+	"\x05actor\x18\x06 \x01(\tR\x05actor\x12\x14\n" +
+	"\x05count\x18\a \x01(\x05R\x05count\x127\n" +
+	"\tlast_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\"\x86\x03\n" +
 	"\x11CheckOrderRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{0,64}$R\aorderNo\x12(\n" +
 	"\vpharmacy_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
 	"pharmacyId\x125\n" +
 	"\x05items\x18\x03 \x03(\v2\x15.hisgate.v1.OrderItemB\b\xbaH\x05\x92\x01\x02\x10dR\x05items:\xd6\x01\xbaH\xd2\x01\x1af\n" +
 	"\x0efield.order_no\x12'give order_no, or pharmacy_id and items\x1a+this.order_no != '' || size(this.items) > 0\x1ah\n" +
-	"\x11field.pharmacy_id\x12\"pharmacy_id is required with items\x1a/this.pharmacy_id != '' || size(this.items) == 0\"\xff\x03\n" +
+	"\x11field.pharmacy_id\x12\"pharmacy_id is required with items\x1a/this.pharmacy_id != '' || size(this.items) == 0\"\x9b\x05\n" +
 	"\x12CheckOrderResponse\x12\x18\n" +
 	"\apayable\x18\x01 \x01(\bR\apayable\x129\n" +
 	"\x05lines\x18\x02 \x03(\v2#.hisgate.v1.CheckOrderResponse.LineR\x05lines\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x1a\xd1\x01\n" +
+	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x1a\n" +
+	"\bdegraded\x18\x04 \x01(\bR\bdegraded\x1a\xd1\x02\n" +
 	"\x04Line\x12\x17\n" +
 	"\adrug_id\x18\x01 \x01(\tR\x06drugId\x12=\n" +
 	"\x06result\x18\x02 \x01(\x0e2%.hisgate.v1.CheckOrderResponse.ResultR\x06result\x12\x1c\n" +
 	"\trequested\x18\x03 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x04 \x01(\x03R\tavailable\x12\x19\n" +
 	"\bline_fen\x18\x05 \x01(\x03R\alineFen\x12\x1a\n" +
-	"\bmultiple\x18\x06 \x01(\x03R\bmultiple\"\x8e\x01\n" +
+	"\bmultiple\x18\x06 \x01(\x03R\bmultiple\x12\x14\n" +
+	"\x05price\x18\a \x01(\tR\x05price\x12\x1b\n" +
+	"\tprice_per\x18\b \x01(\x03R\bpricePer\x12\x1a\n" +
+	"\bdegraded\x18\t \x01(\bR\bdegraded\x12/\n" +
+	"\x05as_of\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\x8e\x01\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\x06\n" +
 	"\x02OK\x10\x01\x12\x10\n" +
@@ -2366,7 +2614,7 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{6,32}$R\aorderNo\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12&\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\xe6\x01\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x84\x02\n" +
 	"\x12RefundOrderRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{6,32}$R\aorderNo\x12-\n" +
 	"\n" +
@@ -2374,7 +2622,8 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18PR\x06reason\x12\x1b\n" +
 	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"L\n" +
+	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12\x1c\n" +
+	"\tfulfilled\x18\x06 \x01(\bR\tfulfilled\"L\n" +
 	"\x11WatchOrderRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{6,32}$R\aorderNo2\x9a\a\n" +
 	"\fOrderService\x12h\n" +
@@ -2406,7 +2655,7 @@ func file_hisgate_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_hisgate_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hisgate_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_hisgate_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_hisgate_v1_order_proto_goTypes = []any{
 	(Order_Strategy)(0),             // 0: hisgate.v1.Order.Strategy
 	(Order_Status)(0),               // 1: hisgate.v1.Order.Status
@@ -2415,96 +2664,103 @@ var file_hisgate_v1_order_proto_goTypes = []any{
 	(Refund_Status)(0),              // 4: hisgate.v1.Refund.Status
 	(CheckOrderResponse_Result)(0),  // 5: hisgate.v1.CheckOrderResponse.Result
 	(*Order)(nil),                   // 6: hisgate.v1.Order
-	(*OrderItem)(nil),               // 7: hisgate.v1.OrderItem
-	(*Amount)(nil),                  // 8: hisgate.v1.Amount
-	(*PaymentSpec)(nil),             // 9: hisgate.v1.PaymentSpec
-	(*Payment)(nil),                 // 10: hisgate.v1.Payment
-	(*Refund)(nil),                  // 11: hisgate.v1.Refund
-	(*OrderStep)(nil),               // 12: hisgate.v1.OrderStep
-	(*CheckOrderRequest)(nil),       // 13: hisgate.v1.CheckOrderRequest
-	(*CheckOrderResponse)(nil),      // 14: hisgate.v1.CheckOrderResponse
-	(*CreateOrderRequest)(nil),      // 15: hisgate.v1.CreateOrderRequest
-	(*PrepayOrderRequest)(nil),      // 16: hisgate.v1.PrepayOrderRequest
-	(*GetOrderRequest)(nil),         // 17: hisgate.v1.GetOrderRequest
-	(*SyncOrderRequest)(nil),        // 18: hisgate.v1.SyncOrderRequest
-	(*ListOrdersRequest)(nil),       // 19: hisgate.v1.ListOrdersRequest
-	(*ListOrdersResponse)(nil),      // 20: hisgate.v1.ListOrdersResponse
-	(*CancelOrderRequest)(nil),      // 21: hisgate.v1.CancelOrderRequest
-	(*RefundOrderRequest)(nil),      // 22: hisgate.v1.RefundOrderRequest
-	(*WatchOrderRequest)(nil),       // 23: hisgate.v1.WatchOrderRequest
-	nil,                             // 24: hisgate.v1.Order.AttributesEntry
-	nil,                             // 25: hisgate.v1.Payment.InvokeEntry
-	(*CheckOrderResponse_Line)(nil), // 26: hisgate.v1.CheckOrderResponse.Line
-	nil,                             // 27: hisgate.v1.CreateOrderRequest.AttributesEntry
-	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
-	(*Shortage)(nil),                // 29: hisgate.v1.Shortage
+	(*Trouble)(nil),                 // 7: hisgate.v1.Trouble
+	(*OrderItem)(nil),               // 8: hisgate.v1.OrderItem
+	(*Amount)(nil),                  // 9: hisgate.v1.Amount
+	(*PaymentSpec)(nil),             // 10: hisgate.v1.PaymentSpec
+	(*Payment)(nil),                 // 11: hisgate.v1.Payment
+	(*Refund)(nil),                  // 12: hisgate.v1.Refund
+	(*OrderStep)(nil),               // 13: hisgate.v1.OrderStep
+	(*CheckOrderRequest)(nil),       // 14: hisgate.v1.CheckOrderRequest
+	(*CheckOrderResponse)(nil),      // 15: hisgate.v1.CheckOrderResponse
+	(*CreateOrderRequest)(nil),      // 16: hisgate.v1.CreateOrderRequest
+	(*PrepayOrderRequest)(nil),      // 17: hisgate.v1.PrepayOrderRequest
+	(*GetOrderRequest)(nil),         // 18: hisgate.v1.GetOrderRequest
+	(*SyncOrderRequest)(nil),        // 19: hisgate.v1.SyncOrderRequest
+	(*ListOrdersRequest)(nil),       // 20: hisgate.v1.ListOrdersRequest
+	(*ListOrdersResponse)(nil),      // 21: hisgate.v1.ListOrdersResponse
+	(*CancelOrderRequest)(nil),      // 22: hisgate.v1.CancelOrderRequest
+	(*RefundOrderRequest)(nil),      // 23: hisgate.v1.RefundOrderRequest
+	(*WatchOrderRequest)(nil),       // 24: hisgate.v1.WatchOrderRequest
+	nil,                             // 25: hisgate.v1.Order.AttributesEntry
+	nil,                             // 26: hisgate.v1.Payment.InvokeEntry
+	(*CheckOrderResponse_Line)(nil), // 27: hisgate.v1.CheckOrderResponse.Line
+	nil,                             // 28: hisgate.v1.CreateOrderRequest.AttributesEntry
+	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
+	(*Shortage)(nil),                // 30: hisgate.v1.Shortage
+	(*PriceGap)(nil),                // 31: hisgate.v1.PriceGap
 }
 var file_hisgate_v1_order_proto_depIdxs = []int32{
 	0,  // 0: hisgate.v1.Order.strategy:type_name -> hisgate.v1.Order.Strategy
 	1,  // 1: hisgate.v1.Order.status:type_name -> hisgate.v1.Order.Status
 	2,  // 2: hisgate.v1.Order.next:type_name -> hisgate.v1.Order.Next
-	7,  // 3: hisgate.v1.Order.items:type_name -> hisgate.v1.OrderItem
-	8,  // 4: hisgate.v1.Order.amount:type_name -> hisgate.v1.Amount
-	10, // 5: hisgate.v1.Order.payment:type_name -> hisgate.v1.Payment
-	28, // 6: hisgate.v1.Order.pay_deadline:type_name -> google.protobuf.Timestamp
-	28, // 7: hisgate.v1.Order.paid_time:type_name -> google.protobuf.Timestamp
-	11, // 8: hisgate.v1.Order.refunds:type_name -> hisgate.v1.Refund
-	29, // 9: hisgate.v1.Order.shortages:type_name -> hisgate.v1.Shortage
-	24, // 10: hisgate.v1.Order.attributes:type_name -> hisgate.v1.Order.AttributesEntry
-	28, // 11: hisgate.v1.Order.create_time:type_name -> google.protobuf.Timestamp
-	28, // 12: hisgate.v1.Order.update_time:type_name -> google.protobuf.Timestamp
-	28, // 13: hisgate.v1.Order.next_action_time:type_name -> google.protobuf.Timestamp
-	12, // 14: hisgate.v1.Order.history:type_name -> hisgate.v1.OrderStep
-	3,  // 15: hisgate.v1.PaymentSpec.method:type_name -> hisgate.v1.Payment.Method
-	3,  // 16: hisgate.v1.Payment.method:type_name -> hisgate.v1.Payment.Method
-	25, // 17: hisgate.v1.Payment.invoke:type_name -> hisgate.v1.Payment.InvokeEntry
-	4,  // 18: hisgate.v1.Refund.status:type_name -> hisgate.v1.Refund.Status
-	28, // 19: hisgate.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	28, // 20: hisgate.v1.Refund.update_time:type_name -> google.protobuf.Timestamp
-	28, // 21: hisgate.v1.Refund.accept_time:type_name -> google.protobuf.Timestamp
-	28, // 22: hisgate.v1.Refund.done_time:type_name -> google.protobuf.Timestamp
-	28, // 23: hisgate.v1.OrderStep.time:type_name -> google.protobuf.Timestamp
-	1,  // 24: hisgate.v1.OrderStep.from:type_name -> hisgate.v1.Order.Status
-	1,  // 25: hisgate.v1.OrderStep.to:type_name -> hisgate.v1.Order.Status
-	28, // 26: hisgate.v1.OrderStep.last_time:type_name -> google.protobuf.Timestamp
-	7,  // 27: hisgate.v1.CheckOrderRequest.items:type_name -> hisgate.v1.OrderItem
-	26, // 28: hisgate.v1.CheckOrderResponse.lines:type_name -> hisgate.v1.CheckOrderResponse.Line
-	28, // 29: hisgate.v1.CheckOrderResponse.as_of:type_name -> google.protobuf.Timestamp
-	0,  // 30: hisgate.v1.CreateOrderRequest.strategy:type_name -> hisgate.v1.Order.Strategy
-	7,  // 31: hisgate.v1.CreateOrderRequest.items:type_name -> hisgate.v1.OrderItem
-	8,  // 32: hisgate.v1.CreateOrderRequest.amount:type_name -> hisgate.v1.Amount
-	9,  // 33: hisgate.v1.CreateOrderRequest.payment:type_name -> hisgate.v1.PaymentSpec
-	27, // 34: hisgate.v1.CreateOrderRequest.attributes:type_name -> hisgate.v1.CreateOrderRequest.AttributesEntry
-	9,  // 35: hisgate.v1.PrepayOrderRequest.payment:type_name -> hisgate.v1.PaymentSpec
-	1,  // 36: hisgate.v1.ListOrdersRequest.status:type_name -> hisgate.v1.Order.Status
-	0,  // 37: hisgate.v1.ListOrdersRequest.strategy:type_name -> hisgate.v1.Order.Strategy
-	28, // 38: hisgate.v1.ListOrdersRequest.created_after:type_name -> google.protobuf.Timestamp
-	28, // 39: hisgate.v1.ListOrdersRequest.created_before:type_name -> google.protobuf.Timestamp
-	6,  // 40: hisgate.v1.ListOrdersResponse.orders:type_name -> hisgate.v1.Order
-	5,  // 41: hisgate.v1.CheckOrderResponse.Line.result:type_name -> hisgate.v1.CheckOrderResponse.Result
-	13, // 42: hisgate.v1.OrderService.CheckOrder:input_type -> hisgate.v1.CheckOrderRequest
-	15, // 43: hisgate.v1.OrderService.CreateOrder:input_type -> hisgate.v1.CreateOrderRequest
-	16, // 44: hisgate.v1.OrderService.PrepayOrder:input_type -> hisgate.v1.PrepayOrderRequest
-	17, // 45: hisgate.v1.OrderService.GetOrder:input_type -> hisgate.v1.GetOrderRequest
-	18, // 46: hisgate.v1.OrderService.SyncOrder:input_type -> hisgate.v1.SyncOrderRequest
-	19, // 47: hisgate.v1.OrderService.ListOrders:input_type -> hisgate.v1.ListOrdersRequest
-	21, // 48: hisgate.v1.OrderService.CancelOrder:input_type -> hisgate.v1.CancelOrderRequest
-	22, // 49: hisgate.v1.OrderService.RefundOrder:input_type -> hisgate.v1.RefundOrderRequest
-	23, // 50: hisgate.v1.OrderService.WatchOrder:input_type -> hisgate.v1.WatchOrderRequest
-	14, // 51: hisgate.v1.OrderService.CheckOrder:output_type -> hisgate.v1.CheckOrderResponse
-	6,  // 52: hisgate.v1.OrderService.CreateOrder:output_type -> hisgate.v1.Order
-	6,  // 53: hisgate.v1.OrderService.PrepayOrder:output_type -> hisgate.v1.Order
-	6,  // 54: hisgate.v1.OrderService.GetOrder:output_type -> hisgate.v1.Order
-	6,  // 55: hisgate.v1.OrderService.SyncOrder:output_type -> hisgate.v1.Order
-	20, // 56: hisgate.v1.OrderService.ListOrders:output_type -> hisgate.v1.ListOrdersResponse
-	6,  // 57: hisgate.v1.OrderService.CancelOrder:output_type -> hisgate.v1.Order
-	6,  // 58: hisgate.v1.OrderService.RefundOrder:output_type -> hisgate.v1.Order
-	6,  // 59: hisgate.v1.OrderService.WatchOrder:output_type -> hisgate.v1.Order
-	51, // [51:60] is the sub-list for method output_type
-	42, // [42:51] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	8,  // 3: hisgate.v1.Order.items:type_name -> hisgate.v1.OrderItem
+	9,  // 4: hisgate.v1.Order.amount:type_name -> hisgate.v1.Amount
+	11, // 5: hisgate.v1.Order.payment:type_name -> hisgate.v1.Payment
+	29, // 6: hisgate.v1.Order.pay_deadline:type_name -> google.protobuf.Timestamp
+	29, // 7: hisgate.v1.Order.paid_time:type_name -> google.protobuf.Timestamp
+	12, // 8: hisgate.v1.Order.refunds:type_name -> hisgate.v1.Refund
+	30, // 9: hisgate.v1.Order.shortages:type_name -> hisgate.v1.Shortage
+	25, // 10: hisgate.v1.Order.attributes:type_name -> hisgate.v1.Order.AttributesEntry
+	29, // 11: hisgate.v1.Order.create_time:type_name -> google.protobuf.Timestamp
+	29, // 12: hisgate.v1.Order.update_time:type_name -> google.protobuf.Timestamp
+	29, // 13: hisgate.v1.Order.next_action_time:type_name -> google.protobuf.Timestamp
+	13, // 14: hisgate.v1.Order.history:type_name -> hisgate.v1.OrderStep
+	31, // 15: hisgate.v1.Order.price_gaps:type_name -> hisgate.v1.PriceGap
+	7,  // 16: hisgate.v1.Order.trouble:type_name -> hisgate.v1.Trouble
+	29, // 17: hisgate.v1.Trouble.since:type_name -> google.protobuf.Timestamp
+	29, // 18: hisgate.v1.Trouble.last_time:type_name -> google.protobuf.Timestamp
+	3,  // 19: hisgate.v1.PaymentSpec.method:type_name -> hisgate.v1.Payment.Method
+	3,  // 20: hisgate.v1.Payment.method:type_name -> hisgate.v1.Payment.Method
+	26, // 21: hisgate.v1.Payment.invoke:type_name -> hisgate.v1.Payment.InvokeEntry
+	4,  // 22: hisgate.v1.Refund.status:type_name -> hisgate.v1.Refund.Status
+	29, // 23: hisgate.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	29, // 24: hisgate.v1.Refund.send_time:type_name -> google.protobuf.Timestamp
+	29, // 25: hisgate.v1.Refund.accept_time:type_name -> google.protobuf.Timestamp
+	29, // 26: hisgate.v1.Refund.end_time:type_name -> google.protobuf.Timestamp
+	29, // 27: hisgate.v1.OrderStep.time:type_name -> google.protobuf.Timestamp
+	1,  // 28: hisgate.v1.OrderStep.from:type_name -> hisgate.v1.Order.Status
+	1,  // 29: hisgate.v1.OrderStep.to:type_name -> hisgate.v1.Order.Status
+	29, // 30: hisgate.v1.OrderStep.last_time:type_name -> google.protobuf.Timestamp
+	8,  // 31: hisgate.v1.CheckOrderRequest.items:type_name -> hisgate.v1.OrderItem
+	27, // 32: hisgate.v1.CheckOrderResponse.lines:type_name -> hisgate.v1.CheckOrderResponse.Line
+	29, // 33: hisgate.v1.CheckOrderResponse.as_of:type_name -> google.protobuf.Timestamp
+	0,  // 34: hisgate.v1.CreateOrderRequest.strategy:type_name -> hisgate.v1.Order.Strategy
+	8,  // 35: hisgate.v1.CreateOrderRequest.items:type_name -> hisgate.v1.OrderItem
+	9,  // 36: hisgate.v1.CreateOrderRequest.amount:type_name -> hisgate.v1.Amount
+	10, // 37: hisgate.v1.CreateOrderRequest.payment:type_name -> hisgate.v1.PaymentSpec
+	28, // 38: hisgate.v1.CreateOrderRequest.attributes:type_name -> hisgate.v1.CreateOrderRequest.AttributesEntry
+	10, // 39: hisgate.v1.PrepayOrderRequest.payment:type_name -> hisgate.v1.PaymentSpec
+	1,  // 40: hisgate.v1.ListOrdersRequest.status:type_name -> hisgate.v1.Order.Status
+	0,  // 41: hisgate.v1.ListOrdersRequest.strategy:type_name -> hisgate.v1.Order.Strategy
+	29, // 42: hisgate.v1.ListOrdersRequest.created_after:type_name -> google.protobuf.Timestamp
+	29, // 43: hisgate.v1.ListOrdersRequest.created_before:type_name -> google.protobuf.Timestamp
+	6,  // 44: hisgate.v1.ListOrdersResponse.orders:type_name -> hisgate.v1.Order
+	5,  // 45: hisgate.v1.CheckOrderResponse.Line.result:type_name -> hisgate.v1.CheckOrderResponse.Result
+	29, // 46: hisgate.v1.CheckOrderResponse.Line.as_of:type_name -> google.protobuf.Timestamp
+	14, // 47: hisgate.v1.OrderService.CheckOrder:input_type -> hisgate.v1.CheckOrderRequest
+	16, // 48: hisgate.v1.OrderService.CreateOrder:input_type -> hisgate.v1.CreateOrderRequest
+	17, // 49: hisgate.v1.OrderService.PrepayOrder:input_type -> hisgate.v1.PrepayOrderRequest
+	18, // 50: hisgate.v1.OrderService.GetOrder:input_type -> hisgate.v1.GetOrderRequest
+	19, // 51: hisgate.v1.OrderService.SyncOrder:input_type -> hisgate.v1.SyncOrderRequest
+	20, // 52: hisgate.v1.OrderService.ListOrders:input_type -> hisgate.v1.ListOrdersRequest
+	22, // 53: hisgate.v1.OrderService.CancelOrder:input_type -> hisgate.v1.CancelOrderRequest
+	23, // 54: hisgate.v1.OrderService.RefundOrder:input_type -> hisgate.v1.RefundOrderRequest
+	24, // 55: hisgate.v1.OrderService.WatchOrder:input_type -> hisgate.v1.WatchOrderRequest
+	15, // 56: hisgate.v1.OrderService.CheckOrder:output_type -> hisgate.v1.CheckOrderResponse
+	6,  // 57: hisgate.v1.OrderService.CreateOrder:output_type -> hisgate.v1.Order
+	6,  // 58: hisgate.v1.OrderService.PrepayOrder:output_type -> hisgate.v1.Order
+	6,  // 59: hisgate.v1.OrderService.GetOrder:output_type -> hisgate.v1.Order
+	6,  // 60: hisgate.v1.OrderService.SyncOrder:output_type -> hisgate.v1.Order
+	21, // 61: hisgate.v1.OrderService.ListOrders:output_type -> hisgate.v1.ListOrdersResponse
+	6,  // 62: hisgate.v1.OrderService.CancelOrder:output_type -> hisgate.v1.Order
+	6,  // 63: hisgate.v1.OrderService.RefundOrder:output_type -> hisgate.v1.Order
+	6,  // 64: hisgate.v1.OrderService.WatchOrder:output_type -> hisgate.v1.Order
+	56, // [56:65] is the sub-list for method output_type
+	47, // [47:56] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_order_proto_init() }
@@ -2519,7 +2775,7 @@ func file_hisgate_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_order_proto_rawDesc), len(file_hisgate_v1_order_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -46,9 +46,11 @@ type OrderServiceClient interface {
 	// Compare an order with the stock and prices at the HIS now (二次确认).
 	//
 	// Holds nothing. For an order_no that holds a lock already, only holds older
-	// than its own count. Blocks until the HIS answered; a line that could not be
-	// read is UNCHECKED, and then the order is not payable. Role: cashier.
-	// Errors: NOT_FOUND when neither items nor a known order_no is given.
+	// than its own count. Blocks until the HIS answered. When it cannot be asked,
+	// the last figure stands in (`degraded`), or the line is UNCHECKED and the
+	// order not payable. Role: cashier.
+	// Errors: NOT_FOUND when neither items nor a known order_no is given,
+	// HIS_UNAVAILABLE when no line could be read.
 	CheckOrder(ctx context.Context, in *CheckOrderRequest, opts ...grpc.CallOption) (*CheckOrderResponse, error)
 	// Take an order, by one of the four strategies.
 	//
@@ -59,17 +61,20 @@ type OrderServiceClient interface {
 	// same order. An order that was short is stored as REJECTED, and an identical
 	// repeat answers the same error: try again with a new order_no.
 	// Role: cashier; an amount or line_fen needs role pricing too.
-	// Errors: STOCK_INSUFFICIENT (with Shortages), UNKNOWN_DRUG, DRUG_STOPPED,
-	// NOT_DIVISIBLE, PRICE_CHANGED, HIS_REFUSED, ORDER_NO_REUSED, OUTCOME_UNKNOWN,
-	// HIS_UNAVAILABLE, HIS_MISCONFIGURED, PAYMENT_DISABLED, DISK_RESERVE.
+	// Errors: STOCK_INSUFFICIENT (with Shortages), PRICE_CHANGED (with PriceGaps),
+	// UNKNOWN_DRUG, STOPPED, NOT_DIVISIBLE, PRICE_UNKNOWN, AMOUNT_OUT_OF_RANGE,
+	// HIS_REFUSED, FREEZE_TOO_SHORT, PREPAY_REFUSED, ORDER_NO_REUSED,
+	// OUTCOME_UNKNOWN, HIS_UNAVAILABLE, HIS_MISCONFIGURED, PAYMENT_DISABLED,
+	// RATE_LIMITED, DISK_RESERVE.
 	CreateOrder(ctx context.Context, in *CreateOrderRequest, opts ...grpc.CallOption) (*Order, error)
 	// Get what the patient's device needs to pay.
 	//
 	// For a HOLD order the second check comes first and refuses when the order is
 	// short or its price changed. Repeats are harmless: the same prepay is
 	// answered, signed afresh. Blocks for the HIS and for WeChat. Role: cashier.
-	// Errors: NOT_FOUND, STOCK_INSUFFICIENT, PRICE_CHANGED, PREPAY_MISMATCH,
-	// DEADLINE_NEAR, ORDER_STATE, ETAG_MISMATCH, HIS_UNAVAILABLE, PAY_UNAVAILABLE.
+	// Errors: NOT_FOUND, STOCK_INSUFFICIENT, PRICE_CHANGED, OTHER_PAYER,
+	// PAYMENT_MISSING, PREPAY_REFUSED, TOO_LATE, DEADLINE, CANCELLED, NOT_PAYABLE,
+	// LOCK_LOST, FREEZE_TOO_SHORT, ETAG_MISMATCH, HIS_UNAVAILABLE, PAY_UNAVAILABLE.
 	PrepayOrder(ctx context.Context, in *PrepayOrderRequest, opts ...grpc.CallOption) (*Order, error)
 	// Read an order.
 	//
@@ -82,9 +87,9 @@ type OrderServiceClient interface {
 	// Blocks until WeChat answered. Role: cashier.
 	// Errors: NOT_FOUND, PAY_UNAVAILABLE, RATE_LIMITED.
 	SyncOrder(ctx context.Context, in *SyncOrderRequest, opts ...grpc.CallOption) (*Order, error)
-	// List orders by status, strategy, pharmacy and time.
+	// List orders by status, strategy, pharmacy and time, the newest first.
 	//
-	// The order is stable from page to page; an order that changes its status
+	// An order that changes its status
 	// between two pages may be missed or come twice. Role: cashier.
 	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
 	// Cancel an order that is not paid.
@@ -92,15 +97,17 @@ type OrderServiceClient interface {
 	// The stock goes back when WeChat has verifiably closed the payment; until
 	// then the order is CLOSING. Money that still arrives is refunded at once. A
 	// repeat answers OK. Blocks for the disk only. Role: cashier.
-	// Errors: NOT_FOUND, ALREADY_PAID, ORDER_STATE, ETAG_MISMATCH.
+	// Errors: NOT_FOUND, ALREADY_PAID, BEING_FULFILLED, ETAG_MISMATCH.
 	CancelOrder(ctx context.Context, in *CancelOrderRequest, opts ...grpc.CallOption) (*Order, error)
-	// Give money of a fulfilled order back, in part or in whole.
+	// Give money of a paid order back, in part or in whole.
 	//
 	// The refund is durable when this answers; it is then sent, and repeated until
 	// WeChat says what became of it: see Order.refunds. A part leaves the order
 	// FULFILLED. The HIS order is not cancelled by this. A repeat with the same
 	// request_id is the same refund. Role: operator.
-	// Errors: NOT_FOUND, ORDER_STATE, REFUND_NOT_POSSIBLE, ETAG_MISMATCH.
+	// Errors: NOT_FOUND, NOT_PAID, FULFILLED_REFUND, BEING_FULFILLED,
+	// LOCK_UNSETTLED, REFUND_IN_PROGRESS, REFUND_TOO_MUCH, REQUEST_REUSED,
+	// ETAG_MISMATCH.
 	RefundOrder(ctx context.Context, in *RefundOrderRequest, opts ...grpc.CallOption) (*Order, error)
 	// Follow an order.
 	//
@@ -234,9 +241,11 @@ type OrderServiceServer interface {
 	// Compare an order with the stock and prices at the HIS now (二次确认).
 	//
 	// Holds nothing. For an order_no that holds a lock already, only holds older
-	// than its own count. Blocks until the HIS answered; a line that could not be
-	// read is UNCHECKED, and then the order is not payable. Role: cashier.
-	// Errors: NOT_FOUND when neither items nor a known order_no is given.
+	// than its own count. Blocks until the HIS answered. When it cannot be asked,
+	// the last figure stands in (`degraded`), or the line is UNCHECKED and the
+	// order not payable. Role: cashier.
+	// Errors: NOT_FOUND when neither items nor a known order_no is given,
+	// HIS_UNAVAILABLE when no line could be read.
 	CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error)
 	// Take an order, by one of the four strategies.
 	//
@@ -247,17 +256,20 @@ type OrderServiceServer interface {
 	// same order. An order that was short is stored as REJECTED, and an identical
 	// repeat answers the same error: try again with a new order_no.
 	// Role: cashier; an amount or line_fen needs role pricing too.
-	// Errors: STOCK_INSUFFICIENT (with Shortages), UNKNOWN_DRUG, DRUG_STOPPED,
-	// NOT_DIVISIBLE, PRICE_CHANGED, HIS_REFUSED, ORDER_NO_REUSED, OUTCOME_UNKNOWN,
-	// HIS_UNAVAILABLE, HIS_MISCONFIGURED, PAYMENT_DISABLED, DISK_RESERVE.
+	// Errors: STOCK_INSUFFICIENT (with Shortages), PRICE_CHANGED (with PriceGaps),
+	// UNKNOWN_DRUG, STOPPED, NOT_DIVISIBLE, PRICE_UNKNOWN, AMOUNT_OUT_OF_RANGE,
+	// HIS_REFUSED, FREEZE_TOO_SHORT, PREPAY_REFUSED, ORDER_NO_REUSED,
+	// OUTCOME_UNKNOWN, HIS_UNAVAILABLE, HIS_MISCONFIGURED, PAYMENT_DISABLED,
+	// RATE_LIMITED, DISK_RESERVE.
 	CreateOrder(context.Context, *CreateOrderRequest) (*Order, error)
 	// Get what the patient's device needs to pay.
 	//
 	// For a HOLD order the second check comes first and refuses when the order is
 	// short or its price changed. Repeats are harmless: the same prepay is
 	// answered, signed afresh. Blocks for the HIS and for WeChat. Role: cashier.
-	// Errors: NOT_FOUND, STOCK_INSUFFICIENT, PRICE_CHANGED, PREPAY_MISMATCH,
-	// DEADLINE_NEAR, ORDER_STATE, ETAG_MISMATCH, HIS_UNAVAILABLE, PAY_UNAVAILABLE.
+	// Errors: NOT_FOUND, STOCK_INSUFFICIENT, PRICE_CHANGED, OTHER_PAYER,
+	// PAYMENT_MISSING, PREPAY_REFUSED, TOO_LATE, DEADLINE, CANCELLED, NOT_PAYABLE,
+	// LOCK_LOST, FREEZE_TOO_SHORT, ETAG_MISMATCH, HIS_UNAVAILABLE, PAY_UNAVAILABLE.
 	PrepayOrder(context.Context, *PrepayOrderRequest) (*Order, error)
 	// Read an order.
 	//
@@ -270,9 +282,9 @@ type OrderServiceServer interface {
 	// Blocks until WeChat answered. Role: cashier.
 	// Errors: NOT_FOUND, PAY_UNAVAILABLE, RATE_LIMITED.
 	SyncOrder(context.Context, *SyncOrderRequest) (*Order, error)
-	// List orders by status, strategy, pharmacy and time.
+	// List orders by status, strategy, pharmacy and time, the newest first.
 	//
-	// The order is stable from page to page; an order that changes its status
+	// An order that changes its status
 	// between two pages may be missed or come twice. Role: cashier.
 	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
 	// Cancel an order that is not paid.
@@ -280,15 +292,17 @@ type OrderServiceServer interface {
 	// The stock goes back when WeChat has verifiably closed the payment; until
 	// then the order is CLOSING. Money that still arrives is refunded at once. A
 	// repeat answers OK. Blocks for the disk only. Role: cashier.
-	// Errors: NOT_FOUND, ALREADY_PAID, ORDER_STATE, ETAG_MISMATCH.
+	// Errors: NOT_FOUND, ALREADY_PAID, BEING_FULFILLED, ETAG_MISMATCH.
 	CancelOrder(context.Context, *CancelOrderRequest) (*Order, error)
-	// Give money of a fulfilled order back, in part or in whole.
+	// Give money of a paid order back, in part or in whole.
 	//
 	// The refund is durable when this answers; it is then sent, and repeated until
 	// WeChat says what became of it: see Order.refunds. A part leaves the order
 	// FULFILLED. The HIS order is not cancelled by this. A repeat with the same
 	// request_id is the same refund. Role: operator.
-	// Errors: NOT_FOUND, ORDER_STATE, REFUND_NOT_POSSIBLE, ETAG_MISMATCH.
+	// Errors: NOT_FOUND, NOT_PAID, FULFILLED_REFUND, BEING_FULFILLED,
+	// LOCK_UNSETTLED, REFUND_IN_PROGRESS, REFUND_TOO_MUCH, REQUEST_REUSED,
+	// ETAG_MISMATCH.
 	RefundOrder(context.Context, *RefundOrderRequest) (*Order, error)
 	// Follow an order.
 	//

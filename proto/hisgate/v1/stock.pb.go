@@ -140,63 +140,6 @@ func (GetStockRequest_Freshness) EnumDescriptor() ([]byte, []int) {
 	return file_hisgate_v1_stock_proto_rawDescGZIP(), []int{2, 0}
 }
 
-// Outcome is what became of one change.
-type ReportStockChangeResponse_Outcome int32
-
-const (
-	// Never sent.
-	ReportStockChangeResponse_OUTCOME_UNSPECIFIED ReportStockChangeResponse_Outcome = 0
-	// The figure is shown to readers now.
-	ReportStockChangeResponse_APPLIED ReportStockChangeResponse_Outcome = 1
-	// The cached reading is outdated; the next reader asks the HIS.
-	ReportStockChangeResponse_OUTDATED ReportStockChangeResponse_Outcome = 2
-	// A change with this sequence or a later one came before; ignored.
-	ReportStockChangeResponse_DROPPED ReportStockChangeResponse_Outcome = 3
-)
-
-// Enum value maps for ReportStockChangeResponse_Outcome.
-var (
-	ReportStockChangeResponse_Outcome_name = map[int32]string{
-		0: "OUTCOME_UNSPECIFIED",
-		1: "APPLIED",
-		2: "OUTDATED",
-		3: "DROPPED",
-	}
-	ReportStockChangeResponse_Outcome_value = map[string]int32{
-		"OUTCOME_UNSPECIFIED": 0,
-		"APPLIED":             1,
-		"OUTDATED":            2,
-		"DROPPED":             3,
-	}
-)
-
-func (x ReportStockChangeResponse_Outcome) Enum() *ReportStockChangeResponse_Outcome {
-	p := new(ReportStockChangeResponse_Outcome)
-	*p = x
-	return p
-}
-
-func (x ReportStockChangeResponse_Outcome) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (ReportStockChangeResponse_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_hisgate_v1_stock_proto_enumTypes[2].Descriptor()
-}
-
-func (ReportStockChangeResponse_Outcome) Type() protoreflect.EnumType {
-	return &file_hisgate_v1_stock_proto_enumTypes[2]
-}
-
-func (x ReportStockChangeResponse_Outcome) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use ReportStockChangeResponse_Outcome.Descriptor instead.
-func (ReportStockChangeResponse_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_stock_proto_rawDescGZIP(), []int{9, 0}
-}
-
 // Stock is what can be sold of one drug in one pharmacy, and why. Quantities
 // are in the drug's smallest dispensing unit.
 type Stock struct {
@@ -768,7 +711,7 @@ type StockChange struct {
 	// asks the HIS.
 	OnHand *int64 `protobuf:"varint,3,opt,name=on_hand,json=onHand,proto3,oneof" json:"on_hand,omitempty"`
 	// The number of this change at its source, rising for each key. A change
-	// whose number is not above the last one of its key is dropped. Unset means
+	// whose number is not above the last one of its key and source is dropped. Unset means
 	// that changes come in order.
 	Sequence      *int64 `protobuf:"varint,4,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -837,7 +780,11 @@ func (x *StockChange) GetSequence() int64 {
 type ReportStockChangeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The changes, applied in this order.
-	Changes       []*StockChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	Changes []*StockChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Where the changes come from, such as the name of a queue or a table, when
+	// the caller reports for several; empty = the caller. Sequences are compared
+	// within one source.
+	Source        string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -879,11 +826,21 @@ func (x *ReportStockChangeRequest) GetChanges() []*StockChange {
 	return nil
 }
 
-// ReportStockChangeResponse says what became of each change.
+func (x *ReportStockChangeRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// ReportStockChangeResponse says what became of the changes.
 type ReportStockChangeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each change, in the order of the request.
-	Outcomes      []ReportStockChangeResponse_Outcome `protobuf:"varint,1,rep,packed,name=outcomes,proto3,enum=hisgate.v1.ReportStockChangeResponse_Outcome" json:"outcomes,omitempty"`
+	// How many were taken.
+	Applied int32 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
+	// How many were dropped, because a change with the same sequence or a later
+	// one of the same key and source came before.
+	Dropped       int32 `protobuf:"varint,2,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -918,11 +875,18 @@ func (*ReportStockChangeResponse) Descriptor() ([]byte, []int) {
 	return file_hisgate_v1_stock_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *ReportStockChangeResponse) GetOutcomes() []ReportStockChangeResponse_Outcome {
+func (x *ReportStockChangeResponse) GetApplied() int32 {
 	if x != nil {
-		return x.Outcomes
+		return x.Applied
 	}
-	return nil
+	return 0
+}
+
+func (x *ReportStockChangeResponse) GetDropped() int32 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
 }
 
 var File_hisgate_v1_stock_proto protoreflect.FileDescriptor
@@ -994,17 +958,14 @@ const file_hisgate_v1_stock_proto_rawDesc = "" +
 	"\bsequence\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00H\x01R\bsequence\x88\x01\x01B\n" +
 	"\n" +
 	"\b_on_handB\v\n" +
-	"\t_sequence\"Y\n" +
+	"\t_sequence\"z\n" +
 	"\x18ReportStockChangeRequest\x12=\n" +
 	"\achanges\x18\x01 \x03(\v2\x17.hisgate.v1.StockChangeB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10dR\achanges\"\xb2\x01\n" +
-	"\x19ReportStockChangeResponse\x12I\n" +
-	"\boutcomes\x18\x01 \x03(\x0e2-.hisgate.v1.ReportStockChangeResponse.OutcomeR\boutcomes\"J\n" +
-	"\aOutcome\x12\x17\n" +
-	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\v\n" +
-	"\aAPPLIED\x10\x01\x12\f\n" +
-	"\bOUTDATED\x10\x02\x12\v\n" +
-	"\aDROPPED\x10\x032\xc3\x03\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\achanges\x12\x1f\n" +
+	"\x06source\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06source\"O\n" +
+	"\x19ReportStockChangeResponse\x12\x18\n" +
+	"\aapplied\x18\x01 \x01(\x05R\aapplied\x12\x18\n" +
+	"\adropped\x18\x02 \x01(\x05R\adropped2\xc3\x03\n" +
 	"\fStockService\x12W\n" +
 	"\bGetStock\x12\x1b.hisgate.v1.GetStockRequest\x1a\x11.hisgate.v1.Stock\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/stock/{drug_id}\x12s\n" +
 	"\rBatchGetStock\x12 .hisgate.v1.BatchGetStockRequest\x1a!.hisgate.v1.BatchGetStockResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/stock:batchGet\x12_\n" +
@@ -1024,50 +985,48 @@ func file_hisgate_v1_stock_proto_rawDescGZIP() []byte {
 	return file_hisgate_v1_stock_proto_rawDescData
 }
 
-var file_hisgate_v1_stock_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_hisgate_v1_stock_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_hisgate_v1_stock_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_hisgate_v1_stock_proto_goTypes = []any{
-	(Stock_Source)(0),                      // 0: hisgate.v1.Stock.Source
-	(GetStockRequest_Freshness)(0),         // 1: hisgate.v1.GetStockRequest.Freshness
-	(ReportStockChangeResponse_Outcome)(0), // 2: hisgate.v1.ReportStockChangeResponse.Outcome
-	(*Stock)(nil),                          // 3: hisgate.v1.Stock
-	(*StockKey)(nil),                       // 4: hisgate.v1.StockKey
-	(*GetStockRequest)(nil),                // 5: hisgate.v1.GetStockRequest
-	(*BatchGetStockRequest)(nil),           // 6: hisgate.v1.BatchGetStockRequest
-	(*BatchGetStockResponse)(nil),          // 7: hisgate.v1.BatchGetStockResponse
-	(*StockResult)(nil),                    // 8: hisgate.v1.StockResult
-	(*WatchStockRequest)(nil),              // 9: hisgate.v1.WatchStockRequest
-	(*StockChange)(nil),                    // 10: hisgate.v1.StockChange
-	(*ReportStockChangeRequest)(nil),       // 11: hisgate.v1.ReportStockChangeRequest
-	(*ReportStockChangeResponse)(nil),      // 12: hisgate.v1.ReportStockChangeResponse
-	(*timestamppb.Timestamp)(nil),          // 13: google.protobuf.Timestamp
-	(*status.Status)(nil),                  // 14: google.rpc.Status
+	(Stock_Source)(0),                 // 0: hisgate.v1.Stock.Source
+	(GetStockRequest_Freshness)(0),    // 1: hisgate.v1.GetStockRequest.Freshness
+	(*Stock)(nil),                     // 2: hisgate.v1.Stock
+	(*StockKey)(nil),                  // 3: hisgate.v1.StockKey
+	(*GetStockRequest)(nil),           // 4: hisgate.v1.GetStockRequest
+	(*BatchGetStockRequest)(nil),      // 5: hisgate.v1.BatchGetStockRequest
+	(*BatchGetStockResponse)(nil),     // 6: hisgate.v1.BatchGetStockResponse
+	(*StockResult)(nil),               // 7: hisgate.v1.StockResult
+	(*WatchStockRequest)(nil),         // 8: hisgate.v1.WatchStockRequest
+	(*StockChange)(nil),               // 9: hisgate.v1.StockChange
+	(*ReportStockChangeRequest)(nil),  // 10: hisgate.v1.ReportStockChangeRequest
+	(*ReportStockChangeResponse)(nil), // 11: hisgate.v1.ReportStockChangeResponse
+	(*timestamppb.Timestamp)(nil),     // 12: google.protobuf.Timestamp
+	(*status.Status)(nil),             // 13: google.rpc.Status
 }
 var file_hisgate_v1_stock_proto_depIdxs = []int32{
-	13, // 0: hisgate.v1.Stock.as_of:type_name -> google.protobuf.Timestamp
+	12, // 0: hisgate.v1.Stock.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 1: hisgate.v1.Stock.source:type_name -> hisgate.v1.Stock.Source
 	1,  // 2: hisgate.v1.GetStockRequest.freshness:type_name -> hisgate.v1.GetStockRequest.Freshness
-	4,  // 3: hisgate.v1.BatchGetStockRequest.keys:type_name -> hisgate.v1.StockKey
+	3,  // 3: hisgate.v1.BatchGetStockRequest.keys:type_name -> hisgate.v1.StockKey
 	1,  // 4: hisgate.v1.BatchGetStockRequest.freshness:type_name -> hisgate.v1.GetStockRequest.Freshness
-	8,  // 5: hisgate.v1.BatchGetStockResponse.results:type_name -> hisgate.v1.StockResult
-	4,  // 6: hisgate.v1.StockResult.key:type_name -> hisgate.v1.StockKey
-	3,  // 7: hisgate.v1.StockResult.stock:type_name -> hisgate.v1.Stock
-	14, // 8: hisgate.v1.StockResult.error:type_name -> google.rpc.Status
-	10, // 9: hisgate.v1.ReportStockChangeRequest.changes:type_name -> hisgate.v1.StockChange
-	2,  // 10: hisgate.v1.ReportStockChangeResponse.outcomes:type_name -> hisgate.v1.ReportStockChangeResponse.Outcome
-	5,  // 11: hisgate.v1.StockService.GetStock:input_type -> hisgate.v1.GetStockRequest
-	6,  // 12: hisgate.v1.StockService.BatchGetStock:input_type -> hisgate.v1.BatchGetStockRequest
-	9,  // 13: hisgate.v1.StockService.WatchStock:input_type -> hisgate.v1.WatchStockRequest
-	11, // 14: hisgate.v1.StockService.ReportStockChange:input_type -> hisgate.v1.ReportStockChangeRequest
-	3,  // 15: hisgate.v1.StockService.GetStock:output_type -> hisgate.v1.Stock
-	7,  // 16: hisgate.v1.StockService.BatchGetStock:output_type -> hisgate.v1.BatchGetStockResponse
-	8,  // 17: hisgate.v1.StockService.WatchStock:output_type -> hisgate.v1.StockResult
-	12, // 18: hisgate.v1.StockService.ReportStockChange:output_type -> hisgate.v1.ReportStockChangeResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	7,  // 5: hisgate.v1.BatchGetStockResponse.results:type_name -> hisgate.v1.StockResult
+	3,  // 6: hisgate.v1.StockResult.key:type_name -> hisgate.v1.StockKey
+	2,  // 7: hisgate.v1.StockResult.stock:type_name -> hisgate.v1.Stock
+	13, // 8: hisgate.v1.StockResult.error:type_name -> google.rpc.Status
+	9,  // 9: hisgate.v1.ReportStockChangeRequest.changes:type_name -> hisgate.v1.StockChange
+	4,  // 10: hisgate.v1.StockService.GetStock:input_type -> hisgate.v1.GetStockRequest
+	5,  // 11: hisgate.v1.StockService.BatchGetStock:input_type -> hisgate.v1.BatchGetStockRequest
+	8,  // 12: hisgate.v1.StockService.WatchStock:input_type -> hisgate.v1.WatchStockRequest
+	10, // 13: hisgate.v1.StockService.ReportStockChange:input_type -> hisgate.v1.ReportStockChangeRequest
+	2,  // 14: hisgate.v1.StockService.GetStock:output_type -> hisgate.v1.Stock
+	6,  // 15: hisgate.v1.StockService.BatchGetStock:output_type -> hisgate.v1.BatchGetStockResponse
+	7,  // 16: hisgate.v1.StockService.WatchStock:output_type -> hisgate.v1.StockResult
+	11, // 17: hisgate.v1.StockService.ReportStockChange:output_type -> hisgate.v1.ReportStockChangeResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_stock_proto_init() }
@@ -1085,7 +1044,7 @@ func file_hisgate_v1_stock_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_stock_proto_rawDesc), len(file_hisgate_v1_stock_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      2,
 			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
