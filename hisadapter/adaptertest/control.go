@@ -60,7 +60,7 @@ type Fixture struct {
 type Control interface {
 	Fixture() Fixture
 
-	// SetStock makes the shelf hold n units; known to readings at once.
+	// SetStock makes the shelf hold n units; readings know it after FigureLag.
 	SetStock(t testing.TB, key hisadapter.Key, n int64)
 
 	// Sell takes n units at the counter.

@@ -219,3 +219,26 @@ func TestImpatientCallersDoNotOpenTheBreaker(t *testing.T) {
 		}
 	})
 }
+
+// A write that waited for its slot while the breaker opened and became
+// half-open is no probe either.
+func TestWaitingWriteIsNoProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := oneTry()
+		s.MaxConcurrent, s.Breaker.OpenFor = 1, 5*time.Second
+		h, g := open(t, simhis.Config{}, s, guard.Deps{})
+		inject(t, h, simhis.Fault{Op: simhis.OpQueryStock, What: simhis.HTTP500, Times: 2})
+		inject(t, h, simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.TimeoutBefore, Times: 1})
+		for range 2 {
+			wantOutcome(t, query(t.Context(), g), hisadapter.Unknown)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { place(t.Context(), g, "R1") }) // the third failure; its slot lingers
+		synctest.Wait()
+		wantRejection(t, place(t.Context(), g, "R2"), guard.CauseHalfOpen)
+		wg.Wait()
+		if got := calls(h, simhis.OpPlaceOrder); got != 1 {
+			t.Errorf("%d writes were sent", got)
+		}
+	})
+}

@@ -76,6 +76,9 @@ func (h *HIS) ControlHandler() http.Handler {
 	mux.HandleFunc("GET /sim/capabilities", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, toWireCapabilities(h.Capabilities()))
 	})
+	mux.HandleFunc("/sim/", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusNotFound, wireError{"no such control call: " + r.Method + " " + r.URL.Path})
+	})
 	return mux
 }
 

@@ -211,6 +211,8 @@ func TestDoorRefusesBadRequests(t *testing.T) {
 		{"/sim/stock", `{"pharmacy_id":"HLWYF","drug_id":"00010041","on_hand":"1"}`, 400, "on_hand"},
 		{"/sim/sell", `{"pharmacy_id":"HLWYF","drug_id":"00010041","quantity":0}`, 422, "quantity"},
 		{"/sim/faults", `{"what":"flood"}`, 422, "flood"},
+		{"/sim/nothing", `{}`, 404, `{"error":"no such control call: POST /sim/nothing"}`},
+		{"/sim/books", `{}`, 404, "POST /sim/books"},
 		{"/sim/faults", `{"what":"slow","after":"soon"}`, 400, "soon"},
 		{"/sim/faults", `{"what":"refuse","kind":"no"}`, 400, "kind of refusal"},
 	} {
