@@ -149,6 +149,12 @@ type Dispute struct {
 	Settled       bool       `json:"settled,omitempty"` // a person gave evidence that it went back
 }
 
+// RefundAsked is an operator's refund request that was carried out.
+type RefundAsked struct {
+	ID     string `json:"id"`
+	Digest string `json:"digest"`
+}
+
 // Order is a durable order. Values handed out are the caller's own copies.
 type Order struct {
 	Format     int               `json:"v"`
@@ -192,6 +198,7 @@ type Order struct {
 	RefundWantedAt time.Time      `json:"refund_wanted_at,omitzero"`
 	RefundReason   string         `json:"refund_reason,omitempty"`
 	RefundByPerson bool           `json:"refund_by_person,omitempty"` // the hourly limit does not gate it
+	RefundRequests []RefundAsked  `json:"refund_requests,omitempty"`  // operators' request_ids, for repeats
 	PersonRefund   string         `json:"person_refund,omitempty"`    // evidence of a refund made outside hisgate
 
 	OpenCases []string       `json:"open_cases,omitempty"` // ids
@@ -254,6 +261,7 @@ func (o *Order) clone() *Order {
 	c.Rejection = o.Rejection.clone()
 	c.Gone = o.Gone.clone()
 	c.Refunds = slices.Clone(o.Refunds)
+	c.RefundRequests = slices.Clone(o.RefundRequests)
 	c.OpenCases = slices.Clone(o.OpenCases)
 	c.Trouble = clonePtr(o.Trouble)
 	c.History = slices.Clone(o.History)

@@ -31,7 +31,6 @@ type RefundRecord struct {
 	Reason      string       `json:"reason"`
 	Full        bool         `json:"full,omitempty"` // all that was left; the order ends REFUNDED with it
 	By          string       `json:"by,omitempty"`   // the person, empty = automatic
-	RequestID   string       `json:"request_id,omitempty"`
 	Status      RefundStatus `json:"status"`
 	RefundID    string       `json:"refund_id,omitempty"` // WeChat's
 	Refused     string       `json:"refused,omitempty"`   // WeChat's last refusal code

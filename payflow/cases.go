@@ -1,0 +1,190 @@
+package payflow
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+// worker is the actor of what hisgate does by itself.
+const worker = "hisgate"
+
+// caseFacts is what a case is opened with.
+type caseFacts struct {
+	Detail        string
+	TransactionID string
+	Fen           int64
+}
+
+func (s *Service) loadCases(ctx context.Context) error {
+	return s.engine.Scan([]byte(prefixCase), after(prefixCase), func(key, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c, err := decodeCase(key, value)
+		if err != nil {
+			return err
+		}
+		s.cases[c.ID] = c
+		return nil
+	})
+}
+
+// severityOf is how urgent a reason is.
+func severityOf(r CaseReason) Severity {
+	switch r {
+	case CaseOverdue, CaseLockDoubt, CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder, CaseRejectedPaid, CaseWorker:
+		return P0
+	case CaseConsoleRefund:
+		return P2
+	default:
+		return P1
+	}
+}
+
+// openCase opens a case of the order, or adds to the open one of the same reason
+// (and the same transaction).
+func (u *unit) openCase(reason CaseReason, f caseFacts) {
+	o := u.o
+	u.changed = true
+	for _, id := range o.OpenCases {
+		c := u.openedCase(id)
+		if c == nil || c.Reason != reason || c.TransactionID != f.TransactionID {
+			continue
+		}
+		c.Repeats++
+		c.Detail = cut(f.Detail, detailMax)
+		u.cases[id] = c
+		return
+	}
+	o.CaseSeq++
+	c := u.newCase(fmt.Sprintf("%s.%d", o.No, o.CaseSeq), reason, f)
+	o.OpenCases = append(o.OpenCases, c.ID)
+}
+
+// openLooseCase opens a case that has no order. Its id comes from WeChat's
+// number, so a repeat finds it, open or closed.
+func (u *unit) openLooseCase(id string, reason CaseReason, f caseFacts) error {
+	known, err := u.s.findCase(id)
+	if err != nil || known != nil {
+		return err
+	}
+	u.newCase(id, reason, f)
+	return nil
+}
+
+func (u *unit) newCase(id string, reason CaseReason, f caseFacts) *Case {
+	s, now := u.s, u.s.now()
+	severity := severityOf(reason)
+	c := &Case{
+		ID: id, OrderNo: u.no, Reason: reason, Severity: severity, Detail: cut(f.Detail, detailMax),
+		Owner: s.set.CaseOwner, Deadline: now.Add(s.set.caseDeadline(severity)),
+		Open: true, OpenedAt: now, TransactionID: f.TransactionID, Fen: f.Fen,
+	}
+	u.cases[id] = c
+	u.alert(Alert{Name: "case_opened", Severity: severity, CaseID: id, Detail: string(reason) + " " + f.Detail})
+	return c
+}
+
+// openedCase is this unit's copy of an open case; nil when it is not open.
+func (u *unit) openedCase(id string) *Case {
+	if c := u.cases[id]; c != nil {
+		return c
+	}
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	if c := u.s.cases[id]; c != nil {
+		return c.clone()
+	}
+	return nil
+}
+
+func (u *unit) closeCase(c *Case, actor, outcome string) {
+	c.Open, c.ClosedAt, c.Outcome = false, u.s.now(), cut(outcome, detailMax)
+	if actor == worker {
+		c.Audit = append(c.Audit, AuditEntry{At: c.ClosedAt, Actor: worker, Note: c.Outcome})
+	}
+	u.cases[c.ID] = c
+	if u.o != nil {
+		u.o.OpenCases = slices.DeleteFunc(u.o.OpenCases, func(id string) bool { return id == c.ID })
+		u.changed = true
+	}
+}
+
+// tidyCases closes the cases that the order's progress has settled.
+func (u *unit) tidyCases() error {
+	for _, id := range slices.Clone(u.o.OpenCases) {
+		c := u.openedCase(id)
+		if c == nil {
+			return fmt.Errorf("case %s of order %s is missing", id, u.no)
+		}
+		if !warranted(u.o, c, u.s.set) {
+			u.closeCase(c, worker, "the order went on to "+string(u.o.State))
+		}
+	}
+	return nil
+}
+
+// warranted tells whether an open case still says something. Disputed money is
+// settled by persons only; the rest goes with the order's progress, but not
+// before its proof obligation is met.
+func warranted(o *Order, c *Case, set Settings) bool {
+	switch c.Reason {
+	case CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder:
+		return true
+	case CaseConsoleRefund:
+		if !c.decided() {
+			return true
+		}
+	case CaseWorker:
+		return o.Trouble != nil && o.Trouble.Op == "worker"
+	case CaseLockDoubt:
+		if o.State == Closed {
+			return o.toRelease()
+		}
+	case CaseRefundAbnormal, CaseRefundRefused:
+		if i := o.openRefund(); i >= 0 && o.State == Fulfilled {
+			return o.Refunds[i].Status == RefundFailed || o.Refunds[i].Refused != ""
+		}
+	}
+	if o.State == NeedsAttention {
+		return c.Reason != CaseOverdue || len(o.OpenCases) == 1
+	}
+	due, owed := obligation(o, set)
+	return owed && !due.After(o.UpdatedAt)
+}
+
+// sealCases turns the touched cases into writes.
+func (u *unit) sealCases() error {
+	for id, c := range u.cases {
+		c.Version++
+		data, err := encodeCase(c)
+		if err != nil {
+			return err
+		}
+		if c.Open {
+			u.writes = append(u.writes, engine.Write{Key: keyCase(id), Value: data})
+			continue
+		}
+		u.writes = append(u.writes,
+			engine.Write{Key: keyCase(id), Delete: true},
+			engine.Write{Key: keyOld(id), Value: data},
+			engine.Write{Key: keyTime(prefixOldAt, c.ClosedAt, id)})
+	}
+	return nil
+}
+
+// showCases makes durable cases visible.
+func (s *Service) showCases(cases map[string]*Case) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, c := range cases {
+		if c.Open {
+			s.cases[id] = c.clone()
+		} else {
+			delete(s.cases, id)
+		}
+	}
+}

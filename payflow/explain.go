@@ -1,0 +1,110 @@
+package payflow
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Explain tells an order's life in order of time, in both languages, with the
+// patient's identifiers masked. Errors: ErrNotFound.
+func (s *Service) Explain(ctx context.Context, orderNo string) (Story, error) {
+	o, err := s.Get(ctx, "", orderNo)
+	if err != nil {
+		return Story{}, err
+	}
+	o.Invoke = nil
+	if o.Terms != nil {
+		o.Terms.OpenID, o.Terms.ClientIP = maskID(o.Terms.OpenID), maskID(o.Terms.ClientIP)
+	}
+	if o.Prepay != nil {
+		o.Prepay.Body = nil // it carries the openid
+	}
+	story := Story{Order: o, Now: nowWords(&o)}
+	for i := range o.History {
+		story.Lines = append(story.Lines, historyLine(&o.History[i]))
+	}
+	for i := range o.Refunds {
+		story.Lines = append(story.Lines, refundLines(&o.Refunds[i])...)
+	}
+	for n := 1; n <= o.CaseSeq; n++ {
+		c, err := s.findCase(fmt.Sprintf("%s.%d", o.No, n))
+		if err != nil {
+			return Story{}, err
+		}
+		if c != nil {
+			story.Lines = append(story.Lines, caseLines(c)...)
+		}
+	}
+	slices.SortStableFunc(story.Lines, func(a, b StoryLine) int { return a.At.Compare(b.At) })
+	return story, nil
+}
+
+func historyLine(h *HistoryEntry) StoryLine {
+	text := h.Event
+	if h.To != "" {
+		text = fmt.Sprintf("%s → %s (%s)", h.From, h.To, h.Event)
+	}
+	if h.Detail != "" {
+		text += ": " + h.Detail
+	}
+	if h.Actor != "" {
+		text += " [" + h.Actor + "]"
+	}
+	zh, en := text, text
+	if h.Count > 1 {
+		en += fmt.Sprintf(", %d times until %s", h.Count, h.LastAt.Format("15:04:05"))
+		zh += fmt.Sprintf("，共 %d 次，至 %s", h.Count, h.LastAt.Format("15:04:05"))
+	}
+	topic := "order"
+	switch {
+	case strings.Contains(h.Event, "REFUND"):
+		topic = "refund"
+	case strings.Contains(h.Event, "PAID") || strings.Contains(h.Event, "PREPAY"):
+		topic = "payment"
+	}
+	return StoryLine{At: h.At, Topic: topic, Words: Words{ZH: zh, EN: en}}
+}
+
+func refundLines(r *RefundRecord) []StoryLine {
+	var lines []StoryLine
+	if !r.AcceptedAt.IsZero() {
+		lines = append(lines, StoryLine{At: r.AcceptedAt, Topic: "refund", Words: Words{
+			ZH: "微信受理退款 " + r.OutRefundNo + "，" + yuan(r.Fen) + " 元",
+			EN: "WeChat accepted refund " + r.OutRefundNo + " of " + yuan(r.Fen) + " yuan",
+		}})
+	}
+	return lines
+}
+
+func caseLines(c *Case) []StoryLine {
+	text := reasonText(c.Reason)
+	lines := []StoryLine{{At: c.OpenedAt, Topic: "case", Words: Words{
+		ZH: "开立 " + c.ID + "：" + text.ZH, EN: "case " + c.ID + " opened: " + text.EN,
+	}}}
+	for _, a := range c.Audit {
+		what := string(a.Verb)
+		if what == "" {
+			what = a.Note
+		}
+		lines = append(lines, StoryLine{At: a.At, Topic: "case", Words: Words{
+			ZH: c.ID + " " + a.Actor + "：" + what + " " + a.Next.ZH, EN: c.ID + " " + a.Actor + ": " + what + " " + a.Next.EN,
+		}})
+	}
+	return lines
+}
+
+// nowWords says where the order stands, what is in its way and what comes next.
+func nowWords(o *Order) Words {
+	w := o.Message()
+	if t := o.Trouble; t != nil {
+		w.ZH += fmt.Sprintf("（%s：%s %s，自 %s 起 %d 次）", t.Op, t.Kind, t.Code, t.Since.Format("15:04:05"), t.Count)
+		w.EN += fmt.Sprintf(" (%s: %s %s, %d times since %s)", t.Op, t.Kind, t.Code, t.Count, t.Since.Format("15:04:05"))
+	}
+	if len(o.OpenCases) > 0 {
+		w.ZH += " 待人工：" + strings.Join(o.OpenCases, "、") + "。"
+		w.EN += " Waits for a person: " + strings.Join(o.OpenCases, ", ") + "."
+	}
+	return w
+}

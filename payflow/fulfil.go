@@ -1,0 +1,208 @@
+package payflow
+
+import (
+	"context"
+	"time"
+)
+
+// paidTTL is for how long a paid order's lock is asked for; the owner keeps it
+// longer when needed.
+const paidTTL = 30 * time.Minute
+
+// The kinds of a RefusedError.
+const (
+	refusedInsufficient = "insufficient"
+	refusedUnknownDrug  = "unknown_drug"
+	refusedStopped      = "stopped"
+	refusedNotDivisible = "not_divisible"
+	refusedPrice        = "price_changed"
+	refusedAmount       = "amount_mismatch"
+)
+
+// stepFulfil brings a paid order to its HIS order: look at the lock, take one on
+// a live reading where there is none (VERIFY, REFUND, late money, a lapsed lock)
+// [B1], confirm it. It asks the ledger first, so it goes on rightly after a
+// crash between any two of its calls.
+func (u *unit) stepFulfil(ctx context.Context) error {
+	o := u.o
+	o.Lock.Settled = false // until the lock says so
+	ctx, cancel := context.WithTimeout(ctx, u.s.set.HISTimeout)
+	defer cancel()
+	lk, err := u.s.locks.Get(ctx, o.No)
+	none := outcomeOf(err) == kindNotFound
+	switch {
+	case none:
+	case err != nil:
+		u.retryLater(opLock, err)
+		return nil
+	default:
+		u.heard(lk)
+	}
+	switch {
+	case lk.Confirmed && lk.Cancelled:
+		return u.cannotFulfil(CaseLockDoubt, "the HIS order was cancelled", lk.HisOrderNo)
+	case lk.Confirmed:
+		return u.fulfilled(lk)
+	case lk.Case != "" && !lk.Held && !lk.Released:
+		return u.cannotFulfil(CaseLockDoubt, lk.Case, "")
+	case lk.Released && !lk.Settled:
+		u.retryLater(opLock, ErrUnsettled)
+		return nil
+	case none || lk.Released:
+		o.Lock.NewAttempt = lk.Released || o.Lock.NewAttempt
+		err := u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+			lk, err = u.s.locks.Lock(ctx, u.lockRequest())
+			return err
+		})
+		if err != nil {
+			return u.lockedNot(err)
+		}
+		u.heard(lk)
+		u.said("LOCKED_PAID", "HIS "+lk.HisNo)
+		if !lk.Held && !lk.Confirmed {
+			u.retryLater(opLock, ErrPending)
+			return nil
+		}
+	}
+	return u.confirm(ctx)
+}
+
+// lockedNot judges why a paid order got no lock.
+func (u *unit) lockedNot(err error) error {
+	o := u.o
+	if outcomeOf(err) == kindEnded {
+		o.Lock.NewAttempt = true
+		u.retryLater(opLock, err)
+		return nil
+	}
+	if short, ok := asType[*ShortError](err); ok {
+		return u.gone(&Rejection{Reason: rejectedForStock, Shortages: short.Shortages})
+	}
+	return u.refusedPaid(opLock, err)
+}
+
+// confirm makes the HIS deduct. What is unknown stays unknown: it is asked again
+// and never refunded because of it.
+func (u *unit) confirm(ctx context.Context) error {
+	o := u.o
+	var lk Lock
+	err := u.s.outside(ctx, opConfirm, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+		lk, err = u.s.locks.Confirm(ctx, o.No, Reference{
+			TransactionID: o.Payment.TransactionID, PaidAt: o.Payment.PaidAt,
+			DrugsFen: o.Amount.DrugsFen, Attributes: o.Attributes,
+		})
+		return err
+	})
+	u.later(func(l Logger) {
+		l.Info("confirm", "order_no", o.No, "his_no", lk.HisNo, "outcome", outcomeOf(err), "his_code", codeOf(err), "success", err == nil && lk.Confirmed)
+	})
+	switch outcomeOf(err) {
+	case kindDone:
+		u.heard(lk)
+		if !lk.Confirmed {
+			u.retryLater(opConfirm, ErrPending)
+			return nil
+		}
+		return u.fulfilled(lk)
+	case kindShort:
+		short, _ := asType[*ShortError](err)
+		return u.gone(&Rejection{Reason: rejectedForStock, Shortages: short.Shortages})
+	default:
+		return u.refusedPaid(opConfirm, err)
+	}
+}
+
+// refusedPaid judges a refusal after payment: for good and about the stock → the
+// policy; price, amount or anything else → a person; no refusal at all → again.
+func (u *unit) refusedPaid(op string, err error) error {
+	refused, ok := asType[*RefusedError](err)
+	if !ok {
+		u.retryLater(op, err)
+		return nil
+	}
+	detail := refused.Kind + " " + refused.Code + " " + refused.Message
+	switch refused.Kind {
+	case refusedInsufficient, refusedUnknownDrug, refusedStopped, refusedNotDivisible:
+		if !refused.ForGood {
+			u.retryLater(op, err)
+			return nil
+		}
+		reason := rejectedForStock
+		switch refused.Kind {
+		case refusedUnknownDrug:
+			reason = ReasonUnknownDrug
+		case refusedStopped:
+			reason = ReasonStopped
+		case refusedNotDivisible:
+			reason = ReasonNotDivisible
+		}
+		return u.gone(&Rejection{Reason: reason, Detail: detail, Shortages: refused.Shortages})
+	case refusedPrice, refusedAmount:
+		return u.cannotFulfil(CasePrice, detail, "")
+	default:
+		return u.cannotFulfil(CaseRefused, detail, "")
+	}
+}
+
+// gone keeps durably that the stock is gone for good; what follows (policy,
+// fence, brake) reads it, also after a restart.
+func (u *unit) gone(r *Rejection) error {
+	o := u.o
+	r.At = u.s.now()
+	o.Gone = r
+	o.NextAt, o.Tries, o.Trouble = r.At, 0, nil
+	u.said("STOCK_GONE", r.Reason+" "+r.Detail)
+	if o.Strategy.holds() && u.s.set.OnGone == PolicyCase {
+		return u.cannotFulfil(CaseGone, r.Reason+" "+r.Detail, "")
+	}
+	return nil
+}
+
+// stepSettle is the fence: nothing goes back before the lock is durably over at
+// the HIS [D1]. In PAID it leads to the refund, in REFUNDING the refund follows.
+func (u *unit) stepSettle(ctx context.Context) error {
+	o := u.o
+	lk, err := u.settle(ctx)
+	switch {
+	case err == nil && o.Lock.Settled:
+		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
+		u.said("LOCK_SETTLED", "HIS "+lk.HisNo)
+		if o.State == Paid {
+			o.RefundWantedAt, o.RefundReason = u.s.now(), textRefundGone
+			return u.happened(evGone, o.Gone.Reason)
+		}
+	case err == nil:
+		u.retryLater(opRelease, ErrUnsettled)
+	case outcomeOf(err) == kindConfirmed && o.State == Paid:
+		o.Gone = nil
+		return u.fulfilled(lk)
+	case outcomeOf(err) == kindConfirmed:
+		if err := u.happened(evConfirmed, lk.HisOrderNo); err != nil {
+			return err
+		}
+		u.openCase(CaseLockDoubt, caseFacts{Detail: "to be refunded, but the HIS has deducted: HIS order " + lk.HisOrderNo})
+	default:
+		u.retryLater(opRelease, err)
+	}
+	return nil
+}
+
+// fulfilled ends the way of a paid order.
+func (u *unit) fulfilled(lk Lock) error {
+	o := u.o
+	o.HisOrderNo, o.FulfilledAt, o.Gone = lk.HisOrderNo, u.s.now(), nil
+	o.Lock.Held = false
+	return u.happened(evConfirmed, "HIS order "+lk.HisOrderNo)
+}
+
+// cannotFulfil hands the order to a person.
+func (u *unit) cannotFulfil(reason CaseReason, detail, hisOrder string) error {
+	if hisOrder != "" {
+		u.o.HisOrderNo = hisOrder
+	}
+	if err := u.happened(evPark, string(reason)+" "+detail); err != nil {
+		return err
+	}
+	u.openCase(reason, caseFacts{Detail: detail})
+	return nil
+}

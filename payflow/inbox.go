@@ -1,0 +1,247 @@
+package payflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+// letter is a verified notice of WeChat, durable under its own key until its
+// order has taken it [D3].
+type letter struct {
+	Format  int           `json:"v"`
+	Payment *Transaction  `json:"payment,omitempty"`
+	Refund  *RefundAnswer `json:"refund,omitempty"`
+	At      time.Time     `json:"at"`
+
+	seq    uint64
+	ticket engine.Ticket
+}
+
+// inboxState counts the letters that wait, and knows them by content, so that
+// fifty copies of one notice are one letter. Under Service.mu.
+type inboxState struct {
+	next    uint64
+	waiting map[string]*letter
+}
+
+// newInbox numbers letters above those of all earlier openings.
+func newInbox(epoch uint64) inboxState {
+	return inboxState{next: epoch << 32, waiting: map[string]*letter{}}
+}
+
+func (l *letter) orderNo() string {
+	if l.Payment != nil {
+		return l.Payment.OrderNo
+	}
+	return l.Refund.OrderNo
+}
+
+// identity is equal for letters that say the same.
+func (l *letter) identity() string {
+	if p := l.Payment; p != nil {
+		return fmt.Sprintf("p|%s|%s|%s|%d|%s|%s|%s", p.OrderNo, p.TransactionID, p.State, p.TotalFen, p.MchID, p.AppID, p.Currency)
+	}
+	r := l.Refund
+	return fmt.Sprintf("r|%s|%s|%s|%d|%s", r.OrderNo, r.OutRefundNo, r.State, r.RefundFen, r.MchID)
+}
+
+func (s *Service) loadInbox(ctx context.Context) error {
+	return s.engine.Scan([]byte(prefixInbox), after(prefixInbox), func(key, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l := &letter{}
+		if err := json.Unmarshal(value, l); err != nil {
+			return &FormatError{Key: string(key), Err: err}
+		}
+		for _, b := range key[len(prefixInbox):] {
+			l.seq = l.seq<<8 | uint64(b)
+		}
+		if l.Format > recordFormat || l.Payment == nil && l.Refund == nil {
+			return &FormatError{Key: string(key), Err: fmt.Errorf("letter of format %d", l.Format)}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.inbox.next = max(s.inbox.next, l.seq+1)
+		s.post(l)
+		return nil
+	})
+}
+
+// PaymentCallback verifies a payment notice, writes it into the inbox and
+// returns: nil means that it is durable and WeChat may be answered 200. It never
+// waits for the HIS or for the order. Errors: *CallbackError (nothing was
+// believed), ErrBusy (the inbox is full; WeChat repeats), ErrStopped.
+func (s *Service) PaymentCallback(ctx context.Context, c Callback) error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	tx, err := s.pay.ParsePayment(ctx, c)
+	if err != nil {
+		s.counts.callback(callbackResult("payment", err))
+		s.log.Warn("callback", "result", callbackResult("payment", err), "time", s.now())
+		return err
+	}
+	return s.take(ctx, &letter{Payment: &tx})
+}
+
+// RefundCallback is PaymentCallback for refund notices.
+func (s *Service) RefundCallback(ctx context.Context, c Callback) error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	r, err := s.pay.ParseRefund(ctx, c)
+	if err != nil {
+		s.counts.callback(callbackResult("refund", err))
+		s.log.Warn("callback", "result", callbackResult("refund", err), "time", s.now())
+		return err
+	}
+	return s.take(ctx, &letter{Refund: &r})
+}
+
+func callbackResult(what string, err error) string {
+	if refused, ok := asType[*CallbackError](err); ok {
+		return what + "_" + refused.Reason
+	}
+	return what + "_failed"
+}
+
+// take makes a letter durable and hands it to its order's worker.
+func (s *Service) take(ctx context.Context, l *letter) error {
+	l.Format, l.At = recordFormat, s.now()
+	data, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	id := l.identity()
+	s.mu.Lock()
+	if twin := s.inbox.waiting[id]; twin != nil {
+		s.mu.Unlock()
+		s.counts.callback("duplicate")
+		return s.durable(ctx, twin.ticket)
+	}
+	if len(s.inbox.waiting) >= s.set.MaxInbox {
+		s.mu.Unlock()
+		s.counts.callback("inbox_full")
+		return ErrBusy
+	}
+	l.seq = s.inbox.next
+	s.inbox.next++
+	l.ticket = s.committer.Append(engine.Write{Key: keyInbox(l.seq), Value: data})
+	s.inbox.waiting[id] = l
+	s.mu.Unlock()
+
+	// The order's worker gets it only once it is durable; should the caller leave
+	// early, WeChat repeats, and the letter is there all the same.
+	if err := s.durable(context.WithoutCancel(ctx), l.ticket); err != nil {
+		return err
+	}
+	s.counts.callback("accepted")
+	s.log.Info("callback", "order_no", l.orderNo(), "result", "accepted", "time", l.At)
+	s.mu.Lock()
+	s.post(l)
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *Service) durable(ctx context.Context, t engine.Ticket) error {
+	err := t.Wait(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.die(err)
+		return fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	return err
+}
+
+// post puts a durable letter before its order. Callers hold s.mu.
+func (s *Service) post(l *letter) {
+	s.inbox.waiting[l.identity()] = l
+	no := l.orderNo()
+	e := s.entries[no]
+	if e == nil {
+		e = &entry{no: no, index: -1}
+		s.entries[no] = e
+	}
+	e.mail = append(e.mail, l)
+	s.plan(e)
+}
+
+// delivered takes a letter off the pile once its effect is durable.
+func (s *Service) delivered(no string, l *letter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.inbox.waiting, l.identity())
+	if e := s.entries[no]; e != nil && len(e.mail) > 0 && e.mail[0] == l {
+		e.mail = e.mail[1:]
+	}
+}
+
+// deliver applies a letter to its order and removes it from the inbox in the
+// same durable step.
+func (u *unit) deliver(_ context.Context, l *letter) error {
+	u.writes = append(u.writes, engine.Write{Key: keyInbox(l.seq), Delete: true})
+	var err error
+	switch {
+	case u.o == nil:
+		err = u.unknownOrder(l)
+	case l.Payment != nil && l.Payment.paid():
+		err = u.applyPaid(*l.Payment, "callback")
+	case l.Payment != nil:
+		u.said("NOTICE_WITHOUT_MONEY", string(l.Payment.State))
+	default:
+		err = u.refundNotice(*l.Refund)
+	}
+	if err != nil {
+		return err
+	}
+	return u.commit()
+}
+
+// unknownOrder: verified money, or a refund, for an order that is not ours [D4].
+func (u *unit) unknownOrder(l *letter) error {
+	if p := l.Payment; p != nil {
+		if !p.paid() {
+			return nil
+		}
+		return u.openLooseCase("X."+p.TransactionID, CaseUnknownOrder, caseFacts{
+			Detail: fmt.Sprintf("%d fen were paid for an order that does not exist here", p.TotalFen), TransactionID: p.TransactionID, Fen: p.TotalFen,
+		})
+	}
+	return u.openLooseCase("X."+l.Refund.OutRefundNo, CaseUnknownOrder, caseFacts{
+		Detail: fmt.Sprintf("refund %s of %d fen, for an order that does not exist here", l.Refund.OutRefundNo, l.Refund.RefundFen), Fen: l.Refund.RefundFen,
+	})
+}
+
+// refundNotice takes WeChat's notice of a refund: ours, or one that someone made
+// in the merchant console.
+func (u *unit) refundNotice(a RefundAnswer) error {
+	o := u.o
+	if a.MchID != "" && u.s.set.MchID != "" && a.MchID != u.s.set.MchID {
+		u.openCase(CaseWrongPayment, caseFacts{Detail: "a refund notice of merchant " + cut(a.MchID, 32)})
+		return nil
+	}
+	for i := range o.Refunds {
+		r := &o.Refunds[i]
+		if r.OutRefundNo != a.OutRefundNo {
+			continue
+		}
+		if !r.open() {
+			return nil // a repeat
+		}
+		return u.refundSaid(i, a, false)
+	}
+	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
+	facts := caseFacts{Detail: detail, Fen: a.RefundFen}
+	if o.Payment != nil {
+		if _, err := u.fire(evPaidElsewhere, "", detail); err != nil {
+			return err
+		}
+		facts.TransactionID = o.Payment.TransactionID
+	}
+	u.openCase(CaseConsoleRefund, facts)
+	return nil
+}

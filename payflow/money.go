@@ -1,0 +1,110 @@
+package payflow
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+)
+
+// lineFen is half_up(price × 100 × quantity / pricePer): price is an exact
+// decimal in yuan for pricePer units, the result is in fen. Errors: a price that
+// is not a plain decimal, or a result beyond int64.
+func lineFen(price string, pricePer, quantity int64) (int64, error) {
+	whole, frac, _ := strings.Cut(price, ".")
+	digits := whole + frac
+	if digits == "" || len(price) > 40 || strings.Trim(digits, "0123456789") != "" {
+		return 0, fmt.Errorf("price %q is not a decimal", cut(price, 40))
+	}
+	if pricePer < 1 || quantity < 1 {
+		return 0, errors.New("price unit and quantity must be at least 1")
+	}
+	n, _ := new(big.Int).SetString(digits, 10)
+	n.Mul(n, big.NewInt(100))
+	n.Mul(n, big.NewInt(quantity))
+	d := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(len(frac))), nil)
+	d.Mul(d, big.NewInt(pricePer))
+	// half up: floor((2n + d) / 2d)
+	n.Lsh(n, 1).Add(n, d)
+	n.Quo(n, d.Lsh(d, 1))
+	if !n.IsInt64() {
+		return 0, errors.New("amount is too large")
+	}
+	return n.Int64(), nil
+}
+
+// addFen adds amounts that are not negative. ok is false beyond int64.
+func addFen(a, b int64) (sum int64, ok bool) {
+	sum = a + b
+	return sum, sum >= a && sum >= b
+}
+
+// hisPrices is what the HIS asks for the items, in fen by item; -1 where it told
+// no usable price. sum is -1 unless every line is known.
+func hisPrices(items []Item, lines map[string]StockLine) (fen []int64, sum int64) {
+	fen = make([]int64, len(items))
+	for i, it := range items {
+		fen[i] = -1
+		if l, ok := lines[it.DrugID]; ok && l.Checked && l.Price != "" && l.PricePer > 0 {
+			if f, err := lineFen(l.Price, l.PricePer, it.Quantity); err == nil {
+				fen[i] = f
+			}
+		}
+	}
+	for _, f := range fen {
+		var ok bool
+		if f < 0 {
+			return fen, -1
+		}
+		if sum, ok = addFen(sum, f); !ok {
+			return fen, -1
+		}
+	}
+	return fen, sum
+}
+
+// comparePrices names what the HIS contradicts: where both figures exist they
+// must agree [E2].
+func comparePrices(o *Order, lines map[string]StockLine) []PriceGap {
+	fen, sum := hisPrices(o.Items, lines)
+	var gaps []PriceGap
+	for i, it := range o.Items {
+		if it.LineFen > 0 && fen[i] >= 0 && fen[i] != it.LineFen {
+			gaps = append(gaps, PriceGap{DrugID: it.DrugID, GivenFen: it.LineFen, HisFen: fen[i]})
+		}
+	}
+	if len(gaps) == 0 && sum >= 0 && sum != o.Amount.DrugsFen {
+		gaps = append(gaps, PriceGap{GivenFen: o.Amount.DrugsFen, HisFen: sum})
+	}
+	return gaps
+}
+
+// price fills in or compares an order's amounts. A rejection says why it cannot
+// be priced.
+func (u *unit) price(lines map[string]StockLine) *Rejection {
+	o := u.o
+	fen, sum := hisPrices(o.Items, lines)
+	if o.Given {
+		if gaps := comparePrices(o, lines); len(gaps) > 0 {
+			return &Rejection{Reason: rejectedForPrice, Prices: gaps}
+		}
+	} else {
+		if sum < 0 {
+			return &Rejection{Reason: ReasonPriceUnknown}
+		}
+		o.Amount = Amount{DrugsFen: sum, TotalFen: sum}
+	}
+	if sum >= 0 {
+		for i := range o.Items {
+			o.Items[i].LineFen = fen[i]
+		}
+	}
+	if o.Amount.TotalFen < 1 || o.Amount.TotalFen > u.s.set.MaxTotalFen {
+		return &Rejection{
+			Reason: ReasonAmountRange,
+			Detail: fmt.Sprintf("%d fen, possible are 1 to %d", o.Amount.TotalFen, u.s.set.MaxTotalFen),
+		}
+	}
+	o.Priced = true
+	return nil
+}

@@ -1,0 +1,200 @@
+package payflow
+
+import "time"
+
+// action is the next thing to be done for an order.
+type action struct {
+	kind actionKind
+	pool pool
+	at   time.Time
+	r    int // index of the refund, for those that work on one
+}
+
+type actionKind string
+
+const (
+	actNone        actionKind = ""
+	actDeadline    actionKind = "deadline"     // the time to pay is over
+	actCheck       actionKind = "check"        // price and stock at order time
+	actLock        actionKind = "lock"         // hold the stock
+	actLiveCheck   actionKind = "live_check"   // HOLD, or a degraded lock [A10]: once more before the prepay
+	actIntent      actionKind = "intent"       // store the bytes of the prepay
+	actPrepay      actionKind = "prepay"       // send them
+	actQuery       actionKind = "query"        // ask WeChat for the transaction
+	actEnd         actionKind = "end"          // nothing was asked of WeChat: close
+	actClose       actionKind = "close"        // query, then close
+	actRelease     actionKind = "release"      // give the stock of a CLOSED order back
+	actFulfil      actionKind = "fulfil"       // lock where needed, then confirm
+	actSettle      actionKind = "settle"       // the fence before a refund [D1]
+	actStoreRefund actionKind = "store_refund" // write the refund down, under the hourly limit [D6]
+	actSendRefund  actionKind = "send_refund"
+	actAskRefund   actionKind = "ask_refund"
+	actOverdue     actionKind = "overdue" // the proof obligation falls due [D9]
+)
+
+// nextAction plans: it looks at the record alone, so a restart plans the same. Of
+// what is possible it names what is due first. ask overrides the waiting time of
+// an outside call (someone is waiting for the answer).
+func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
+	var best action
+	add := func(kind actionKind, p pool, at time.Time) {
+		if at.Before(now) {
+			at = now
+		}
+		if best.kind == actNone || at.Before(best.at) {
+			best = action{kind: kind, pool: p, at: at, r: best.r}
+		}
+	}
+	retry := o.NextAt
+	if ask {
+		retry = now
+	}
+	latest := o.PayDeadline.Add(-leastToPay) // a prepay later than this makes no sense [D10]
+	switch o.State {
+	case Created:
+		add(actDeadline, poolLocal, latest)
+		if o.Priced {
+			add(actLock, poolHIS, retry)
+		} else {
+			add(actCheck, poolHIS, retry)
+		}
+	case Locked:
+		wanted := o.Strategy != Hold || o.PrepayWanted
+		switch {
+		case !wanted:
+			add(actDeadline, poolLocal, o.PayDeadline)
+		case o.Strategy == Hold || o.Lock.Degraded:
+			add(actDeadline, poolLocal, latest)
+			add(actLiveCheck, poolHIS, retry)
+		default:
+			add(actDeadline, poolLocal, latest)
+			add(actIntent, poolLocal, now)
+		}
+	case AwaitingPayment:
+		add(actDeadline, poolLocal, o.PayDeadline)
+		if o.Prepay.AnsweredAt.IsZero() {
+			add(actPrepay, poolPay, retry)
+		} else {
+			add(actQuery, poolPay, retry)
+		}
+	case Closing:
+		if o.Prepay == nil {
+			add(actEnd, poolLocal, now)
+		} else {
+			add(actClose, poolPay, retry)
+		}
+	case Closed:
+		if ask && o.Prepay != nil {
+			add(actQuery, poolPay, now)
+		}
+		if o.toRelease() {
+			add(actRelease, poolHIS, o.NextAt)
+		}
+	case Paid:
+		if o.Gone != nil {
+			add(actSettle, poolHIS, retry)
+		} else {
+			add(actFulfil, poolHIS, retry)
+		}
+	case Refunding:
+		switch {
+		case o.openRefund() >= 0:
+		case !o.Lock.Settled && !o.WasFulfilled:
+			add(actSettle, poolHIS, retry)
+		default:
+			add(actStoreRefund, poolLocal, now)
+		}
+	}
+	if i := o.openRefund(); i >= 0 {
+		if kind := o.refundAction(i); kind != actNone {
+			at := o.Refunds[i].NextAt
+			if ask {
+				at = now
+			}
+			add(kind, poolPay, at)
+			best.r = i
+		}
+	}
+	if due, owed := obligation(o, set); owed && len(o.OpenCases) == 0 {
+		add(actOverdue, poolLocal, due)
+	}
+	return best
+}
+
+// ended tells whether the order rests: only a letter, a question or a person
+// brings it back.
+func (o *Order) ended() bool {
+	if o.openRefund() >= 0 {
+		return false
+	}
+	switch o.State {
+	case Rejected, Fulfilled, Refunded:
+		return true
+	case Closed:
+		return !o.toRelease()
+	default:
+		return false
+	}
+}
+
+// toRelease tells whether a CLOSED order's stock is still to be given back.
+func (o *Order) toRelease() bool { return o.Strategy.holds() && !o.Lock.Settled }
+
+// openRefund is the index of the refund that may still pay out, or -1. There is
+// at most one: a new one waits for the end of the last.
+func (o *Order) openRefund() int {
+	for i := range o.Refunds {
+		if o.Refunds[i].open() {
+			return i
+		}
+	}
+	return -1
+}
+
+// refundAction is what the open refund wants. One that was never sent is sent
+// only while the order's state stands for it; what was sent is followed to its
+// end in any state [D6].
+func (o *Order) refundAction(i int) actionKind {
+	r := &o.Refunds[i]
+	sending := o.State == Refunding || o.State == Fulfilled
+	switch {
+	case r.Status == RefundStored && sending:
+		return actSendRefund
+	case r.Status == RefundStored:
+		return actNone
+	case r.Status == RefundSent && sending && !r.AskNow:
+		return actSendRefund
+	default:
+		return actAskRefund
+	}
+}
+
+// retryAfter is how long a step waits after its n-th failure.
+func retryAfter(op, kind string, n int) time.Duration {
+	steps := []time.Duration{
+		time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second,
+		30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
+	}
+	switch {
+	case kind == kindMisconfigured:
+		steps = []time.Duration{30 * time.Second, time.Minute, 5 * time.Minute}
+	case kind == kindNotEnough:
+		steps = []time.Duration{5 * time.Minute, 10 * time.Minute, 30 * time.Minute}
+	case op == opRefundQuery:
+		steps = []time.Duration{
+			time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute,
+			30 * time.Minute, time.Hour,
+		}
+	case op == opQuery:
+		steps = pollSteps()
+	}
+	return steps[min(n, len(steps)-1)]
+}
+
+// pollSteps are the waits between the queries of an unpaid order (§7.4).
+func pollSteps() []time.Duration {
+	return []time.Duration{
+		5 * time.Second, 5 * time.Second, 20 * time.Second, 30 * time.Second,
+		time.Minute, 3 * time.Minute, 5 * time.Minute,
+	}
+}

@@ -1,0 +1,231 @@
+package payflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// committedFen is what refunds have taken of the payment: all that are done or
+// may still pay out. It never exceeds what was paid [D7].
+func (o *Order) committedFen() int64 {
+	var sum int64
+	for i := range o.Refunds {
+		if o.Refunds[i].Status != RefundEnded {
+			sum += o.Refunds[i].Fen
+		}
+	}
+	return sum
+}
+
+// leftFen is what may still be refunded.
+func (o *Order) leftFen() int64 {
+	if o.Payment == nil {
+		return 0
+	}
+	return o.Payment.TotalFen - o.committedFen()
+}
+
+// generationsMax: so many refunds that WeChat ended without paying out are
+// enough; then a person looks.
+const generationsMax = 4
+
+// stepStoreRefund writes the refund of all that is left into the order, before
+// anything is sent. The first automatic one passes the hourly limit here, in the
+// same durable step [D6].
+func (u *unit) stepStoreRefund() error {
+	o, now := u.o, u.s.now()
+	left := o.leftFen()
+	if left <= 0 {
+		return u.happened(evMoneyBack, "nothing is left to refund")
+	}
+	ended := 0
+	for i := range o.Refunds {
+		if o.Refunds[i].Status == RefundEnded && !o.Refunds[i].SentAt.IsZero() {
+			ended++
+		}
+	}
+	switch {
+	case now.Sub(o.Payment.PaidAt) > refundReach:
+		return u.cannotRefund(CaseRefundRefused, "the payment is older than 365 days")
+	case len(o.Refunds) >= refundsAtMost || ended >= generationsMax:
+		return u.cannotRefund(CaseRefundRefused, fmt.Sprintf("%d refunds ended without paying out", ended))
+	}
+	if !o.RefundByPerson && ended == 0 {
+		open, err := u.takeBrake()
+		if err != nil {
+			return err
+		}
+		if !open {
+			u.alert(Alert{Name: "refund_limit", Severity: P1, Detail: fmt.Sprintf("%d automatic refunds in an hour", u.s.set.AutoRefundsPerHour)})
+			return u.cannotRefund(CaseRefundLimit, "the hourly limit of automatic refunds is used up")
+		}
+	}
+	u.storeRefund(RefundRecord{Fen: left, Full: true, Reason: o.RefundReason})
+	return nil
+}
+
+func (u *unit) storeRefund(r RefundRecord) {
+	o := u.o
+	r.Generation = len(o.Refunds) + 1
+	r.OutRefundNo = outRefundNo(o.No, r.Generation)
+	r.Status, r.StoredAt, r.NextAt = RefundStored, u.s.now(), u.s.now()
+	o.Refunds = append(o.Refunds, r)
+	u.said("REFUND_STORED", fmt.Sprintf("%s, %d fen", r.OutRefundNo, r.Fen))
+}
+
+// cannotRefund hands a refund to a person. Of a FULFILLED order's partial refund
+// the state stays.
+func (u *unit) cannotRefund(reason CaseReason, detail string) error {
+	if _, err := u.fire(evPark, "", string(reason)+" "+detail); err != nil {
+		return err
+	}
+	u.openCase(reason, caseFacts{Detail: detail})
+	return nil
+}
+
+// stepSendRefund sends the stored refund; the first time it is marked SENT
+// durably before. Accepted is not done: it is followed by query and notice. An
+// unknown outcome is repeated with the same number.
+func (u *unit) stepSendRefund(ctx context.Context, i int) error {
+	if u.o.Refunds[i].Status == RefundStored {
+		r := &u.o.Refunds[i]
+		r.Status, r.SentAt = RefundSent, u.s.now()
+		u.said("REFUND_SENT", r.OutRefundNo)
+		if err := u.commit(); err != nil {
+			return err
+		}
+	}
+	o := u.o
+	r := &o.Refunds[i]
+	var answer RefundAnswer
+	err := u.s.outside(ctx, opRefund, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+		answer, err = u.s.pay.Refund(ctx, RefundIntent{
+			OrderNo: o.No, OutRefundNo: r.OutRefundNo, RefundFen: r.Fen, TotalFen: o.Payment.TotalFen, Reason: r.Reason,
+		})
+		return err
+	})
+	u.later(func(l Logger) {
+		l.Info("compensation", "order_no", o.No, "kind", "refund", "out_refund_no", r.OutRefundNo, "result", outcomeOf(err), "state", answer.State)
+	})
+	r.Refused = ""
+	switch {
+	case err == nil:
+		return u.refundSaid(i, answer, false)
+	case refusedWith(err, "NOTENOUGH"):
+		r.Refused = codeOf(err)
+		u.refundFails(i, opRefund, kindNotEnough, err)
+		u.alert(Alert{Name: "not_enough", Severity: P1, Detail: "the merchant's balance cannot pay refund " + r.OutRefundNo})
+	case outcomeOf(err) == kindRefused && !refusedWith(err, passingCodes()...):
+		// Refused now, but an earlier try may have been taken: ask before judging.
+		r.Refused, r.AskNow, r.NextAt = codeOf(err), true, u.s.now()
+		u.said("REFUND_REFUSED", codeOf(err))
+	default:
+		u.refundFails(i, opRefund, outcomeOf(err), err)
+	}
+	return nil
+}
+
+func (u *unit) refundFails(i int, op, kind string, err error) {
+	r := &u.o.Refunds[i]
+	u.trouble(op, kind, codeOf(err), err.Error())
+	r.NextAt = u.s.now().Add(retryAfter(op, kind, r.Tries))
+	r.Tries++
+}
+
+// stepAskRefund asks what became of a refund: from 1 min after it was accepted.
+func (u *unit) stepAskRefund(ctx context.Context, i int) error {
+	r := &u.o.Refunds[i]
+	var answer RefundAnswer
+	err := u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+		answer, err = u.s.pay.QueryRefund(ctx, r.OutRefundNo)
+		return err
+	})
+	switch {
+	case err == nil && answer.OutRefundNo != r.OutRefundNo:
+		u.refundFails(i, opRefundQuery, kindUnknown, errors.New("the answer is about another refund"))
+	case err == nil:
+		return u.refundSaid(i, answer, true)
+	case refusedWith(err, "RESOURCENOTEXISTS", "RESOURCENOTEXIST", "REFUNDNOTEXIST", "REFUNDNOTEXISTS") && r.Status == RefundSent:
+		r.AskNow = false
+		if r.Refused != "" && r.Refused != "NOTENOUGH" {
+			// Verified twice: refused, and never taken. A person may send it again.
+			r.AskNow, r.NextAt, r.Tries = true, u.s.now().Add(time.Hour), 0
+			return u.cannotRefund(CaseRefundRefused, "WeChat refused "+r.OutRefundNo+": "+r.Refused)
+		}
+		u.refundFails(i, opRefund, kindUnknown, err)
+	default:
+		u.refundFails(i, opRefundQuery, outcomeOf(err), err)
+	}
+	return nil
+}
+
+// refundSaid believes WeChat's verified word on a refund. CLOSED counts only when
+// a query said so, because a new generation may follow [D7].
+func (u *unit) refundSaid(i int, a RefundAnswer, byQuery bool) error {
+	o, now := u.o, u.s.now()
+	r := &o.Refunds[i]
+	if a.RefundFen != 0 && a.RefundFen != r.Fen {
+		u.openCase(CaseRefundRefused, caseFacts{Detail: fmt.Sprintf("WeChat speaks of %d fen for %s, sent were %d", a.RefundFen, r.OutRefundNo, r.Fen)})
+		u.refundFails(i, opRefundQuery, kindUnknown, errors.New("the amount of the refund does not fit"))
+		return nil
+	}
+	if a.RefundID != "" {
+		r.RefundID = a.RefundID
+	}
+	if r.AcceptedAt.IsZero() {
+		r.AcceptedAt = now
+	}
+	r.Refused = ""
+	was := r.Status
+	switch {
+	case a.State == RefundSuccess:
+		return u.refundDone(i, "")
+	case a.State == RefundClosed && byQuery:
+		r.Status, r.EndedAt, r.AskNow = RefundEnded, now, false
+		u.said("REFUND_CLOSED", r.OutRefundNo)
+		if !r.Full { // an operator's part: the next generation is the same part again
+			if len(o.Refunds) >= generationsMax {
+				return u.cannotRefund(CaseRefundRefused, "WeChat closed "+r.OutRefundNo)
+			}
+			u.storeRefund(RefundRecord{Fen: r.Fen, Reason: r.Reason, By: r.By})
+		}
+	case a.State == RefundClosed:
+		r.Status, r.AskNow, r.NextAt = RefundAccepted, true, now
+		u.said("REFUND_NOTICE", "CLOSED, to be confirmed")
+	case a.State == RefundAbnormal:
+		r.Status, r.AskNow, r.NextAt = RefundFailed, false, now.Add(time.Hour)
+		if was != RefundFailed {
+			return u.cannotRefund(CaseRefundAbnormal, "WeChat cannot pay "+r.OutRefundNo+" out")
+		}
+	default: // PROCESSING
+		if was != RefundAccepted {
+			r.Status, r.Tries = RefundAccepted, 0
+			o.Trouble = nil
+			u.said("REFUND_ACCEPTED", r.OutRefundNo)
+		}
+		r.AskNow = false
+		r.NextAt = now.Add(retryAfter(opRefundQuery, kindDone, r.Tries))
+		r.Tries++
+	}
+	u.changed = true
+	return nil
+}
+
+// refundDone books money that is back.
+func (u *unit) refundDone(i int, evidence string) error {
+	o := u.o
+	r := &o.Refunds[i]
+	r.Status, r.EndedAt, r.AskNow, r.Evidence = RefundDone, u.s.now(), false, evidence
+	o.RefundedFen += r.Fen
+	o.Trouble = nil
+	u.said("REFUND_DONE", fmt.Sprintf("%s, %d fen", r.OutRefundNo, r.Fen))
+	u.later(func(l Logger) {
+		l.Info("compensation", "order_no", o.No, "kind", "refund", "out_refund_no", r.OutRefundNo, "result", "done")
+	})
+	if o.RefundedFen >= o.Payment.TotalFen && (o.State == Refunding || o.State == NeedsAttention) {
+		return u.happened(evMoneyBack, fmt.Sprintf("%d fen", o.RefundedFen))
+	}
+	return nil
+}

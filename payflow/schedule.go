@@ -1,0 +1,257 @@
+package payflow
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+// pool is a bounded set of workers. HIS and WeChat calls have one each, so that
+// the one side hanging never keeps the other from its work [D8]; what needs no
+// outside call has a third.
+type pool int
+
+const (
+	poolLocal pool = iota
+	poolHIS
+	poolPay
+	poolCount
+)
+
+// entry is an order in memory: all active ones, and ended ones while there is a
+// letter or a question about them.
+type entry struct {
+	no     string
+	order  *Order // durable and shared: replaced, never changed
+	place  place
+	mail   []*letter
+	ask    bool      // someone waits: do not wait for NextAt
+	asked  time.Time // when ask was last set
+	faults int       // panics and unexpected errors in a row
+	parked time.Time // a poisoned order rests until then
+
+	working bool // in a queue or with a worker, which plans anew at the end of its turn
+	at      time.Time
+	index   int // in the heap, -1 = not there
+}
+
+// show makes a durable order visible and plans its next turn.
+func (s *Service) show(o *Order, at place, moves []Transition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range moves {
+		s.counts.transitions[m]++
+	}
+	e := s.entries[o.No]
+	if e == nil {
+		e = &entry{no: o.No, index: -1}
+		s.entries[o.No] = e
+	}
+	e.order, e.place = o, at
+	s.plan(e)
+}
+
+// kick has the order looked at now. ask overrides its waiting time, at most once
+// a second; the answer says whether it did.
+func (s *Service) kick(no string, ask bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[no]
+	if e == nil {
+		if !ask {
+			return false
+		}
+		e = &entry{no: no, index: -1}
+		s.entries[no] = e
+	}
+	if ask {
+		now := s.now()
+		if now.Sub(e.asked) < time.Second {
+			return e.ask
+		}
+		e.ask, e.asked = true, now
+	}
+	s.plan(e)
+	return true
+}
+
+// plan puts the entry where it belongs: at work, into the heap, or out of memory.
+// Callers hold s.mu.
+func (s *Service) plan(e *entry) {
+	if e.working {
+		return
+	}
+	now := s.now()
+	at, any := now, true
+	switch {
+	case len(e.mail) > 0 || e.ask:
+	case e.order == nil:
+		any = false
+	default:
+		a := nextAction(e.order, s.set, now, false)
+		at, any = a.at, a.kind != actNone
+	}
+	if e.parked.After(at) {
+		at = e.parked
+	}
+	switch {
+	case !any && (e.order == nil || e.place == placeEnded):
+		s.unheap(e)
+		delete(s.entries, e.no)
+	case !any:
+		s.unheap(e)
+	case !at.After(now):
+		s.unheap(e)
+		e.working = true
+		s.queues[poolLocal].push(e.no, e.urgent())
+	default:
+		e.at = at
+		if e.index < 0 {
+			heap.Push(&s.due, e)
+		} else {
+			heap.Fix(&s.due, e.index)
+		}
+		if e.index == 0 {
+			s.nudge()
+		}
+	}
+}
+
+func (e *entry) urgent() bool {
+	return len(e.mail) > 0 || e.order != nil && e.order.Payment != nil
+}
+
+func (s *Service) unheap(e *entry) {
+	if e.index >= 0 {
+		heap.Remove(&s.due, e.index)
+	}
+}
+
+func (s *Service) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// longestSleep bounds the scheduler's sleep, so that a wall clock that was set
+// forward is noticed.
+const longestSleep = 15 * time.Second
+
+// schedule hands due orders to the workers: one heap, one timer.
+func (s *Service) schedule(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+		s.mu.Lock()
+		sleep := longestSleep
+		for s.due.Len() > 0 {
+			e := s.due[0]
+			if d := e.at.Sub(s.now()); d > 0 {
+				sleep = min(d, longestSleep)
+				break
+			}
+			heap.Pop(&s.due)
+			e.at = time.Time{}
+			s.plan(e)
+		}
+		s.mu.Unlock()
+		timer.Reset(sleep)
+	}
+}
+
+// dueHeap orders entries by time.
+type dueHeap []*entry
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push is for container/heap.
+func (h *dueHeap) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*h)
+	*h = append(*h, e)
+}
+
+// Pop is for container/heap.
+func (h *dueHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	e.index = -1
+	return e
+}
+
+// queue feeds one pool. An order stands in at most one queue, so it holds at
+// most as many as there are active orders. Urgent ones (paid) go first, but every
+// fourth turn belongs to the others.
+type queue struct {
+	mu     sync.Mutex
+	ready  *sync.Cond
+	urgent []string
+	normal []string
+	turns  int
+	closed bool
+}
+
+func newQueue() *queue {
+	q := &queue{}
+	q.ready = sync.NewCond(&q.mu)
+	return q
+}
+
+func (q *queue) push(no string, urgent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if urgent {
+		q.urgent = append(q.urgent, no)
+	} else {
+		q.normal = append(q.normal, no)
+	}
+	q.ready.Signal()
+}
+
+// pop waits for an order; false when the queue is closed.
+func (q *queue) pop() (string, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.urgent) == 0 && len(q.normal) == 0 && !q.closed {
+		q.ready.Wait()
+	}
+	if q.closed {
+		return "", false
+	}
+	q.turns++
+	from := &q.urgent
+	if len(q.urgent) == 0 || len(q.normal) > 0 && q.turns%4 == 0 {
+		from = &q.normal
+	}
+	no := (*from)[0]
+	*from = (*from)[1:]
+	return no, true
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.urgent) + len(q.normal)
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.ready.Broadcast()
+}

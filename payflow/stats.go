@@ -1,0 +1,88 @@
+package payflow
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// counters count since opening. transitions are under Service.mu, the rest under
+// their own.
+type counters struct {
+	transitions map[Transition]int64
+
+	mu        *sync.Mutex
+	callbacks map[string]int64
+	panics    *int64
+}
+
+func newCounters() counters {
+	return counters{
+		transitions: map[Transition]int64{}, mu: &sync.Mutex{},
+		callbacks: map[string]int64{}, panics: new(int64),
+	}
+}
+
+// callback counts a notice by its result; the results are a fixed small set.
+func (c *counters) callback(result string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.callbacks[result]++
+}
+
+func (c *counters) panicked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*c.panics++
+}
+
+// Stats is a snapshot from memory, for metrics and health. Unproven must be 0.
+func (s *Service) Stats() Stats {
+	st := Stats{
+		Orders: map[State]int{}, OpenCases: map[CaseReason]int{},
+		HISQueue: s.queues[poolHIS].len(), PayQueue: s.queues[poolPay].len(),
+		Brake: s.brakeNow(),
+	}
+	now := s.now()
+	s.mu.Lock()
+	st.Transitions = maps.Clone(s.counts.transitions)
+	st.Inbox, st.Watchers = len(s.inbox.waiting), s.watchers
+	for _, l := range s.inbox.waiting {
+		st.OldestInbox = earlier(st.OldestInbox, l.At)
+	}
+	for _, e := range s.entries {
+		o := e.order
+		if o == nil {
+			continue
+		}
+		st.Orders[o.State]++
+		if i := o.openRefund(); i >= 0 || o.State == Refunding {
+			st.RefundBacklog++
+		}
+		if t := o.Trouble; t != nil && (t.Kind == kindUnknown || t.Kind == kindPending) {
+			st.OldestUnknown = earlier(st.OldestUnknown, t.Since)
+		}
+		if (o.Payment != nil || len(o.Disputes) > 0) && unproven(o, s.set, now.Add(-proofSlack)) != "" {
+			st.Unproven++
+		}
+	}
+	for _, c := range s.cases {
+		st.OpenCases[c.Reason]++
+		if now.After(c.Deadline) {
+			st.OverdueCases++
+		}
+	}
+	s.mu.Unlock()
+	s.counts.mu.Lock()
+	st.Callbacks, st.Panics = maps.Clone(s.counts.callbacks), *s.counts.panics
+	s.counts.mu.Unlock()
+	return st
+}
+
+// earlier is the earlier of two times; a zero one does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

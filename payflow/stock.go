@@ -1,0 +1,320 @@
+package payflow
+
+import "context"
+
+// Rejections that are not a PreconditionError.
+const (
+	rejectedForStock = "STOCK_INSUFFICIENT"
+	rejectedForPrice = "PRICE_CHANGED"
+)
+
+// asError is the rejection as its caller gets it, the same at each repeat.
+func (r *Rejection) asError(s State) error {
+	switch r.Reason {
+	case rejectedForStock:
+		return &ShortError{Shortages: r.clone().Shortages}
+	case rejectedForPrice:
+		return &PriceChangedError{Gaps: r.clone().Prices}
+	default:
+		return &PreconditionError{Reason: r.Reason, State: s, Detail: r.Detail}
+	}
+}
+
+// askStock compares the order's items with the stock. all is false when some
+// line could not be checked.
+func (u *unit) askStock(ctx context.Context, live bool) (lines map[string]StockLine, all, stale bool, err error) {
+	o := u.o
+	var answer []StockLine
+	err = u.s.outside(ctx, opCheck, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+		answer, err = u.s.locks.Check(ctx, CheckStock{OrderNo: o.No, PharmacyID: o.PharmacyID, Items: o.Items, Live: live})
+		return err
+	})
+	if err != nil {
+		return nil, false, false, err
+	}
+	lines, all = make(map[string]StockLine, len(answer)), true
+	for _, l := range answer {
+		lines[l.DrugID] = l
+	}
+	for _, it := range o.Items {
+		l, ok := lines[it.DrugID]
+		all = all && ok && l.Checked
+		stale = stale || l.Stale
+	}
+	return lines, all, stale, nil
+}
+
+// judgeStock says why the items cannot be had by these figures; nil = they can.
+func judgeStock(items []Item, lines map[string]StockLine) *Rejection {
+	var short []Shortage
+	for _, it := range items {
+		l := lines[it.DrugID]
+		switch resultOf(it, l) {
+		case CheckUnknownDrug:
+			return &Rejection{Reason: ReasonUnknownDrug, Detail: it.DrugID}
+		case CheckStopped:
+			return &Rejection{Reason: ReasonStopped, Detail: it.DrugID}
+		case CheckNotDivisible:
+			return &Rejection{Reason: ReasonNotDivisible, Detail: it.DrugID}
+		case CheckInsufficient:
+			short = append(short, Shortage{DrugID: it.DrugID, Requested: it.Quantity, Available: l.Available})
+		}
+	}
+	if len(short) > 0 {
+		return &Rejection{Reason: rejectedForStock, Shortages: short}
+	}
+	return nil
+}
+
+// resultOf is the word on one line, price aside.
+func resultOf(it Item, l StockLine) CheckResult {
+	switch {
+	case !l.Checked:
+		return CheckUnchecked
+	case l.Unknown:
+		return CheckUnknownDrug
+	case l.Stopped:
+		return CheckStopped
+	case l.Multiple > 1 && it.Quantity%l.Multiple != 0:
+		return CheckNotDivisible
+	case l.Available < it.Quantity:
+		return CheckInsufficient
+	default:
+		return CheckOK
+	}
+}
+
+// reject ends an order that never held anything.
+func (u *unit) reject(r *Rejection) error {
+	r.At = u.s.now()
+	u.o.Rejection, u.o.EndReason = r, r.Reason
+	return u.happened(evRejected, r.Reason+" "+r.Detail)
+}
+
+// stepCheck judges price and stock at order time. VERIFY asks the HIS now (and
+// takes an old figure while it cannot be asked), the others take a cached one.
+// For RESERVE and HOLD the lock has the last word on quantities.
+func (u *unit) stepCheck(ctx context.Context) error {
+	o := u.o
+	lines, all, stale, err := u.askStock(ctx, o.Strategy == Verify)
+	if err != nil && !(o.Strategy.holds() && o.Given && outcomeOf(err) == kindUnavailable) {
+		u.retryLater(opCheck, err)
+		return nil
+	}
+	if !all && !(o.Strategy.holds() && o.Given) {
+		u.retryLater(opCheck, ErrUnavailable)
+		return nil
+	}
+	r := judgeStock(o.Items, lines)
+	if o.Strategy.holds() && r != nil && (r.Reason == rejectedForStock || stale) {
+		r = nil // the lock judges
+	}
+	if r == nil {
+		r = u.price(lines)
+	}
+	if r != nil {
+		return u.reject(r)
+	}
+	if o.Strategy.holds() {
+		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
+		u.said("PRICED", "")
+		return nil
+	}
+	return u.storeIntent(evChecked)
+}
+
+// stepLiveCheck repeats the check on the HIS's figures of now, right before the
+// prepay: for each HOLD order, and for a lock that was judged on an old reading
+// [A10]. Short or dearer: HOLD is blocked and stays LOCKED, RESERVE is over.
+func (u *unit) stepLiveCheck(ctx context.Context) error {
+	o := u.o
+	lines, all, stale, err := u.askStock(ctx, true)
+	if err == nil && (!all || stale) {
+		err = ErrUnavailable // an old figure is no second check
+	}
+	if err != nil {
+		u.retryLater(opCheck, err)
+		if o.Strategy == Hold {
+			o.PrepayWanted = false // the caller is told, and decides when to try again
+		}
+		return nil
+	}
+	r := judgeStock(o.Items, lines)
+	if gaps := comparePrices(o, lines); r == nil && len(gaps) > 0 {
+		r = &Rejection{Reason: rejectedForPrice, Prices: gaps}
+	}
+	switch {
+	case r == nil:
+		o.Lock.Degraded, o.Rejection = false, nil
+		return u.storeIntent(evIntent)
+	case o.Strategy == Hold:
+		r.At = u.s.now()
+		o.Rejection, o.PrepayWanted, o.Trouble = r, false, nil
+		u.said("PREPAY_BLOCKED", r.Reason+" "+r.Detail)
+		return nil
+	default:
+		r.At = u.s.now()
+		o.Rejection, o.EndReason = r, r.Reason
+		return u.happened(evLockLost, r.Reason)
+	}
+}
+
+// stepLock holds the stock of a RESERVE or HOLD order.
+func (u *unit) stepLock(ctx context.Context) error {
+	o := u.o
+	var lk Lock
+	err := u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+		lk, err = u.s.locks.Lock(ctx, u.lockRequest())
+		return err
+	})
+	if r := lockRejection(err); r != nil {
+		return u.reject(r)
+	}
+	switch outcomeOf(err) {
+	case kindDone:
+	case kindEnded:
+		o.EndReason = ReasonLockLost
+		return u.happened(evLockLost, "the lock had ended already")
+	default:
+		u.retryLater(opLock, err)
+		return nil
+	}
+	u.heard(lk)
+	switch {
+	case lk.Released:
+		o.EndReason = ReasonLockLost
+		return u.happened(evLockLost, "the lock was released already")
+	case !lk.Held:
+		u.retryLater(opLock, ErrPending)
+		return nil
+	}
+	u.boundByFreeze(lk)
+	if err := u.happened(evLocked, "HIS "+lk.HisNo); err != nil {
+		return err
+	}
+	if !o.PayDeadline.After(u.s.now().Add(leastToPay)) {
+		o.EndReason = ReasonFreezeTooShort
+		return u.happened(evLockLost, "no time to pay before the HIS freeze lapses")
+	}
+	return nil
+}
+
+// lockRejection turns a verified refusal of the first lock into a rejection:
+// then nothing is held. nil for everything else.
+func lockRejection(err error) *Rejection {
+	if short, ok := asType[*ShortError](err); ok {
+		return &Rejection{Reason: rejectedForStock, Shortages: short.Shortages}
+	}
+	refused, ok := asType[*RefusedError](err)
+	if !ok || !refused.ForGood {
+		return nil
+	}
+	detail := refused.Code + " " + refused.Message
+	switch refused.Kind {
+	case refusedInsufficient:
+		return &Rejection{Reason: rejectedForStock, Shortages: refused.Shortages, Detail: detail}
+	case refusedUnknownDrug:
+		return &Rejection{Reason: ReasonUnknownDrug, Detail: detail}
+	case refusedStopped:
+		return &Rejection{Reason: ReasonStopped, Detail: detail}
+	case refusedNotDivisible:
+		return &Rejection{Reason: ReasonNotDivisible, Detail: detail}
+	default:
+		return &Rejection{Reason: ReasonHisRefused, Detail: detail}
+	}
+}
+
+func (u *unit) lockRequest() LockRequest {
+	o := u.o
+	ttl := o.PayDeadline.Sub(u.s.now()) + leastToPay
+	if o.Payment != nil {
+		ttl = paidTTL
+	}
+	return LockRequest{
+		OrderNo: o.No, PharmacyID: o.PharmacyID, Items: o.Items, Attributes: o.Attributes,
+		TTL: ttl, Paid: o.Payment != nil, NewAttempt: o.Lock.NewAttempt,
+	}
+}
+
+// heard keeps what the lock said of itself.
+func (u *unit) heard(lk Lock) {
+	l := &u.o.Lock
+	if lk.Attempt != l.Attempt {
+		l.Settled, l.NewAttempt = false, false
+	}
+	l.Attempt, l.HisNo, l.FreezeEnds = lk.Attempt, lk.HisNo, lk.FreezeExpires
+	l.Held = lk.Held
+	if u.o.State == Created {
+		l.Degraded = lk.Degraded
+	}
+	l.Settled = (lk.Released || lk.Cancelled) && lk.Settled
+	u.changed = true
+}
+
+// boundByFreeze keeps the pay deadline at least 5 min before a HIS freeze lapses.
+func (u *unit) boundByFreeze(lk Lock) {
+	if lk.FreezeExpires.IsZero() {
+		return
+	}
+	if latest := lk.FreezeExpires.Add(-freezeSlack); latest.Before(u.o.PayDeadline) {
+		u.o.PayDeadline = wholeSecond(latest)
+	}
+}
+
+// stepRelease gives the stock of a CLOSED order back.
+func (u *unit) stepRelease(ctx context.Context) error {
+	lk, err := u.settle(ctx)
+	switch {
+	case err == nil && u.o.Lock.Settled:
+		u.said("STOCK_RELEASED", "HIS "+lk.HisNo)
+		u.o.Trouble, u.o.Tries = nil, 0
+	case err == nil:
+		u.retryLater(opRelease, ErrUnsettled)
+	case outcomeOf(err) == kindConfirmed:
+		referred, err := u.fire(evConfirmed, "", "")
+		if referred {
+			u.openCase(CaseLockDoubt, caseFacts{Detail: "the HIS deducted for an order that was not paid"})
+			u.fail(opRelease, kindConfirmed, "", "")
+		}
+		return err
+	default:
+		u.retryLater(opRelease, err)
+	}
+	return nil
+}
+
+// settle asks for the release of the order's lock and looks whether the HIS can
+// still apply anything of it: the fence before every refund [D1]. Errors:
+// ErrConfirmed when the HIS deducted, or what kept the question from an answer.
+func (u *unit) settle(ctx context.Context) (Lock, error) {
+	var lk Lock
+	err := u.s.outside(ctx, opRelease, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+		lk, err = u.s.locks.Release(ctx, u.o.No)
+		return err
+	})
+	if outcomeOf(err) == kindConfirmed {
+		// Deducted, unless the HIS order was cancelled since.
+		var got Lock
+		if e := u.s.outside(ctx, opRelease, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+			got, err = u.s.locks.Get(ctx, u.o.No)
+			return err
+		}); e != nil {
+			return Lock{}, e
+		}
+		u.heard(got)
+		if got.Cancelled && got.Settled {
+			return got, nil
+		}
+		u.o.HisOrderNo = got.HisOrderNo
+		return got, ErrConfirmed
+	}
+	if err != nil {
+		return Lock{}, err
+	}
+	u.heard(lk)
+	if lk.Confirmed && !lk.Cancelled {
+		u.o.HisOrderNo = lk.HisOrderNo
+		return lk, ErrConfirmed
+	}
+	return lk, nil
+}

@@ -1,0 +1,188 @@
+package payflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// stepsPerTurn keeps one order from holding a worker for long.
+const stepsPerTurn = 8
+
+// work is one worker of a pool.
+func (s *Service) work(ctx context.Context, p pool) {
+	for {
+		no, ok := s.queues[p].pop()
+		if !ok {
+			return
+		}
+		s.turn(ctx, no, p)
+	}
+}
+
+// turn takes one order as far as it gets in this pool, then gives it to the pool
+// of its next step, to the heap, or out of memory. A turn that panics or ends in
+// an unexpected error parks the order and touches no other.
+func (s *Service) turn(ctx context.Context, no string, p pool) {
+	next, err := s.advance(ctx, no, p)
+	switch {
+	case ctx.Err() != nil || errors.Is(err, ErrStopped):
+		return // the process is ending; what is durable goes on at the next opening
+	case err != nil:
+		s.poisoned(ctx, no, err)
+	case next != p:
+		s.queues[next].push(no, s.urgent(no))
+		return
+	}
+	s.mu.Lock()
+	if e := s.entries[no]; e != nil {
+		e.working = false
+		if err == nil {
+			e.faults, e.parked = 0, time.Time{}
+		}
+		s.plan(e)
+	}
+	s.mu.Unlock()
+	s.ring(no)
+}
+
+// advance does what is due: letters first, then the steps that the plan names. It
+// returns the pool that the next step belongs to, or p when nothing is due now.
+func (s *Service) advance(ctx context.Context, no string, p pool) (next pool, err error) {
+	next = p
+	unlock, err := s.keys.lock(ctx, no)
+	if err != nil {
+		return p, err
+	}
+	defer unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			s.counts.panicked()
+			s.log.Error("panic in an order's worker", "order_no", no, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	for range stepsPerTurn {
+		u, err := s.begin(no)
+		if err != nil {
+			return p, err
+		}
+		l, ask := s.pending(no)
+		if l != nil {
+			if err := u.deliver(ctx, l); err != nil {
+				u.release()
+				return p, err
+			}
+			s.delivered(no, l)
+			continue
+		}
+		if u.o == nil {
+			s.answered(no)
+			return p, nil
+		}
+		a := nextAction(u.o, s.set, s.now(), ask)
+		if a.kind == actNone || a.at.After(s.now()) {
+			if ask {
+				s.answered(no) // nothing that could be asked
+			}
+			return p, nil
+		}
+		if a.pool != poolLocal && a.pool != p {
+			return a.pool, nil
+		}
+		if ask {
+			s.answered(no)
+		}
+		err = u.do(ctx, a)
+		if err == nil {
+			err = u.commit()
+		}
+		u.release()
+		if err != nil {
+			return p, err
+		}
+		s.ring(no)
+	}
+	return p, nil // plan puts it at the end of the queue
+}
+
+// pending returns the order's oldest letter and whether someone asks.
+func (s *Service) pending(no string) (l *letter, ask bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[no]
+	if e == nil {
+		return nil, false
+	}
+	if len(e.mail) > 0 {
+		return e.mail[0], e.ask
+	}
+	return nil, e.ask
+}
+
+func (s *Service) urgent(no string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[no]
+	return e != nil && e.urgent()
+}
+
+func (s *Service) answered(no string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[no]; e != nil {
+		e.ask = false
+	}
+}
+
+const (
+	faultsForCase = 3
+	longestPark   = 10 * time.Minute
+)
+
+// poisoned parks an order whose turn failed unexpectedly: longer each time, and
+// with a case from the third time on.
+func (s *Service) poisoned(ctx context.Context, no string, cause error) {
+	s.log.Error("order's worker failed", "order_no", no, "error", cause)
+	s.mu.Lock()
+	faults := 0
+	if e := s.entries[no]; e != nil {
+		e.faults++
+		faults = e.faults
+		rest := min(time.Second<<min(faults-1, 12), longestPark)
+		e.parked = s.now().Add(rest)
+		e.ask = false
+	}
+	s.mu.Unlock()
+	if faults < faultsForCase {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("no case could be opened for a poisoned order", "order_no", no, "panic", fmt.Sprint(r))
+		}
+	}()
+	if _, err := s.change(ctx, no, func(u *unit) error {
+		if u.o == nil {
+			return ErrNotFound
+		}
+		u.trouble("worker", kindPanic, "", cause.Error())
+		u.alert(Alert{Name: "worker_fault", Severity: P0, Detail: cause.Error()})
+		u.openCase(CaseWorker, caseFacts{Detail: cause.Error()})
+		return nil
+	}); err != nil {
+		s.log.Error("no case could be opened for a poisoned order", "order_no", no, "error", err)
+	}
+}
+
+// outside runs one outside call under its pool's time limit and reports it.
+func (s *Service) outside(ctx context.Context, op string, limit time.Duration, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	start := s.now()
+	err := call(ctx)
+	s.hooks.OnStep(op, outcomeOf(err), s.now().Sub(start))
+	return err
+}

@@ -1,0 +1,164 @@
+package payflow
+
+import "fmt"
+
+// The reasons that a patient reads on an automatic refund (≤ 80 bytes).
+const (
+	textRefundGone   = "药品库存不足，自动退款"
+	textRefundLate   = "订单已关闭，自动退款"
+	textRefundPerson = "药房退款"
+)
+
+// Message tells the patient, in both languages, where the order stands.
+func (o Order) Message() Words {
+	switch o.State {
+	case Created:
+		return Words{ZH: "正在核对库存和价格，请稍候。", EN: "Checking stock and price; one moment."}
+	case Locked:
+		if o.Next() == NextPrepay {
+			if r := o.Rejection; r != nil {
+				return r.message()
+			}
+			return Words{ZH: "药品已为您保留，请在截止时间前支付。", EN: "The drugs are held for you; please pay before the deadline."}
+		}
+		return Words{ZH: "药品已保留，正在生成支付单。", EN: "The drugs are held; the payment is being prepared."}
+	case AwaitingPayment:
+		if o.Next() == NextPay {
+			return Words{ZH: "请支付。", EN: "Please pay."}
+		}
+		return Words{ZH: "正在生成支付单，请稍候。", EN: "The payment is being prepared; one moment."}
+	case Closing:
+		return Words{ZH: "订单正在关闭；若您已支付，我们会核实。", EN: "The order is being closed; if you have paid, we are checking."}
+	case Closed:
+		if o.Rejection != nil {
+			return o.Rejection.message()
+		}
+		if o.Cancelled {
+			return Words{ZH: "订单已取消，未收取费用。", EN: "The order was cancelled; nothing was charged."}
+		}
+		return Words{ZH: "订单已关闭，未收取费用。", EN: "The order is closed; nothing was charged."}
+	case Rejected:
+		return o.Rejection.message()
+	case Paid:
+		return Words{ZH: "已收到付款，药房正在确认。", EN: "Your payment has arrived; the pharmacy is confirming."}
+	case Fulfilled:
+		if o.RefundedFen > 0 {
+			return Words{
+				ZH: "药品已备妥，已退款 " + yuan(o.RefundedFen) + " 元。",
+				EN: "Your drugs are ready; " + yuan(o.RefundedFen) + " yuan were refunded.",
+			}
+		}
+		return Words{ZH: "药品已备妥。", EN: "Your drugs are ready."}
+	case Refunding:
+		return Words{ZH: "正在为您全额退款。", EN: "Your money is on its way back."}
+	case Refunded:
+		return Words{ZH: "已退款。", EN: "Your money has been refunded."}
+	default:
+		return Words{ZH: "药房正在人工处理您的订单，您的款项是安全的。", EN: "The pharmacy is looking after your order; your money is safe."}
+	}
+}
+
+func (r *Rejection) message() Words {
+	if r == nil {
+		return Words{ZH: "订单未能建立。", EN: "The order could not be placed."}
+	}
+	switch r.Reason {
+	case rejectedForStock:
+		return Words{ZH: "库存不足。", EN: "The stock does not suffice."}
+	case rejectedForPrice:
+		return Words{ZH: "价格已变动，请重新下单。", EN: "The price has changed; please order again."}
+	case ReasonUnknownDrug, ReasonStopped:
+		return Words{ZH: "药品暂不可售。", EN: "A drug cannot be sold at present."}
+	case ReasonNotDivisible:
+		return Words{ZH: "数量须为整包装。", EN: "The quantity must be whole packages."}
+	default:
+		return Words{ZH: "订单未能建立。", EN: "The order could not be placed."}
+	}
+}
+
+// yuan writes fen as yuan, exactly.
+func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+// caseText says what happened and what to do, for the cashier or the pharmacist.
+func caseText(c *Case, o *Order) Words {
+	w := reasonText(c.Reason)
+	if o != nil && o.Payment != nil {
+		w.ZH += " 已付 " + yuan(o.Payment.TotalFen) + " 元。"
+		w.EN += " Paid: " + yuan(o.Payment.TotalFen) + " yuan."
+	}
+	if !c.Open {
+		return Words{ZH: "已结束：" + c.Outcome + "。", EN: "Settled: " + c.Outcome + "."}
+	}
+	return w
+}
+
+func reasonText(r CaseReason) Words {
+	switch r {
+	case CaseGone:
+		return Words{ZH: "患者已付款，但 HIS 库存不足。请补货后重试，或退款。", EN: "The patient paid, but the HIS has no stock. Restock and retry, or refund."}
+	case CaseRefundLimit:
+		return Words{ZH: "一小时内自动退款过多，已暂停。请查明原因，再恢复或逐单退款。", EN: "Too many automatic refunds within an hour; they are paused. Find out why, then resume, or refund one by one."}
+	case CasePrice:
+		return Words{ZH: "HIS 不接受价格或金额。请核对后重试、在 HIS 手工开单，或退款。", EN: "The HIS does not accept the price or amount. Check it, then retry, enter the order in the HIS by hand, or refund."}
+	case CaseRefused:
+		return Words{ZH: "HIS 拒绝了订单。请查看原因后重试或退款。", EN: "The HIS refused the order. Read why, then retry or refund."}
+	case CaseLockDoubt:
+		return Words{ZH: "HIS 与订单状态不一致。请先在 HIS 核对是否已扣库存。", EN: "HIS and order contradict each other. First look in the HIS whether the stock was deducted."}
+	case CaseOverdue:
+		return Words{ZH: "已付款但超时未完成，系统仍在重试。请核查 HIS 与微信支付。", EN: "Paid and not finished in time; hisgate goes on trying. Look at HIS and WeChat Pay."}
+	case CaseRefundAbnormal:
+		return Words{ZH: "退款异常，患者账户无法入账。请在微信商户平台处理，再登记凭证。", EN: "The patient's account cannot take the refund. Settle it in the merchant platform, then note the evidence."}
+	case CaseRefundRefused:
+		return Words{ZH: "微信拒绝退款。请查看原因后重新退款，或线下退款并登记凭证。", EN: "WeChat refuses the refund. Read why, then send it again, or pay back by another way and note the evidence."}
+	case CaseRefundStuck:
+		return Words{ZH: "退款已受理但 72 小时未到账。请联系微信支付。", EN: "The refund was accepted 72 hours ago and is not done. Ask WeChat Pay."}
+	case CaseConsoleRefund:
+		return Words{ZH: "该订单在商户平台被退款。请确认是否仍发药。", EN: "Refunded in the merchant platform. Decide whether the drugs are still to be given."}
+	case CaseWrongPayment:
+		return Words{ZH: "收到的付款与订单不符，未确认。请退回并登记凭证。", EN: "The payment does not fit the order and was not accepted. Give it back and note the evidence."}
+	case CaseSecondPayment:
+		return Words{ZH: "同一订单收到第二笔付款。请退回并登记凭证。", EN: "A second payment for one order. Give it back and note the evidence."}
+	case CaseUnknownOrder:
+		return Words{ZH: "收到未知订单的付款或退款通知。请查明来源，退回并登记凭证。", EN: "Money for an order that is not known here. Find out where it belongs, give it back and note the evidence."}
+	case CaseRejectedPaid:
+		return Words{ZH: "未成立的订单收到付款。请退款。", EN: "A rejected order was paid. Refund it."}
+	case CaseWorker:
+		return Words{ZH: "系统多次处理该订单失败。请联系技术支持。", EN: "hisgate fails on this order again and again. Call support."}
+	default:
+		return Words{ZH: "需要人工处理。", EN: "A person is needed."}
+	}
+}
+
+func wordsClaimed(c *Case) Words {
+	return Words{ZH: "负责人：" + c.Owner + "。请在截止时间前处理。", EN: "Owner: " + c.Owner + ". Please settle it before the deadline."}
+}
+
+func wordsRechecked(o *Order, wechat, his string) Words {
+	return Words{
+		ZH: fmt.Sprintf("微信：%s；HIS：%s；订单：%s。", wechat, his, o.State),
+		EN: fmt.Sprintf("WeChat: %s; HIS: %s; order: %s.", wechat, his, o.State),
+	}
+}
+
+func wordsRetry() Words {
+	return Words{ZH: "正在重新向 HIS 下单；若再次失败会再开一单。", EN: "The HIS is being asked again; another failure opens another case."}
+}
+
+func wordsRefund() Words {
+	return Words{ZH: "先确认 HIS 不再扣库存，再发起退款。", EN: "First the HIS must be certain not to deduct, then the refund is sent."}
+}
+
+func wordsMarkedFulfilled() Words {
+	return Words{ZH: "订单记为已发药，不会再退款。", EN: "The order counts as fulfilled; nothing will be refunded."}
+}
+
+func wordsMarkedRefunded() Words {
+	return Words{ZH: "已登记退款凭证。", EN: "The evidence is noted; the money counts as given back."}
+}
+
+func wordsResumed(resumed, remaining int) Words {
+	return Words{
+		ZH: fmt.Sprintf("已恢复 %d 笔自动退款，仍有 %d 笔等待。", resumed, remaining),
+		EN: fmt.Sprintf("%d automatic refunds go on, %d still wait.", resumed, remaining),
+	}
+}
