@@ -159,7 +159,7 @@ func (s *Service) activeOrders() int {
 // Settings.AnswerWithin.
 //
 // Errors: ErrNotFound; *InvalidError, *FieldError; *PreconditionError
-// (OTHER_PAYER, PAYMENT_MISSING, TOO_LATE, NOT_PAYABLE, …); *ShortError,
+// (OTHER_PAYER, PAYMENT_MISSING, TOO_LATE, NOT_PAYABLE, …); *EtagMismatchError; *ShortError,
 // *PriceChangedError (HOLD, still LOCKED); ErrUnavailable, ErrMisconfigured (HOLD:
 // the live check could not be made; try again); *NotYetError.
 func (s *Service) Prepay(ctx context.Context, r PrepayRequest) (Order, error) {
@@ -195,6 +195,9 @@ func (u *unit) wantPrepay(r *PrepayRequest) error {
 	o := u.o
 	if !o.visibleTo(r.Principal) {
 		return ErrNotFound
+	}
+	if err := o.match(r.Etag); err != nil {
+		return err
 	}
 	if r.Payment != nil {
 		if err := r.Payment.validate(u.s.set); err != nil {

@@ -46,6 +46,14 @@ func (s *Service) Sync(ctx context.Context, principal, orderNo string) (Order, e
 	return s.signed(p)
 }
 
+// match compares the etag that a caller saw. Errors: *EtagMismatchError.
+func (o *Order) match(seen string) error {
+	if seen != "" && seen != o.Etag() {
+		return &EtagMismatchError{Current: o.Etag()}
+	}
+	return nil
+}
+
 // askable tells whether WeChat has, or may have, something to say.
 func (o *Order) askable() bool {
 	switch o.State {
@@ -70,16 +78,19 @@ func (s *Service) asking(no string) bool {
 // Settings.AnswerWithin, for the close.
 //
 // Errors: ErrNotFound; *AbortedError (just paid, the HIS is being asked);
-// *PreconditionError ALREADY_PAID.
-func (s *Service) Cancel(ctx context.Context, principal, orderNo string) (Order, error) {
-	if _, err := s.change(ctx, orderNo, func(u *unit) error {
-		if !u.o.visibleTo(principal) {
+// *PreconditionError ALREADY_PAID; *EtagMismatchError.
+func (s *Service) Cancel(ctx context.Context, r CancelRequest) (Order, error) {
+	if _, err := s.change(ctx, r.OrderNo, func(u *unit) error {
+		if !u.o.visibleTo(r.Principal) {
 			return ErrNotFound
 		}
-		if _, err := u.fire(evCancel, principal, ""); err != nil {
+		if err := u.o.match(r.Etag); err != nil {
 			return err
 		}
-		if !u.o.Cancelled {
+		if _, err := u.fire(evCancel, r.Principal, ""); err != nil {
+			return err
+		}
+		if !u.o.Cancelled && u.o.State != Rejected {
 			u.o.Cancelled = true
 			if u.o.State == Closing {
 				u.o.EndReason = ReasonCancelled
@@ -90,7 +101,7 @@ func (s *Service) Cancel(ctx context.Context, principal, orderNo string) (Order,
 	}); err != nil {
 		return Order{}, err
 	}
-	o, err := s.await(ctx, orderNo, func(o *Order) bool { return o.State != Closing || o.Trouble != nil })
+	o, err := s.await(ctx, r.OrderNo, func(o *Order) bool { return o.State != Closing || o.Trouble != nil })
 	if err != nil {
 		return Order{}, err
 	}
@@ -102,7 +113,7 @@ func (s *Service) Cancel(ctx context.Context, principal, orderNo string) (Order,
 // and sent after. Repeats of a request_id answer the order as it stands.
 //
 // Errors: *InvalidError, ErrNotFound, *AbortedError (PAID: the HIS is being
-// asked), *RequestReusedError, *PreconditionError.
+// asked), *RequestReusedError, *EtagMismatchError, *PreconditionError.
 func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, error) {
 	if err := r.validate(); err != nil {
 		return Order{}, err
@@ -121,6 +132,9 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, error) {
 				return &RequestReusedError{RequestID: r.RequestID}
 			}
 			return nil
+		}
+		if err := o.match(r.Etag); err != nil {
+			return err
 		}
 		if err := u.operatorRefund(&r); err != nil {
 			return err

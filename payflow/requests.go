@@ -20,6 +20,14 @@ type PrepayRequest struct {
 	Principal string
 	OrderNo   string
 	Payment   *PaymentTerms // nil = as given before
+	Etag      string        // only if the order still has it; "" = in any version
+}
+
+// CancelRequest ends an unpaid order.
+type CancelRequest struct {
+	Principal string // "" = any order (operators)
+	OrderNo   string
+	Etag      string // only if the order still has it; "" = in any version
 }
 
 // RefundRequest is an operator's wish to give money back.
@@ -31,6 +39,7 @@ type RefundRequest struct {
 	Fulfilled bool   // required true for a FULFILLED order: the drugs are, or may be, handed out
 	Actor     string // required
 	RequestID string // required, 1–64 characters; a repeat changes nothing
+	Etag      string // only if the order still has it; "" = in any version
 }
 
 // CheckRequest compares items with the stock (支付前二次确认).
