@@ -109,6 +109,7 @@ func TestDialReadsAnswersHonestly(t *testing.T) {
 		{"empty", answer(200, "application/json", ``), hisadapter.Unknown},
 		{"endless", answer(200, "application/json", `{"code":"0","message":"`+strings.Repeat("x", 2<<20)+`"}`), hisadapter.Unknown},
 		{"redirect", answer(307, "text/html", ``), hisadapter.Unknown},
+		{"redirect to a GET", answer(302, "text/html", ``), hisadapter.Unknown},
 		{"502", answer(502, "text/html", ``), hisadapter.Unknown},
 		{"503", answer(503, "text/html", ``), hisadapter.Unknown},
 		{"429", answer(429, "text/html", ``), hisadapter.Busy},
@@ -142,7 +143,7 @@ func TestWritesAreNeverResentOnStaleConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	var requests atomic.Int32
+	var requests, reused atomic.Int32
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -159,6 +160,7 @@ func TestWritesAreNeverResentOnStaleConnections(t *testing.T) {
 				fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 				if n, _ := c.Read(buf); n > 0 {
 					requests.Add(1)
+					reused.Add(1)
 				}
 				c.Close()
 			}()
@@ -173,6 +175,9 @@ func TestWritesAreNeverResentOnStaleConnections(t *testing.T) {
 	wantOutcome(t, err, hisadapter.Unknown)
 	if got := requests.Load() - before; got != 1 {
 		t.Errorf("the write reached the HIS %d times", got)
+	}
+	if reused.Load() != 0 {
+		t.Error("the write went out on a connection that may be stale")
 	}
 }
 
