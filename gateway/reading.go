@@ -1,0 +1,268 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hisgate/hisgate/cache"
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/lockstore"
+)
+
+// reading is what the cache keeps of one key: the HIS's own figure, and over it
+// what was pushed since. Only the first is ever shown to the ledger [A3].
+type reading struct {
+	onHand  int64
+	facts   hisadapter.Facts
+	began   time.Duration // Ledger.Mono when the call was queued
+	pushed  int64
+	amended bool // pushed is set
+}
+
+// shown is the figure that readers see.
+func (r *reading) shown() int64 {
+	if r.amended {
+		return r.pushed
+	}
+	return r.onHand
+}
+
+type (
+	stockCache = cache.Cache[hisadapter.Key, reading, lockstore.Stamp]
+	stockEntry = cache.Entry[reading, lockstore.Stamp]
+	stockBatch = cache.Batch[hisadapter.Key, lockstore.Stamp]
+	loaded     = cache.Result[reading]
+)
+
+// judged is the reading as the ledger sees it: the HIS's own figure.
+func judged(e *stockEntry) lockstore.Reading {
+	return lockstore.Reading{
+		Stamp: e.Stamp, Began: e.Value.began, OnHand: e.Value.onHand, Multiple: e.Value.facts.Multiple,
+	}
+}
+
+// judgedAsShown is the reading with the pushed figure, for answers to readers.
+// Its stamp stays that of the HIS's reading, so that a push never makes a hold
+// look known.
+func judgedAsShown(e *stockEntry) lockstore.Reading {
+	r := judged(e)
+	r.OnHand = e.Value.shown()
+	return r
+}
+
+func newStockCache(g *Gateway) *stockCache {
+	s := g.settings.Cache
+	return cache.New(cache.Options[hisadapter.Key, reading, lockstore.Stamp]{
+		Stamp:       g.ledger.Stamp,
+		Compare:     lockstore.Stamp.Compare,
+		Load:        g.load,
+		OnChange:    g.hub.changed,
+		Now:         g.now,
+		MaxAge:      s.MaxAge,
+		Jitter:      s.Jitter,
+		AbsentAge:   s.UnknownDrug,
+		MaxStale:    s.MaxStale,
+		LoadTimeout: g.settings.Calls.Read,
+		BatchSize:   min(max(g.caps.BatchSize, 1), maxBatch),
+		Loaders:     s.Loaders,
+		MaxKeys:     s.MaxKeys,
+		MaxAbsent:   s.MaxUnknown,
+		MaxWaiting:  s.MaxWaiting,
+	})
+}
+
+// maxBatch bounds a coalesced load where the driver would take more.
+const maxBatch = 500
+
+// load is the cache's source: one batch from the HIS, in the class of its
+// highest waiter [C5]. Every figure is shown to the ledger before anyone else.
+func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
+	began := g.ledger.Mono()
+	start := g.now()
+	results := g.query(withRank(ctx, b.Rank), b.Keys)
+	failed := 0
+	var last error
+	for i := range results {
+		r := &results[i]
+		if r.Err != nil {
+			failed++
+			last = r.Err
+			continue
+		}
+		r.Value.began = began
+		if r.Absent {
+			continue
+		}
+		err := g.ledger.Observe(lockstore.Key(b.Keys[i]), lockstore.Reading{
+			Stamp: b.Stamp, Began: began, OnHand: r.Value.onHand, Multiple: r.Value.facts.Multiple,
+		})
+		if err != nil && !isStale(err) {
+			r.Err = err
+		}
+		// A stale one was overtaken by a later load; the cache keeps that.
+	}
+	g.reads.note(failed == len(results), last)
+	g.log.loaded(b, failed, last, g.now().Sub(start))
+	return results
+}
+
+// query reads a batch. The guard has halved what the HIS refused, so that one bad
+// drug does not fail the others [C6]; a drug that it refuses as unknown is absent.
+func (g *Gateway) query(ctx context.Context, keys []hisadapter.Key) []loaded {
+	out := make([]loaded, len(keys))
+	readings, err := g.his.QueryStock(ctx, keys)
+	part, partly := errors.AsType[*guard.BatchError](err)
+	if partly {
+		readings, err = part.Readings, nil
+	}
+	byKey := make(map[hisadapter.Key]*hisadapter.Reading, len(readings))
+	for i := range readings {
+		byKey[readings[i].Key] = &readings[i]
+	}
+	for i, key := range keys {
+		r, failure := byKey[key], err
+		if partly {
+			failure = part.Failed[key]
+		}
+		switch h := refusal(failure); {
+		case h != nil && h.Kind == hisadapter.UnknownDrug:
+			out[i].Absent = true
+		case failure != nil:
+			out[i].Err = failure
+		case r == nil:
+			out[i].Err = &hisadapter.Error{Op: opQueryStock, Outcome: hisadapter.Unknown, Message: "no reading of this drug came back"}
+		default:
+			out[i] = loaded{Value: reading{onHand: r.OnHand, facts: r.Facts}, Absent: r.Unknown}
+		}
+	}
+	return out
+}
+
+func isStale(err error) bool {
+	_, ok := errors.AsType[*lockstore.StaleReadingError](err)
+	return ok
+}
+
+// readings loads the order's drugs as the settings ask for a lock. It returns
+// readings by drug, and whether any of them is older than asked for [A10].
+// Errors: *HISError, *HISRefusedError (unknown or stopped drug), ErrOverloaded,
+// ErrClosed, the error of ctx.
+func (g *Gateway) readings(ctx context.Context, r *LockRequest, live bool) (map[string]lockstore.Reading, bool, error) {
+	keys := keysOf(r.PharmacyID, r.Items)
+	entries, err := g.entries(ctx, keys, live)
+	degraded := false
+	if err != nil {
+		entries, err = g.lastReadings(keys, r, err)
+		if err != nil {
+			return nil, false, err
+		}
+		degraded = true
+	}
+	out := make(map[string]lockstore.Reading, len(keys))
+	var unknown, stopped []hisadapter.Shortage
+	for i, key := range keys {
+		e := &entries[i]
+		missing := hisadapter.Shortage{DrugID: key.DrugID, Requested: quantityOf(r.Items, key.DrugID)}
+		switch {
+		case e.Absent:
+			unknown = append(unknown, missing)
+		case e.Value.facts.Stopped:
+			stopped = append(stopped, missing)
+		default:
+			out[key.DrugID] = judged(e)
+		}
+	}
+	switch {
+	case len(unknown) > 0:
+		return nil, false, &HISRefusedError{Kind: hisadapter.UnknownDrug, Shortages: unknown, ForGood: true}
+	case len(stopped) > 0:
+		return nil, false, &HISRefusedError{Kind: hisadapter.Stopped, Shortages: stopped, ForGood: true}
+	}
+	return out, degraded, nil
+}
+
+// liveTries is how often a live reading is taken again because a push came while
+// it was being taken. After that it is believed: a counter that sells without
+// pause must not keep everyone from ordering.
+const liveTries = 2
+
+// entries reads keys for a lock: live, or as young as the cache's age. Figures
+// that are only a fallback are an error here.
+func (g *Gateway) entries(ctx context.Context, keys []hisadapter.Key, live bool) ([]stockEntry, error) {
+	want := cache.Want{Live: live, Rank: rankCheck}
+	out := make([]stockEntry, len(keys))
+	for i, a := range g.cache.GetMany(ctx, keys, want) {
+		for try := 1; live && a.Err == nil && a.Entry.Outdated && try < liveTries; try++ {
+			a.Entry, a.Err = g.cache.Get(ctx, keys[i], want)
+		}
+		if a.Err == nil && a.Entry.Stale {
+			// What the cache fell back from is not told; a live look says it.
+			a.Entry, a.Err = g.cache.Get(ctx, keys[i], cache.Want{Live: true, Rank: rankCheck})
+		}
+		if a.Err != nil {
+			return nil, readError(a.Err)
+		}
+		out[i] = a.Entry
+	}
+	return out, nil
+}
+
+// lastReadings answers a Lock while the HIS is silent, if the settings allow it
+// and every last reading is young enough. A paid order waits for the HIS: it will
+// be asked to deduct in a moment anyway. why is returned otherwise.
+func (g *Gateway) lastReadings(keys []hisadapter.Key, r *LockRequest, why error) ([]stockEntry, error) {
+	e, down := errors.AsType[*HISError](why)
+	if !down || e.Outcome == hisadapter.Misconfigured || g.settings.Lock.Degraded != Accept || r.Paid {
+		return nil, why
+	}
+	out := make([]stockEntry, len(keys))
+	for i, key := range keys {
+		last, ok := g.cache.Peek(key)
+		if !ok || g.now().Sub(last.LoadedAt) > g.settings.Lock.MaxStale {
+			return nil, why
+		}
+		out[i] = last
+	}
+	return out, nil
+}
+
+// readError translates what the cache returned.
+func readError(err error) error {
+	switch {
+	case errors.Is(err, cache.ErrTooManyWaiting):
+		return ErrOverloaded
+	case errors.Is(err, cache.ErrClosed):
+		return ErrClosed
+	}
+	if h, ok := errors.AsType[*hisadapter.Error](err); ok {
+		if h.Outcome == hisadapter.Refused {
+			return refusedError(h)
+		}
+		return hisError(h.Op, err)
+	}
+	return err
+}
+
+func keysOf(pharmacy string, items []lockstore.Item) []hisadapter.Key {
+	keys := make([]hisadapter.Key, 0, len(items))
+	seen := make(map[string]bool, len(items))
+	for _, it := range items {
+		if !seen[it.DrugID] {
+			seen[it.DrugID] = true
+			keys = append(keys, hisadapter.Key{PharmacyID: pharmacy, DrugID: it.DrugID})
+		}
+	}
+	return keys
+}
+
+func quantityOf(items []lockstore.Item, drug string) int64 {
+	var sum int64
+	for _, it := range items {
+		if it.DrugID == drug {
+			sum += it.Quantity
+		}
+	}
+	return sum
+}

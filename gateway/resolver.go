@@ -1,0 +1,134 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/hisgate/hisgate/lockstore"
+)
+
+// The resolver goes on with every lock that needs the HIS and that nobody works
+// on: after a restart, after a pause, after a caller who left. It learns of them
+// from the ledger, which has all that is durable, and from the desk, which knows
+// the pauses. Two pools of the same size keep a heap of releases from delaying
+// the orders of patients who paid.
+
+const (
+	// workBatch is how many locks are taken from the ledger's list at a time.
+	workBatch = 64
+	// wholeLook is how much of the list is looked through at once, and
+	// lookEvery how often, so that a long list of releases does not hide an order.
+	wholeLook = 64
+	lookEvery = time.Second
+)
+
+type pool chan struct{}
+
+// try takes a place in the pool, if there is one. leave gives it back.
+func (p pool) try() bool {
+	select {
+	case p <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p pool) leave() { <-p }
+
+// resolver is the state of one Run.
+type resolver struct {
+	g      *Gateway
+	orders pool // PENDING, CONFIRMING: a patient waits
+	others pool
+	looked time.Time // last look through the whole list
+}
+
+func (g *Gateway) resolve(ctx context.Context) {
+	r := &resolver{
+		g:      g,
+		orders: make(pool, g.settings.Resolver.Workers),
+		others: make(pool, g.settings.Resolver.Workers),
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.desk.wake:
+		case <-timer.C:
+		}
+		timer.Reset(r.pass(ctx))
+	}
+}
+
+// pass starts what can be started and returns when to look again.
+func (r *resolver) pass(ctx context.Context) time.Duration {
+	g := r.g
+	now := g.now()
+	ids, next, waiting := g.desk.due(2*workBatch, now)
+	for _, id := range ids {
+		l, err := g.record(id)
+		if err != nil {
+			g.desk.forget(id)
+			continue
+		}
+		r.start(&l)
+	}
+	rounds := 1
+	if now.Sub(r.looked) >= lookEvery {
+		rounds, r.looked = wholeLook, now
+	}
+	more := r.list(ctx, rounds, now)
+	wait := g.settings.Resolver.Backoff[len(g.settings.Resolver.Backoff)-1]
+	if d, ok := g.ledger.NextDue(); ok {
+		wait = min(wait, max(d, lookEvery))
+	}
+	if waiting {
+		wait = min(wait, next)
+	}
+	if more {
+		wait = min(wait, lookEvery)
+	}
+	// Never spin, whatever the clocks say; a signal comes through at once.
+	return max(wait, time.Millisecond)
+}
+
+// list starts work from the ledger's list and reports whether there may be more
+// of it than could be started.
+func (r *resolver) list(ctx context.Context, rounds int, now time.Time) (more bool) {
+	seen := make(map[lockstore.ID]bool)
+	for range rounds {
+		locks := r.g.ledger.Work(workBatch)
+		for i := range locks {
+			id := locks[i].ID()
+			if seen[id] {
+				return more // the list has come round
+			}
+			seen[id] = true
+			if !r.g.desk.busy(id, now) && !r.start(&locks[i]) {
+				more = true
+			}
+		}
+		if len(locks) < workBatch || ctx.Err() != nil {
+			return more
+		}
+	}
+	return true
+}
+
+// start begins work on a lock if its pool has a place.
+func (r *resolver) start(l *lockstore.Lock) bool {
+	p := r.others
+	if l.Status == lockstore.Pending || l.Status == lockstore.Confirming {
+		p = r.orders
+	}
+	if !p.try() {
+		return false
+	}
+	if r.g.pursue(l.ID(), rankNone, false, p.leave) == nil {
+		p.leave()
+	}
+	return true
+}
