@@ -34,8 +34,6 @@ type apiError struct {
 	Detail  *detail `json:"detail,omitempty"`
 }
 
-func (e *apiError) Error() string { return e.Code + ": " + e.Message }
-
 func paramError(field, issue string) *apiError {
 	return &apiError{http.StatusBadRequest, "PARAM_ERROR", "参数错误", &detail{field, issue, "body"}}
 }

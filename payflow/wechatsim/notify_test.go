@@ -161,3 +161,49 @@ func TestRepeatsEndWithTheAnswer(t *testing.T) {
 		})
 	}
 }
+
+// A redelivery asked for while an attempt is under way is not lost.
+func TestRedeliverDuringAnAttempt(t *testing.T) {
+	keys(t)
+	synctest.Test(t, func(t *testing.T) {
+		box := newMailbox(t)
+		sim := open(t, box.into)
+		box.answer = func(n int, _ bool) int {
+			if n == 0 && sim.Redeliver("ORDER0001") != 1 {
+				t.Error("nothing was queued")
+			}
+			return http.StatusOK
+		}
+		newMerchant(t, sim, wechatsim.ModePublicKey).prepay("ORDER0001")
+		if _, err := sim.Pay(t.Context(), "ORDER0001"); err != nil {
+			t.Fatal(err)
+		}
+		if n := sim.DeliverDue(t.Context()); n != 2 || len(box.all()) != 2 || !sim.Ledger().Notices[0].Delivered {
+			t.Errorf("%d attempts, %d callbacks", n, len(box.all()))
+		}
+	})
+}
+
+// During a change-over the merchant cannot choose which key a callback is signed with.
+func TestNotifyWith(t *testing.T) {
+	keys(t)
+	synctest.Test(t, func(t *testing.T) {
+		box := newMailbox(t)
+		sim := open(t, box.into, mode(wechatsim.ModeBoth), func(o *wechatsim.Options) { o.NotifyWith = wechatsim.ModeCertificate })
+		m := newMerchant(t, sim, wechatsim.ModePublicKey)
+		for i, want := range []string{keys(t).PlatformSerial, keys(t).PlatformSerial, keys(t).PublicKeyID} {
+			if i == 2 {
+				sim.SetNotifyWith(wechatsim.ModePublicKey)
+			}
+			no := "ORDER000" + string(rune('0'+i))
+			m.prepay(no)
+			if _, err := sim.Pay(t.Context(), no); err != nil {
+				t.Fatal(err)
+			}
+			sim.DeliverDue(t.Context())
+			if got := box.all()[i]; got.serial != want || !got.verified {
+				t.Errorf("callback %d signed by %s, want %s", i, got.serial, want)
+			}
+		}
+	})
+}

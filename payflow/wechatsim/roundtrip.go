@@ -14,6 +14,9 @@ var errDropped = errors.New("wechatsim: connection reset by peer")
 // RoundTripper serves requests in process, in the goroutine of the caller, whatever their host: an http.Client with it
 // talks to this simulator without a network, also inside testing/synctest. A dropped connection is an error; a call that
 // hangs ends with the error of the request's context. Only /v3/ is served.
+//
+// In a bubble give the request's context a deadline rather than the http.Client a Timeout: for a transport that is not
+// net/http's own, Timeout starts a goroutine that lives until the body is closed, which the SDK does not do.
 func (s *Sim) RoundTripper() http.RoundTripper { return inProcess{s} }
 
 type inProcess struct{ sim *Sim }
