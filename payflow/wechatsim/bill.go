@@ -3,7 +3,7 @@ package wechatsim
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha1" //nolint:gosec // the digest that WeChat gives bills
+	"crypto/sha1" // the digest that WeChat gives bills
 	"encoding/hex"
 	"fmt"
 	"net/http"
