@@ -3,6 +3,7 @@ package payflow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 )
@@ -12,8 +13,8 @@ import (
 // has it wait: with the payment ready (RESERVE, VERIFY, REFUND) or with the stock
 // held (HOLD).
 //
-// Errors: *InvalidError, *FieldError, ErrPricingNotAllowed, ErrBusy (nothing
-// stored); *OrderNoReusedError; *ShortError, *PriceChangedError,
+// Errors: *InvalidError, *FieldError, ErrPricingNotAllowed, ErrBusy,
+// ErrDiskReserve (nothing stored); *OrderNoReusedError; *ShortError, *PriceChangedError,
 // *PreconditionError (the order is REJECTED or closed, a repeat answers the same);
 // *NotYetError (the order is stored and goes on by itself; repeat to join it).
 func (s *Service) Create(ctx context.Context, r CreateRequest) (Order, error) {
@@ -35,6 +36,9 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (Order, error) {
 		}
 		if s.activeOrders() >= s.set.MaxActive {
 			return ErrBusy
+		}
+		if free, err := s.engine.Free(); err != nil || free < s.set.DiskReserve {
+			return ErrDiskReserve
 		}
 		return u.newOrder(&r, items, print)
 	})
@@ -217,8 +221,8 @@ func (u *unit) wantPrepay(r *PrepayRequest) error {
 	if o.Strategy != Hold || o.PrepayWanted {
 		return nil
 	}
-	if u.s.now().Add(leastToPay).After(o.PayDeadline) {
-		return &PreconditionError{Reason: ReasonTooLate, State: o.State, Detail: "less than 1 minute is left to pay"}
+	if u.s.now().Add(u.s.set.LeastToPay).After(o.PayDeadline) {
+		return &PreconditionError{Reason: ReasonTooLate, State: o.State, Detail: fmt.Sprintf("less than %v is left to pay", u.s.set.LeastToPay)}
 	}
 	terms := o.Terms
 	if terms == nil {

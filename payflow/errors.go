@@ -12,6 +12,9 @@ var (
 	ErrDisabled = errors.New("payment is disabled")
 	// ErrBusy: a bound is reached (active orders, inbox, watchers); try later.
 	ErrBusy = errors.New("too much is going on; try later")
+	// ErrDiskReserve: the disk is nearly full; no order is begun, all others go
+	// on [B10].
+	ErrDiskReserve = errors.New("the disk is nearly full")
 	// ErrStopped: the service is shutting down or its storage has failed; what
 	// became of the request is not known.
 	ErrStopped = errors.New("the order service has stopped")

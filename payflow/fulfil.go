@@ -17,6 +17,7 @@ const (
 	refusedNotDivisible = "not_divisible"
 	refusedPrice        = "price_changed"
 	refusedAmount       = "amount_mismatch"
+	refusedLapsed       = "lapsed" // the freeze; it is taken again
 )
 
 // stepFulfil brings a paid order to its HIS order: look at the lock, take one on
@@ -137,6 +138,9 @@ func (u *unit) refusedPaid(op string, err error) error {
 			reason = ReasonNotDivisible
 		}
 		return u.gone(&Rejection{Reason: reason, Detail: detail, Shortages: refused.Shortages})
+	case refusedLapsed:
+		u.retryLater(op, err)
+		return nil
 	case refusedPrice, refusedAmount:
 		return u.cannotFulfil(CasePrice, detail, "")
 	default:

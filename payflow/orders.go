@@ -84,7 +84,7 @@ func (s *Service) Cancel(ctx context.Context, r CancelRequest) (Order, error) {
 		if !u.o.visibleTo(r.Principal) {
 			return ErrNotFound
 		}
-		if err := u.o.match(r.Etag); err != nil {
+		if err := u.o.match(r.Etag); err != nil && !u.o.Cancelled { // a repeat is fine
 			return err
 		}
 		if _, err := u.fire(evCancel, r.Principal, ""); err != nil {

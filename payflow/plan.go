@@ -49,7 +49,7 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 	if ask {
 		retry = now
 	}
-	latest := o.PayDeadline.Add(-leastToPay) // a prepay later than this makes no sense [D10]
+	latest := o.PayDeadline.Add(-set.LeastToPay) // a prepay later than this makes no sense [D10]
 	switch o.State {
 	case Created:
 		add(actDeadline, poolLocal, latest)

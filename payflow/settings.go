@@ -22,6 +22,10 @@ type Settings struct {
 
 	ReserveWindow, HoldWindow, VerifyWindow, RefundWindow time.Duration // creation → pay deadline, ≤ 110 min (§7.11)
 
+	// LeastToPay is how far time_expire is ahead at the least, when a prepay is
+	// sent [D10]. WeChat asks for a minute.
+	LeastToPay time.Duration
+
 	OnGone             Policy        // RESERVE and HOLD; VERIFY and REFUND always refund
 	AutoRefundsPerHour int           // [D6]
 	ProofGrace         time.Duration // [D9]
@@ -37,12 +41,12 @@ type Settings struct {
 	AnswerWithin           time.Duration // how long an API call waits for the worker
 
 	MaxActive, MaxInbox, MaxWatchers int
+	DiskReserve                      uint64        // bytes; with less left no order is begun [B10]
 	Retention                        time.Duration // of ended orders and closed cases
 }
 
 const (
 	maxWindow     = 110 * time.Minute // a prepay_id lives 2 h
-	leastToPay    = time.Minute       // time_expire is at least this far ahead [D10]
 	freezeSlack   = 5 * time.Minute   // between time_expire and the lapse of a HIS freeze [A7]
 	neverArrived  = 5 * time.Minute   // after time_expire, ORDER_NOT_EXIST is final [D2]
 	refundReach   = 365 * 24 * time.Hour
@@ -54,7 +58,8 @@ func Default() Settings {
 	return Settings{
 		ReserveWindow: 30 * time.Minute, HoldWindow: 15 * time.Minute,
 		VerifyWindow: 30 * time.Minute, RefundWindow: 30 * time.Minute,
-		OnGone: PolicyRefund, AutoRefundsPerHour: 10,
+		LeastToPay: time.Minute,
+		OnGone:     PolicyRefund, AutoRefundsPerHour: 10,
 		ProofGrace: 10 * time.Minute, RefundGrace: 72 * time.Hour,
 		MaxTotalFen: 10_000_000,
 		CaseOwner:   "duty-pharmacist",
@@ -63,7 +68,8 @@ func Default() Settings {
 		HISTimeout: 30 * time.Second, PayTimeout: 10 * time.Second,
 		AnswerWithin: 8 * time.Second,
 		MaxActive:    200_000, MaxInbox: 20_000, MaxWatchers: 2_000,
-		Retention: 400 * 24 * time.Hour,
+		DiskReserve: 256 << 20,
+		Retention:   400 * 24 * time.Hour,
 	}
 }
 
@@ -75,15 +81,15 @@ func (s Settings) Validate() error {
 		"reserve window": s.ReserveWindow, "hold window": s.HoldWindow,
 		"verify window": s.VerifyWindow, "refund window": s.RefundWindow,
 	} {
-		if w < 2*time.Minute || w > maxWindow {
-			bad("%s %v is not between 2m and 110m", name, w)
+		if w < 2*s.LeastToPay || w > maxWindow {
+			bad("%s %v is not between %v and 110m", name, w, 2*s.LeastToPay)
 		}
 	}
 	if s.OnGone != PolicyRefund && s.OnGone != PolicyCase {
 		bad("policy %q is neither refund nor case", s.OnGone)
 	}
 	for name, d := range map[string]time.Duration{
-		"proof grace": s.ProofGrace, "refund grace": s.RefundGrace, "P0 deadline": s.P0Deadline,
+		"least time to pay": s.LeastToPay, "proof grace": s.ProofGrace, "refund grace": s.RefundGrace, "P0 deadline": s.P0Deadline,
 		"P1 deadline": s.P1Deadline, "P2 deadline": s.P2Deadline, "HIS timeout": s.HISTimeout,
 		"pay timeout": s.PayTimeout, "answer time": s.AnswerWithin, "retention": s.Retention,
 	} {

@@ -192,7 +192,7 @@ func (u *unit) stepLock(ctx context.Context) error {
 	if err := u.happened(evLocked, "HIS "+lk.HisNo); err != nil {
 		return err
 	}
-	if !o.PayDeadline.After(u.s.now().Add(leastToPay)) {
+	if !o.PayDeadline.After(u.s.now().Add(u.s.set.LeastToPay)) {
 		o.EndReason = ReasonFreezeTooShort
 		return u.happened(evLockLost, "no time to pay before the HIS freeze lapses")
 	}
@@ -226,7 +226,7 @@ func lockRejection(err error) *Rejection {
 
 func (u *unit) lockRequest() LockRequest {
 	o := u.o
-	ttl := o.PayDeadline.Sub(u.s.now()) + leastToPay
+	ttl := o.PayDeadline.Sub(u.s.now()) + u.s.set.LeastToPay
 	if o.Payment != nil {
 		ttl = paidTTL
 	}

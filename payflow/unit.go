@@ -49,11 +49,8 @@ func (s *Service) begin(no string) (*unit, error) {
 // shared: read only.
 func (s *Service) load(no string) (*Order, place, error) {
 	for range 3 { // an order may move between the prefixes meanwhile
-		s.mu.Lock()
-		e := s.entries[no]
-		s.mu.Unlock()
-		if e != nil && e.order != nil {
-			return e.order, e.place, nil
+		if o, at := s.inMemory(no); o != nil {
+			return o, at, nil
 		}
 		for _, at := range []place{placeEnded, placeActive} {
 			key := at.key(no)
@@ -68,6 +65,15 @@ func (s *Service) load(no string) (*Order, place, error) {
 		}
 	}
 	return nil, placeNowhere, nil
+}
+
+func (s *Service) inMemory(no string) (*Order, place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[no]; e != nil {
+		return e.order, e.place
+	}
+	return nil, placeNowhere
 }
 
 // release gives up what the unit holds; harmless after commit.

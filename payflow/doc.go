@@ -1,0 +1,46 @@
+// Package payflow drives orders: it holds the stock, lets the patient pay through
+// WeChat Pay, makes the HIS order, and gives the money back when there is none,
+// so that a patient who paid always gets the drugs or the money.
+//
+//	CREATED ──► LOCKED ──► AWAITING_PAYMENT ──► PAID ──► FULFILLED
+//	   │          │ HOLD waits here │ deadline,   │ HIS refused  │ operator's
+//	   ▼          ▼                 ▼ cancel      ▼ for good     ▼ refund
+//	REJECTED    CLOSING ◄───────────┘         REFUNDING ◄────────┘ ──► REFUNDED
+//	              │ closed at WeChat, verified     │ cannot be refunded,
+//	              ▼                                ▼ brake shut
+//	            CLOSED ── money arrives late ──► NEEDS_ATTENTION ──► by a person:
+//	                      (PAID or REFUNDING)                        PAID / REFUNDING /
+//	                                                                 FULFILLED / REFUNDED
+//
+// VERIFY and REFUND go CREATED → AWAITING_PAYMENT and lock between PAID and
+// FULFILLED. The whole table, state by event, is the function next in
+// transition.go, the only place where a state is chosen.
+//
+// # How an order moves
+//
+// An [Order] is one durable record with its history and the time of its next
+// action. A turn of a worker takes the order's key, applies the letters (notices
+// of WeChat) that wait for it, asks nextAction what is due, does one step, and
+// makes the result durable; then the same again. nextAction reads the record
+// alone, so an API call, a callback, a timer and a restart all go on by the same
+// code. What an outside call could do is durable before the call: the bytes of a
+// prepay, a refund and that it was sent, the wish to confirm (PAID itself).
+//
+//	API call ─┐                ┌─► HIS pool ──► Locks      (hold, confirm, release)
+//	letter ───┼─► local pool ──┤
+//	timer ────┘                └─► pay pool ──► PayChannel (prepay, query, close, refund)
+//
+// The pools are bounded and separate, so that a hanging HIS never keeps an order
+// from being closed at WeChat, nor the other way round [D8]. An order whose turn
+// panics or fails unexpectedly rests, longer each time, and becomes a case; no
+// other order notices.
+//
+// # What may be concluded
+//
+// A step that did not succeed is noted as the order's [Trouble] and repeated.
+// Unknown is never taken for failed: an order with an unknown outcome at the HIS
+// is asked about for ever and never refunded because of it; an order is closed
+// only on WeChat's verified word [D2]; a refund leaves only when the HIS cannot
+// apply the lock any more [D1]. Whatever takes too long becomes a case besides,
+// by the proof obligation that [Service.Proof] checks [D9].
+package payflow
