@@ -1,0 +1,267 @@
+package lockstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The columns of states.md.
+var columns = [...]Status{0, Pending, Locked, Confirming, Confirmed, Releasing, Released}
+
+var testNow = time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)
+
+func testPolicy() Policy {
+	return Policy{Freeze: true, NetFigure: true, AtomicItems: true, IdempotentByHisNo: true, Find: true}
+}
+
+// subject is a lock in a status, of a HIS that freezes, as it usually is there.
+func subject(s Status) *Lock {
+	l := &Lock{OrderNo: "RX1", Attempt: 1, Principal: "alice", Freeze: true, Status: s}
+	switch s {
+	case Locked, Confirming, Releasing:
+		l.Word = WordFrozen
+	case Confirmed:
+		l.Word = WordDeducted
+	case Released:
+		l.Word, l.Cause = WordReleased, ByCaller
+	}
+	return l
+}
+
+// outcome names what an event did to a lock, in the words of states.md: – fault,
+// !error, = unchanged, · changed and kept its status, or the new status; then
+// what else came of it.
+func outcome(was Lock, l *Lock, changed bool, err error) string {
+	if _, ok := errors.AsType[*FaultError](err); ok {
+		return "–"
+	}
+	if err != nil {
+		return "!" + map[error]string{
+			ErrNotFound: "NOT_FOUND", ErrOrderNoReused: "REUSED", ErrLockEnded: "ENDED", ErrLockPending: "PENDING",
+			ErrConfirmInProgress: "IN_PROGRESS", ErrAlreadyConfirmed: "CONFIRMED", ErrNotSettled: "NOT_SETTLED",
+			errNextAttempt: "next",
+		}[err]
+	}
+	if !changed {
+		return "="
+	}
+	out := "·"
+	if l.Status != was.Status {
+		out = l.Status.String()
+	}
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{
+		{l.ReleaseWanted && !was.ReleaseWanted, "RW"},
+		{l.CaseReason != "" && was.CaseReason == "", "case"},
+		{l.CaseReason == "" && was.CaseReason != "", "closed"},
+		{l.Watch > 0 && was.Watch == 0, "watch"},
+		{l.Unknown && !was.Unknown, "unknown"},
+		{!l.Unknown && was.Unknown, "known"},
+		{!l.CancelledAt.IsZero() && was.CancelledAt.IsZero(), "cancelled_at"},
+		{!l.ExpireTime.Equal(was.ExpireTime), "time"},
+	} {
+		if f.set {
+			out += " " + f.name
+		}
+	}
+	return out
+}
+
+// TestTransitionTable holds every cell of the table, for a lock as it usually is
+// in that status; the rows are those of states.md.
+func TestTransitionTable(t *testing.T) {
+	tests := []struct {
+		event EventKind
+		set   func(*change)
+		want  string // by column
+	}{
+		{EvLock, func(c *change) { c.same = true }, "PENDING | = | = | = | = | !ENDED | !ENDED"},
+		{EvLock, func(c *change) { c.same = false }, "PENDING | !REUSED | !REUSED | !REUSED | !REUSED | !REUSED | !REUSED"},
+		{EvConfirm, nil, "!NOT_FOUND | !PENDING | CONFIRMING | = | = | !ENDED | !ENDED"},
+		{EvRelease, nil, "RELEASED | · RW | RELEASING | !IN_PROGRESS | !CONFIRMED | = | ="},
+		{EvClock, nil, "– | · RW | RELEASING | = | = | = | ="},
+		{EvClock, func(c *change) { c.due = false }, "– | = | = | = | = | = | ="},
+		{EvClock, func(c *change) { c.lock.Owner = true }, "– | – | – | – | – | – | –"}, // [B6]
+		{EvOwnerRelease, func(c *change) { c.lock.Owner = true }, "– | · RW | RELEASING | = | = | = | ="},
+		{EvOwnerRelease, nil, "– | – | – | – | – | – | –"},
+		{EvOwnerKeep, func(c *change) { c.lock.Owner = true }, "– | · time | · time | = | = | = | ="},
+		{EvOwnerKeep, nil, "– | – | – | – | – | – | –"},
+		{EvFreezeDone, nil, "– | LOCKED | · | · | – | · | ·"},
+		{EvFreezeRefused, nil, "– | RELEASED | RELEASING | RELEASING | – | · | ·"},
+		{EvFreezeNone, nil, "– | · | · | · | – | RELEASED watch | ="},
+		{EvFreezeLapsed, nil, "– | · | · | · | – | RELEASED | ="},
+		{EvOrderPlaced, nil, "– | · case | · case | CONFIRMED | = | · case | · case"},
+		{EvOrderRefused, nil, "– | – | – | RELEASING | – | – | –"},
+		{EvOrderNone, nil, "– | – | – | · | – | – | –"},
+		{EvNotDone, nil, "– | · | · | · | = | · | ·"},
+		{EvUnknown, nil, "– | · unknown | · unknown | · unknown | = | · unknown | · unknown"},
+		{EvUnknown, func(c *change) { c.event.Op = OpFindOrder }, "– | · | · | · | = | · | ·"},
+		{EvUnfreezeDone, nil, "– | · case | · case | · case | – | RELEASED | ="},
+		{EvWatchFrozen, nil, "– | – | – | – | – | · | ·"},
+		{EvWatchClear, nil, "– | – | – | – | – | = | ="},
+		{EvCase, nil, "– | · case | · case | · case | · case | · case | · case"},
+		{EvApplied, nil, "– | LOCKED | – | CONFIRMED | – | RELEASED | CONFIRMED"},
+		{EvNotApplied, nil, "– | RELEASED watch | – | RELEASING | – | · | –"},
+		{EvCancelled, nil, "– | – | – | RELEASING | · cancelled_at | – | –"},
+	}
+	seen := map[EventKind]bool{}
+	for _, tt := range tests {
+		seen[tt.event] = true
+		cells := strings.Split(tt.want, " | ")
+		if len(cells) != len(columns) {
+			t.Fatalf("%s: %d cells", tt.event, len(cells))
+		}
+		for i, s := range columns {
+			if got := play(subject(s), tt.event, tt.set); got != cells[i] {
+				t.Errorf("%s at %s: got %q, want %q", tt.event, s, got, cells[i])
+			}
+		}
+	}
+	for k := EvLock; k <= EvCancelled; k++ {
+		if !seen[k] {
+			t.Errorf("no test of event %s", k)
+		}
+	}
+	if got := play(subject(Locked), EvCancelled+1, nil); got != "–" {
+		t.Errorf("an event that does not exist: %q", got)
+	}
+}
+
+// play applies one event and names the outcome. It fails when a change left no
+// trace in the history, or when what was refused had changed the lock.
+func play(l *Lock, kind EventKind, set func(*change)) string {
+	p := testPolicy()
+	c := change{
+		policy: &p, lock: l, now: testNow, due: true, graceOver: true, actor: "alice", cause: ByCaller,
+		event: Event{Kind: kind, HISLockID: "DJ1", HISOrderNo: "H1", Until: testNow.Add(time.Hour)},
+	}
+	if set != nil {
+		set(&c)
+	}
+	was := *l
+	changed, err := c.apply()
+	got := outcome(was, l, changed, err)
+	switch {
+	case changed && (l.Version != was.Version+1 || len(l.History) == 0 || l.History[len(l.History)-1].To != l.Status):
+		got += " WITHOUT A TRACE"
+	case !changed && fmt.Sprintf("%+v", was) != fmt.Sprintf("%+v", *l):
+		got += " BUT CHANGED"
+	}
+	return got
+}
+
+// TestTransitionVariations holds what a cell does to locks that are not as usual.
+func TestTransitionVariations(t *testing.T) {
+	rw := func(c *change) { c.lock.ReleaseWanted, c.lock.Cause = true, ByClock }
+	noFreeze := func(c *change) { c.policy.Freeze, c.lock.Freeze, c.lock.Word = false, false, WordNone }
+	inDoubt := func(c *change) { c.lock.Unknown = true }
+	early := func(c *change) { c.lock.Unknown, c.graceOver = true, false }
+	sent := func(c *change) { c.lock.OrderSent = true }
+	sentInDoubt := func(c *change) { c.lock.OrderSent, c.lock.Unknown = true, true }
+	stray := func(c *change) { c.lock.Word, c.lock.CaseReason = WordDeducted, "an order turned up" }
+	withCase := func(c *change) { c.lock.CaseReason = "look" }
+	unfreezeTask := func(c *change) { c.lock.Word = WordFrozen }
+	watching := func(c *change) { c.lock.Watch, c.lock.WatchAt = 1, testNow }
+	short := func(c *change) { c.event.Shortages = []Shortage{{DrugID: "A", Requested: 2}} }
+
+	tests := []struct {
+		name  string
+		at    Status
+		event EventKind
+		set   []func(*change)
+		want  string
+		check func(*Lock) bool
+	}{
+		{"no freeze: held at once", 0, EvLock, with(noFreeze), "LOCKED", nil},
+		{"no freeze: released at once", Locked, EvRelease, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Cause == ByCaller && l.Settled() }},
+		{"no freeze: expires at once", Locked, EvClock, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Cause == ByClock }},
+		{"no freeze: order refused", Confirming, EvOrderRefused, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Settled() && l.Cause == ByHIS }},
+		{"no freeze: person says not applied", Confirming, EvNotApplied, with(noFreeze, sentInDoubt), "RELEASED known", (*Lock).Settled},
+		{"no freeze: HIS order cancelled", Confirming, EvCancelled, with(noFreeze, sentInDoubt), "RELEASED known", func(l *Lock) bool { return l.Settled() && l.Word == WordCancelled }},
+
+		{"shortage lets the order_no be tried again", Released, EvLock, with(func(c *change) { c.same, c.lock.Cause = true, ForShortage }), "!next", nil},
+		{"shortage of other items does not", Released, EvLock, with(func(c *change) { c.lock.Cause = ForShortage }), "!REUSED", nil},
+		{"an unsettled shortage does not", Released, EvLock, with(inDoubt, func(c *change) { c.same, c.lock.Cause = true, ForShortage }), "!NOT_SETTLED", nil},
+		{"B5: a new attempt follows any settled end", Released, EvLock, with(func(c *change) { c.same, c.newAttempt = true, true }), "!next", nil},
+		{"B5: but not an unsettled one", Released, EvLock, with(inDoubt, func(c *change) { c.same, c.newAttempt = true, true }), "!NOT_SETTLED", nil},
+		{"a tombstone refuses the same", Released, EvLock, with(func(c *change) { c.same, c.lock.Cause = true, AsTombstone }), "!ENDED", nil},
+		{"a tombstone refuses others", Released, EvLock, with(func(c *change) { c.lock.Cause = AsTombstone }), "!ENDED", nil},
+		{"a new attempt passes a tombstone", Released, EvLock, with(func(c *change) { c.newAttempt, c.lock.Cause, c.lock.Word = true, AsTombstone, WordNone }), "!next", nil},
+		{"a repeated release is no change", Pending, EvRelease, with(rw), "=", func(l *Lock) bool { return l.Cause == ByClock }},
+
+		{"released meanwhile: freeze done", Pending, EvFreezeDone, with(rw), "RELEASING", func(l *Lock) bool { return l.Word == WordFrozen }},
+		{"released meanwhile: freeze refused", Pending, EvFreezeRefused, with(rw, short), "RELEASED", func(l *Lock) bool { return l.Cause == ByClock }},
+		{"released meanwhile: freeze none", Pending, EvFreezeNone, with(rw, inDoubt), "RELEASED watch known", (*Lock).Settled},
+		{"released meanwhile: freeze lapsed", Pending, EvFreezeLapsed, with(rw, inDoubt), "RELEASED known", (*Lock).Settled},
+		{"released meanwhile: person says applied", Pending, EvApplied, with(rw, inDoubt), "RELEASING known", nil},
+
+		{"freeze refused for stock", Pending, EvFreezeRefused, with(short), "RELEASED", func(l *Lock) bool { return l.Cause == ForShortage && len(l.Shortages) == 1 && l.Settled() }},
+		{"freeze refused otherwise", Pending, EvFreezeRefused, nil, "RELEASED", func(l *Lock) bool { return l.Cause == ByHIS }},
+		{"freeze refused after a doubtful one", Pending, EvFreezeRefused, with(inDoubt, func(c *change) { c.policy.IdempotentByHisNo = false }), "RELEASED watch known", nil},
+		{"freeze lapsed and refused while held", Locked, EvFreezeRefused, with(func(c *change) { c.lock.Word = WordLapsed }), "RELEASED", func(l *Lock) bool { return l.Settled() && l.Cause == ByHIS }},
+		{"freeze lapsed and refused, order never sent", Confirming, EvFreezeRefused, with(func(c *change) { c.lock.Word = WordLapsed }), "RELEASED", (*Lock).Settled},
+		{"freeze lapsed and refused, order sent", Confirming, EvFreezeRefused, with(sent), "· case", nil},
+		{"C1: none is not believed before the grace time", Pending, EvFreezeNone, with(early), "=", nil},
+		{"C1: nor for a freeze to undo", Releasing, EvFreezeNone, with(early), "=", nil},
+		{"none: freeze again", Pending, EvFreezeNone, with(inDoubt), "· known", nil},
+		{"none says nothing of an order in doubt", Confirming, EvFreezeNone, with(sentInDoubt), "·", nil},
+		{"none after an unknown unfreeze task", Released, EvFreezeNone, with(inDoubt), "· watch known", nil},
+		{"found frozen says nothing of an order in doubt", Confirming, EvFreezeDone, with(sentInDoubt), "·", nil},
+		{"found lapsed, order in doubt, too early", Confirming, EvFreezeLapsed, with(sentInDoubt, early, func(c *change) { c.event.Op = OpFindOrder }), "=", nil},
+		{"placing refused as lapsed", Confirming, EvFreezeLapsed, with(sent, func(c *change) { c.event.Op = OpPlaceOrder }), "·", func(l *Lock) bool { return l.Word == WordLapsed }},
+		{"a lapsed freeze of a held lock", Locked, EvFreezeLapsed, nil, "·", func(l *Lock) bool { return l.Word == WordLapsed }},
+		{"frozen after the end", Released, EvFreezeDone, nil, "·", func(l *Lock) bool { return !l.Settled() && l.Word == WordFrozen }},
+		{"that freeze undone", Released, EvUnfreezeDone, with(unfreezeTask), "·", func(l *Lock) bool { return l.Settled() && l.Word == WordReleased }},
+		{"that freeze lapsed", Released, EvFreezeLapsed, with(unfreezeTask), "·", (*Lock).Settled},
+		{"a look finds a given-up freeze", Released, EvWatchFrozen, with(watching), "·", func(l *Lock) bool { return l.Watch == 0 && !l.Settled() }},
+		{"the last look finds nothing", Released, EvWatchClear, with(watching), "·", func(l *Lock) bool { return l.Watch == 0 && l.WatchAt.IsZero() }},
+		{"a freeze without an end of its own gets the HIS's", Pending, EvFreezeDone, with(func(c *change) { c.policy.FreezeTTL = time.Hour }), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Hour)) }},
+
+		{"C1: order none where duplicates are refused", Confirming, EvOrderNone, with(sentInDoubt), "· known", nil},
+		{"C1: order none where they are not", Confirming, EvOrderNone, with(sentInDoubt, func(c *change) { c.policy.IdempotentByHisNo = false }), "· case", func(l *Lock) bool { return l.Unknown }},
+		{"C1: order none too early", Confirming, EvOrderNone, with(sentInDoubt, early), "=", nil},
+		{"an unknown order was sent", Confirming, EvUnknown, with(func(c *change) { c.event.Op = OpPlaceOrder }), "· unknown", func(l *Lock) bool { return l.OrderSent && l.UnknownSince.Equal(testNow) }},
+		{"C3: unknown where none can be asked", Confirming, EvUnknown, with(func(c *change) { c.policy.Find = false }), "· case unknown", nil},
+		{"freeze for the order's sake is given back", Confirming, EvOrderRefused, with(noFreeze, unfreezeTask), "RELEASING", nil},
+		{"also when its outcome is unknown", Confirming, EvNotApplied, with(noFreeze, inDoubt, func(c *change) { c.policy.DeductNeedsFreeze = true }), "RELEASING known", nil},
+		{"placing the order closes the case", Confirming, EvOrderPlaced, with(sentInDoubt, withCase), "CONFIRMED closed known", nil},
+		{"cancelled twice", Confirmed, EvCancelled, with(func(c *change) { c.lock.CancelledAt = testNow }), "=", nil},
+		{"cancelled after the order", Confirmed, EvCancelled, nil, "· cancelled_at", (*Lock).Settled},
+
+		{"D1: a stray order unsettles an end", Released, EvOrderPlaced, nil, "· case", func(l *Lock) bool { return !l.Settled() }},
+		{"D1: and releasing keeps the case", Locked, EvRelease, with(noFreeze, stray), "RELEASED", func(l *Lock) bool { return !l.Settled() && l.CaseReason != "" }},
+		{"stray order: a person says it stands", Locked, EvApplied, with(stray), "CONFIRMED closed", nil},
+		{"stray order while unfreezing: it stands", Releasing, EvApplied, with(stray), "CONFIRMED closed", nil},
+		{"stray order: a person says it is gone", Released, EvNotApplied, with(stray), "· closed", (*Lock).Settled},
+		{"stray order: cancelled at the HIS", Released, EvCancelled, with(stray), "· closed", (*Lock).Settled},
+		{"a stray order outlives a word about the freeze", Released, EvFreezeDone, with(stray), "·", func(l *Lock) bool { return l.Word == WordDeducted }},
+		{"a case of a held lock is closed", Locked, EvNotApplied, with(withCase), "· closed", nil},
+		{"a case of a confirmed one too", Confirmed, EvApplied, with(withCase), "· closed", nil},
+		{"a case is closed by moving on", Locked, EvConfirm, with(withCase), "CONFIRMING closed", nil},
+		{"person says an unfreeze was not applied", Releasing, EvNotApplied, with(inDoubt, withCase), "· closed known", nil},
+		{"B3: the clock leaves CONFIRMING alone", Confirming, EvClock, with(inDoubt), "=", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := subject(tt.at)
+			got := play(l, tt.event, func(c *change) {
+				for _, f := range tt.set {
+					f(c)
+				}
+			})
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if tt.check != nil && !tt.check(l) {
+				t.Errorf("the lock is not as it should be: %+v", *l)
+			}
+		})
+	}
+}
+
+func with(f ...func(*change)) []func(*change) { return f }
