@@ -92,7 +92,7 @@ func TestD2NothingElseReleases(t *testing.T) {
 				for range 1000 {
 					h.pay.on("close", answer{err: err})
 				}
-				h.wait(48 * time.Hour)
+				h.wait(6 * time.Hour)
 				h.is("ORDER-1", payflow.Closing)
 				if left := h.locks.left("A"); left != 7 {
 					t.Errorf("%d left: the stock was released", left)

@@ -478,6 +478,21 @@ func (f *fakePay) pay(no string) payflow.Transaction {
 	return t.Transaction
 }
 
+// answerRefunds says what a fresh refund is answered with.
+func (f *fakePay) answerRefunds(s payflow.RefundState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = s
+}
+
+// change alters what WeChat says of a transaction.
+func (f *fakePay) change(no string, alter func(*payflow.Transaction)) payflow.Transaction {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	alter(&f.trades[no].Transaction)
+	return f.trades[no].Transaction
+}
+
 func (f *fakePay) set(outRefundNo string, s payflow.RefundState) payflow.RefundAnswer {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -132,7 +132,7 @@ func TestRestartAtEveryDurableStep(t *testing.T) {
 					return err
 				})
 				time.Sleep(time.Minute)
-				c.pay.state = payflow.RefundSuccess
+				c.pay.answerRefunds(payflow.RefundSuccess)
 				c.notify(c.pay.pay("ORDER-1"))
 			},
 			func(payflow.Strategy) end { return end{payflow.Refunded, 10, 0, map[string]int64{"ORDER-1-R1": 1000}} },
