@@ -1,14 +1,12 @@
 package wechat_test
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/hisgate/hisgate/payflow/wechat"
 	"github.com/hisgate/hisgate/payflow/wechatsim"
 )
 
@@ -32,6 +30,34 @@ func TestSkewIsMeasuredFromAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A verified answer is stamped by its signature, also where a proxy drops Date; any other stamp is not believed.
+func TestSkewBelievesVerifiedStampsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(t, func(o *wechatsim.Options) {
+			o.Now = func() time.Time { return time.Now().Add(-40 * time.Second) }
+		})
+		c := open(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp, err := sim.RoundTripper().RoundTrip(r)
+			if err == nil {
+				resp.Header.Del("Date")
+			}
+			return resp, err
+		}))
+		for _, how := range []wechatsim.Sign{wechatsim.SignStale, wechatsim.SignGood, wechatsim.SignStale, wechatsim.SignProbe} {
+			before := c.Skew()
+			if err := sim.Inject(wechatsim.Fault{Sign: how}); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Ping(t.Context())
+			if after := c.Skew(); how != wechatsim.SignGood && after != before {
+				t.Errorf("%s: skew %s became %s", how, before, after)
+			} else if how == wechatsim.SignGood && after != 39*time.Second {
+				t.Errorf("skew %s", after)
+			}
+		}
+	})
 }
 
 // Health tells what is wrong with the channel, and forgets it when an answer verifies. Orders that WeChat refuses, probes
@@ -63,79 +89,5 @@ func TestHealthFollowsTheLastCall(t *testing.T) {
 		if x.ill == "" && err != nil || x.ill != "" && (err == nil || !strings.Contains(err.Error(), x.ill)) {
 			t.Errorf("after %+v: health %v, want %q", x.fault, err, x.ill)
 		}
-	}
-}
-
-func TestOptionsAreCheckedAllAtOnce(t *testing.T) {
-	k := keys(t)
-	for option, change := range map[string]func(*wechat.Options){
-		"MchID":           func(o *wechat.Options) { o.MchID = `19"00` },
-		"AppIDs":          func(o *wechat.Options) { o.AppIDs = nil },
-		"MerchantSerial":  func(o *wechat.Options) { o.MerchantSerial = `"` },
-		"MerchantKey":     func(o *wechat.Options) { o.MerchantKeyPEM = []byte(k.MerchantCertificate) },
-		"APIv3Key":        func(o *wechat.Options) { o.APIv3Key = o.APIv3Key[1:] },
-		"Mode":            func(o *wechat.Options) { o.Mode = "certificates" },
-		"PublicKeyID":     func(o *wechat.Options) { o.Mode, o.PublicKeyID = wechat.ModePublicKey, k.PlatformSerial },
-		"PublicKey":       func(o *wechat.Options) { o.PublicKeyPEM = []byte(k.PlatformCertificate) },
-		"NotifyURL":       func(o *wechat.Options) { o.NotifyURL = "https://hospital.example/?a=b" },
-		"RefundNotifyURL": func(o *wechat.Options) { o.RefundNotifyURL = "/wechat" },
-		"BaseURL":         func(o *wechat.Options) { o.BaseURL = "localhost:8080" },
-		"Timeout":         func(o *wechat.Options) { o.Timeout = -1 },
-	} {
-		o := options(t, nil)
-		change(&o)
-		_, err := wechat.New(t.Context(), o)
-		var e *wechat.OptionError
-		if !errors.As(err, &e) || e.Option != option {
-			t.Errorf("%s: %v", option, err)
-		}
-	}
-	_, err := wechat.New(t.Context(), wechat.Options{Mode: wechat.ModeBoth})
-	for _, option := range []string{"MchID", "AppIDs", "MerchantSerial", "MerchantKey", "APIv3Key", "PublicKeyID", "PublicKey", "NotifyURL"} {
-		if err == nil || !strings.Contains(err.Error(), "wechat: "+option+": ") {
-			t.Errorf("%s is not named: %v", option, err)
-		}
-	}
-}
-
-func TestOptionsTakeNotifyAddressesThatWeChatTakes(t *testing.T) {
-	host := "https://hospital.example/"
-	for url, fine := range map[string]bool{
-		host + strings.Repeat("a", 255-len(host)): true,
-		host + strings.Repeat("a", 256-len(host)): false,
-		"http://10.0.0.1/wechat":                  true, // a private line
-		host + "?":                                false,
-		host + "#a":                               false,
-		"https://user@hospital.example/":          false,
-		"ftp://hospital.example/":                 false,
-		"":                                        false,
-	} {
-		o := options(t, nil)
-		o.NotifyURL = url
-		if _, err := wechat.New(t.Context(), o); (err == nil) != fine {
-			t.Errorf("%q: %v", url, err)
-		}
-	}
-}
-
-func TestOptionsPrintNoKeys(t *testing.T) {
-	var book logBook
-	o := options(t, nil)
-	book.logger().Info("opened", "options", o)
-	for _, text := range []string{o.String(), o.GoString(), book.String()} {
-		if strings.Contains(text, o.APIv3Key) || strings.Contains(text, "PRIVATE") || !strings.Contains(text, mchID) {
-			t.Error(text)
-		}
-	}
-}
-
-// Public-key mode needs nothing of WeChat to open.
-func TestOpeningCallsNobodyInPublicKeyMode(t *testing.T) {
-	c := open(t, roundTrip(func(r *http.Request) (*http.Response, error) {
-		t.Errorf("called %s", r.URL)
-		return nil, errors.New("no")
-	}))
-	if err := c.Health(); err != nil {
-		t.Error(err)
 	}
 }
