@@ -90,10 +90,10 @@ func (c *Channel) Skew() time.Duration { return c.skew.get() }
 func (c *Channel) Health() error {
 	var errs []error
 	if err := c.keys.health(); err != nil {
-		errs = append(errs, fmt.Errorf("wechat: %w", err))
+		errs = append(errs, err)
 	}
 	if d := c.Skew(); d >= maxSkew || d <= -maxSkew {
-		errs = append(errs, fmt.Errorf("wechat: our clock is %s ahead of WeChat's", d))
+		errs = append(errs, fmt.Errorf("our clock is %s ahead of WeChat's", d))
 	}
 	if what := c.trouble.Load(); what != nil {
 		errs = append(errs, errors.New(*what))

@@ -64,7 +64,7 @@ type Options struct {
 // OptionError names an option that New cannot work with. It never holds the value of a key.
 type OptionError struct{ Option, Reason string }
 
-func (e *OptionError) Error() string { return "wechat: " + e.Option + ": " + e.Reason }
+func (e *OptionError) Error() string { return e.Option + ": " + e.Reason }
 
 // String hides the keys from logs.
 func (o Options) String() string { return "wechat.Options(" + o.MchID + ")" }

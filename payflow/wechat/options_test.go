@@ -42,7 +42,7 @@ func TestOptionsAreCheckedAllAtOnce(t *testing.T) {
 	}
 	_, err := wechat.New(t.Context(), wechat.Options{Mode: wechat.ModeBoth})
 	for _, option := range []string{"MchID", "AppIDs", "MerchantSerial", "MerchantKey", "APIv3Key", "PublicKeyID", "PublicKey", "NotifyURL"} {
-		if err == nil || !strings.Contains(err.Error(), "wechat: "+option+": ") {
+		if err == nil || !strings.Contains(err.Error(), option+": ") {
 			t.Errorf("%s is not named: %v", option, err)
 		}
 	}
