@@ -157,6 +157,15 @@ const (
 	// INTERNAL, 500. A fault of hisgate. The message says no cause; the log has
 	// it under the same request id.
 	Reason_INTERNAL Reason_Code = 48
+	// DEADLINE_EXCEEDED, 504. There was no answer before the caller's time, or
+	// 30 seconds, ended. For a write: repeat with the same order_no.
+	Reason_TIMED_OUT Reason_Code = 49
+	// NOT_FOUND 404, or UNIMPLEMENTED 405. REST: no method has this path, or it
+	// takes another HTTP method.
+	Reason_NO_SUCH_METHOD Reason_Code = 50
+	// INVALID_ARGUMENT; 400, 413 or 415. REST: the request cannot be read: not
+	// JSON, an unknown field or query parameter, too large.
+	Reason_MALFORMED_REQUEST Reason_Code = 51
 )
 
 // Enum value maps for Reason_Code.
@@ -211,6 +220,9 @@ var (
 		46: "SHUTTING_DOWN",
 		47: "RATE_LIMITED",
 		48: "INTERNAL",
+		49: "TIMED_OUT",
+		50: "NO_SUCH_METHOD",
+		51: "MALFORMED_REQUEST",
 	}
 	Reason_Code_value = map[string]int32{
 		"CODE_UNSPECIFIED":    0,
@@ -262,6 +274,9 @@ var (
 		"SHUTTING_DOWN":       46,
 		"RATE_LIMITED":        47,
 		"INTERNAL":            48,
+		"TIMED_OUT":           49,
+		"NO_SUCH_METHOD":      50,
+		"MALFORMED_REQUEST":   51,
 	}
 )
 
@@ -567,8 +582,8 @@ var File_hisgate_v1_errors_proto protoreflect.FileDescriptor
 const file_hisgate_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17hisgate/v1/errors.proto\x12\n" +
-	"hisgate.v1\"\xbf\a\n" +
-	"\x06Reason\"\xb4\a\n" +
+	"hisgate.v1\"\xf9\a\n" +
+	"\x06Reason\"\xee\a\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rINVALID_FIELD\x10\x01\x12\x12\n" +
@@ -621,7 +636,10 @@ const file_hisgate_v1_errors_proto_rawDesc = "" +
 	"\fDISK_RESERVE\x10-\x12\x11\n" +
 	"\rSHUTTING_DOWN\x10.\x12\x10\n" +
 	"\fRATE_LIMITED\x10/\x12\f\n" +
-	"\bINTERNAL\x100\"_\n" +
+	"\bINTERNAL\x100\x12\r\n" +
+	"\tTIMED_OUT\x101\x12\x12\n" +
+	"\x0eNO_SUCH_METHOD\x102\x12\x15\n" +
+	"\x11MALFORMED_REQUEST\x103\"_\n" +
 	"\bShortage\x12\x17\n" +
 	"\adrug_id\x18\x01 \x01(\tR\x06drugId\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +

@@ -203,7 +203,7 @@ type Lock struct {
 	// It was judged on a reading older than the rule, because the HIS could not
 	// be asked (lock.degraded: accept).
 	Degraded bool `protobuf:"varint,12,opt,name=degraded,proto3" json:"degraded,omitempty"`
-	// The version of the record, for the etag of Confirm and Release.
+	// The version of the record.
 	Etag string `protobuf:"bytes,13,opt,name=etag,proto3" json:"etag,omitempty"`
 	// What the caller gave with Lock.
 	Attributes map[string]string `protobuf:"bytes,14,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -627,9 +627,7 @@ type PaymentReference struct {
 	// When the patient paid.
 	PaidTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=paid_time,json=paidTime,proto3" json:"paid_time,omitempty"`
 	// What the drugs cost, in fen. This is what the HIS sees.
-	DrugsFen int64 `protobuf:"varint,3,opt,name=drugs_fen,json=drugsFen,proto3" json:"drugs_fen,omitempty"`
-	// What was paid in all, with freight and fees, in fen. For the record.
-	TotalFen      int64 `protobuf:"varint,4,opt,name=total_fen,json=totalFen,proto3" json:"total_fen,omitempty"`
+	DrugsFen      int64 `protobuf:"varint,3,opt,name=drugs_fen,json=drugsFen,proto3" json:"drugs_fen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -681,13 +679,6 @@ func (x *PaymentReference) GetPaidTime() *timestamppb.Timestamp {
 func (x *PaymentReference) GetDrugsFen() int64 {
 	if x != nil {
 		return x.DrugsFen
-	}
-	return 0
-}
-
-func (x *PaymentReference) GetTotalFen() int64 {
-	if x != nil {
-		return x.TotalFen
 	}
 	return 0
 }
@@ -795,10 +786,8 @@ type ConfirmRequest struct {
 	// The prescription number (处方号) for the HIS order; empty = the lock's
 	// attribute rx_no.
 	RxNo string `protobuf:"bytes,3,opt,name=rx_no,json=rxNo,proto3" json:"rx_no,omitempty"`
-	// Confirm only if the lock still has this etag; empty = in any version.
-	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	// A number of this call, for the log. Confirm is idempotent by order_no.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -854,13 +843,6 @@ func (x *ConfirmRequest) GetRxNo() string {
 	return ""
 }
 
-func (x *ConfirmRequest) GetEtag() string {
-	if x != nil {
-		return x.Etag
-	}
-	return ""
-}
-
 func (x *ConfirmRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
@@ -873,10 +855,8 @@ type ReleaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order.
 	OrderNo string `protobuf:"bytes,1,opt,name=order_no,json=orderNo,proto3" json:"order_no,omitempty"`
-	// Release only if the lock still has this etag; empty = in any version.
-	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
 	// A number of this call, for the log. Release is idempotent by order_no.
-	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -914,13 +894,6 @@ func (*ReleaseRequest) Descriptor() ([]byte, []int) {
 func (x *ReleaseRequest) GetOrderNo() string {
 	if x != nil {
 		return x.OrderNo
-	}
-	return ""
-}
-
-func (x *ReleaseRequest) GetEtag() string {
-	if x != nil {
-		return x.Etag
 	}
 	return ""
 }
@@ -1224,12 +1197,11 @@ const file_hisgate_v1_lock_proto_rawDesc = "" +
 	"hisMessage\x12\x14\n" +
 	"\x05actor\x18\a \x01(\tR\x05actor\x12\x14\n" +
 	"\x05count\x18\b \x01(\x05R\x05count\x127\n" +
-	"\tlast_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\"\xd5\x01\n" +
+	"\tlast_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\"\xa8\x01\n" +
 	"\x10PaymentReference\x12.\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\rtransactionId\x127\n" +
 	"\tpaid_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bpaidTime\x12+\n" +
-	"\tdrugs_fen\x18\x03 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\bdrugsFen\x12+\n" +
-	"\ttotal_fen\x18\x04 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\btotalFen\"\xb1\x03\n" +
+	"\tdrugs_fen\x18\x03 \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\bdrugsFen\"\xb1\x03\n" +
 	"\vLockRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\x12*\n" +
 	"\vpharmacy_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
@@ -1244,19 +1216,17 @@ const file_hisgate_v1_lock_proto_rawDesc = "" +
 	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe5\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +
 	"\x0eConfirmRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\x126\n" +
 	"\apayment\x18\x02 \x01(\v2\x1c.hisgate.v1.PaymentReferenceR\apayment\x12\x1d\n" +
-	"\x05rx_no\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04rxNo\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12&\n" +
+	"\x05rx_no\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04rxNo\x12&\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x8e\x01\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"q\n" +
 	"\x0eReleaseRequest\x127\n" +
-	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12&\n" +
+	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\x12&\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"I\n" +
+	"request_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"I\n" +
 	"\x0eGetLockRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{1,64}$R\aorderNo\"\xb1\x03\n" +
 	"\x10ListLocksRequest\x12B\n" +

@@ -55,8 +55,7 @@ type LockServiceClient interface {
 	// asked; from then on the clock never releases the lock. Blocks until the HIS
 	// answered. A repeat answers OK, unchanged. Role: locker.
 	// Errors: NOT_FOUND, LOCK_PENDING, LOCK_ENDED, HIS_REFUSED, STOCK_INSUFFICIENT,
-	// ETAG_MISMATCH, OUTCOME_UNKNOWN (repeat it: never take it for a failure),
-	// HIS_UNAVAILABLE (it will be retried by itself), HIS_MISCONFIGURED.
+	// OUTCOME_UNKNOWN (repeat it: never take it for a failure), HIS_UNAVAILABLE (it will be retried by itself), HIS_MISCONFIGURED.
 	Confirm(ctx context.Context, in *ConfirmRequest, opts ...grpc.CallOption) (*Lock, error)
 	// Give the held stock back.
 	//
@@ -65,7 +64,7 @@ type LockServiceClient interface {
 	// was never locked answers RELEASED and refuses a later Lock of it. Release
 	// of a PENDING lock is remembered (release_wanted). Blocks for the disk, and
 	// shortly for the HIS. Role: locker.
-	// Errors: CONFIRM_IN_PROGRESS, ALREADY_CONFIRMED, ETAG_MISMATCH.
+	// Errors: CONFIRM_IN_PROGRESS, ALREADY_CONFIRMED.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*Lock, error)
 	// Read the latest attempt of a lock, with its history.
 	//
@@ -167,8 +166,7 @@ type LockServiceServer interface {
 	// asked; from then on the clock never releases the lock. Blocks until the HIS
 	// answered. A repeat answers OK, unchanged. Role: locker.
 	// Errors: NOT_FOUND, LOCK_PENDING, LOCK_ENDED, HIS_REFUSED, STOCK_INSUFFICIENT,
-	// ETAG_MISMATCH, OUTCOME_UNKNOWN (repeat it: never take it for a failure),
-	// HIS_UNAVAILABLE (it will be retried by itself), HIS_MISCONFIGURED.
+	// OUTCOME_UNKNOWN (repeat it: never take it for a failure), HIS_UNAVAILABLE (it will be retried by itself), HIS_MISCONFIGURED.
 	Confirm(context.Context, *ConfirmRequest) (*Lock, error)
 	// Give the held stock back.
 	//
@@ -177,7 +175,7 @@ type LockServiceServer interface {
 	// was never locked answers RELEASED and refuses a later Lock of it. Release
 	// of a PENDING lock is remembered (release_wanted). Blocks for the disk, and
 	// shortly for the HIS. Role: locker.
-	// Errors: CONFIRM_IN_PROGRESS, ALREADY_CONFIRMED, ETAG_MISMATCH.
+	// Errors: CONFIRM_IN_PROGRESS, ALREADY_CONFIRMED.
 	Release(context.Context, *ReleaseRequest) (*Lock, error)
 	// Read the latest attempt of a lock, with its history.
 	//

@@ -1453,7 +1453,7 @@ type ResolveLockCaseRequest struct {
 	Outcome ResolveLockCaseRequest_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=hisgate.v1.ResolveLockCaseRequest_Outcome" json:"outcome,omitempty"`
 	// The HIS's own number of the order; required when a deduct was APPLIED.
 	HisOrderNo string `protobuf:"bytes,3,opt,name=his_order_no,json=hisOrderNo,proto3" json:"his_order_no,omitempty"`
-	// What to keep in the audit trail.
+	// What to write into the log.
 	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
 	// The case's etag as it was read.
 	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`

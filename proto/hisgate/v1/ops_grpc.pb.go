@@ -51,8 +51,12 @@ const (
 // audited, obeys the same fences as the machine, and says in Case.next what
 // happens now. Verbs block until they are durable, not for what follows.
 type OpsServiceClient interface {
-	// List cases: the open ones by deadline, then, if wanted, the closed ones, the
-	// latest first.
+	// List cases: the open ones of locks, the oldest lock first; the open ones of
+	// orders by deadline; then, if wanted, the closed ones of orders, the latest
+	// first.
+	//
+	// The case of a lock is named lock:ORDER_NO:ATTEMPT and has reason LOCK_DOUBT.
+	// It is open as long as the lock's case_reason stands.
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// Read a case.
 	//
@@ -100,7 +104,7 @@ type OpsServiceClient interface {
 	// Say what became of a call to the HIS whose outcome is unknown.
 	//
 	// For a HIS that cannot be asked: look there, then say applied or not. The
-	// lock goes on from that.
+	// lock goes on from that. A repeat of the same outcome answers the case.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ResolveLockCase(ctx context.Context, in *ResolveLockCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Read the brake of automatic refunds.
@@ -323,8 +327,12 @@ type OpsService_ExportLedgerClient = grpc.ServerStreamingClient[Lock]
 // audited, obeys the same fences as the machine, and says in Case.next what
 // happens now. Verbs block until they are durable, not for what follows.
 type OpsServiceServer interface {
-	// List cases: the open ones by deadline, then, if wanted, the closed ones, the
-	// latest first.
+	// List cases: the open ones of locks, the oldest lock first; the open ones of
+	// orders by deadline; then, if wanted, the closed ones of orders, the latest
+	// first.
+	//
+	// The case of a lock is named lock:ORDER_NO:ATTEMPT and has reason LOCK_DOUBT.
+	// It is open as long as the lock's case_reason stands.
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// Read a case.
 	//
@@ -372,7 +380,7 @@ type OpsServiceServer interface {
 	// Say what became of a call to the HIS whose outcome is unknown.
 	//
 	// For a HIS that cannot be asked: look there, then say applied or not. The
-	// lock goes on from that.
+	// lock goes on from that. A repeat of the same outcome answers the case.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ResolveLockCase(context.Context, *ResolveLockCaseRequest) (*Case, error)
 	// Read the brake of automatic refunds.

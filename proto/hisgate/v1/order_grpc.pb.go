@@ -49,8 +49,7 @@ type OrderServiceClient interface {
 	// than its own count. Blocks until the HIS answered. When it cannot be asked,
 	// the last figure stands in (`degraded`), or the line is UNCHECKED and the
 	// order not payable. Role: cashier.
-	// Errors: NOT_FOUND when neither items nor a known order_no is given,
-	// HIS_UNAVAILABLE when no line could be read.
+	// Errors: NOT_FOUND when neither items nor a known order_no is given.
 	CheckOrder(ctx context.Context, in *CheckOrderRequest, opts ...grpc.CallOption) (*CheckOrderResponse, error)
 	// Take an order, by one of the four strategies.
 	//
@@ -244,8 +243,7 @@ type OrderServiceServer interface {
 	// than its own count. Blocks until the HIS answered. When it cannot be asked,
 	// the last figure stands in (`degraded`), or the line is UNCHECKED and the
 	// order not payable. Role: cashier.
-	// Errors: NOT_FOUND when neither items nor a known order_no is given,
-	// HIS_UNAVAILABLE when no line could be read.
+	// Errors: NOT_FOUND when neither items nor a known order_no is given.
 	CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error)
 	// Take an order, by one of the four strategies.
 	//
