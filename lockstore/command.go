@@ -31,6 +31,7 @@ type Query struct {
 	Since      time.Time // by creation, inclusive; zero = open
 	Until      time.Time // exclusive; zero = open
 	OrderNo    string    // all attempts of one order
+	Cases      bool      // only those that wait for a person
 	PageSize   int       // 1 to 500
 	PageToken  string    // from the page before
 }

@@ -111,6 +111,7 @@ func (s *listing) over(created time.Time) bool {
 func (s *listing) wants(lock *Lock) bool {
 	q := s.q
 	return (q.Principal == "" || q.Principal == lock.Principal) &&
+		(!q.Cases || lock.CaseReason != "") &&
 		(len(q.Statuses) == 0 || slices.Contains(q.Statuses, lock.Status)) &&
 		(q.PharmacyID == "" || q.PharmacyID == lock.PharmacyID) &&
 		(q.DrugID == "" || slices.ContainsFunc(lock.Items, func(it Item) bool { return it.DrugID == q.DrugID })) &&
@@ -208,7 +209,7 @@ func (l *Ledger) activeChunk(s *listing, from time.Time) (recs [][]byte, last ti
 // mayWant decides by what needs no decoding.
 func (s *listing) mayWant(e *entry) bool {
 	q := s.q
-	if q.Principal != "" && q.Principal != e.principal || len(q.Statuses) > 0 && !slices.Contains(q.Statuses, e.status) {
+	if q.Principal != "" && q.Principal != e.principal || len(q.Statuses) > 0 && !slices.Contains(q.Statuses, e.status) || q.Cases && !e.hasCase {
 		return false
 	}
 	if q.PharmacyID == "" && q.DrugID == "" {
@@ -222,6 +223,9 @@ func (s *listing) mayWant(e *entry) bool {
 
 // listEnded gathers from the disk by the index of creation.
 func (l *Ledger) listEnded(ctx context.Context, s *listing) error {
+	if s.q.Cases {
+		return nil // a lock with a case has not ended
+	}
 	if len(s.q.Statuses) > 0 && !slices.Contains(s.q.Statuses, Confirmed) && !slices.Contains(s.q.Statuses, Released) {
 		return nil // no others end
 	}
