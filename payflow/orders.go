@@ -221,15 +221,18 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error
 		if err != nil {
 			return CheckAnswer{}, err
 		}
-		if !o.visibleTo(r.Principal) {
+		switch {
+		case o == nil && pharmacy != "" && len(items) > 0:
+			// not an order of ours: perhaps a lock without one, perhaps yet to come
+		case !o.visibleTo(r.Principal):
 			return CheckAnswer{}, ErrNotFound
-		}
-		if pharmacy != "" && pharmacy != o.PharmacyID {
+		case pharmacy != "" && pharmacy != o.PharmacyID:
 			return CheckAnswer{}, &InvalidError{Field: "pharmacy_id", Reason: "is not the order's"}
-		}
-		pharmacy = o.PharmacyID
-		if len(items) == 0 {
-			items = o.Items
+		default:
+			pharmacy = o.PharmacyID
+			if len(items) == 0 {
+				items = o.Items
+			}
 		}
 	}
 	if !plain(pharmacy, idMax) {
