@@ -1,0 +1,67 @@
+package server
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
+)
+
+// maxRequest bounds a request, over gRPC and REST.
+const maxRequest = 1 << 20
+
+// services are the implementations of the API.
+type services struct {
+	stock *stockService
+	lock  *lockService
+	order *orderService
+	ops   *opsService
+}
+
+func newServices(o *Options) *services {
+	return &services{
+		stock: &stockService{gw: o.Gateway},
+		lock:  &lockService{gw: o.Gateway},
+		order: &orderService{orders: o.Orders, gw: o.Gateway, strategy: o.Strategy, appIDs: o.AppIDs},
+		ops: &opsService{
+			orders: o.Orders, gw: o.Gateway, guard: o.Guard, now: o.Now, log: o.Logger,
+			locks: lockCases{gw: o.Gateway, owner: o.CaseOwner},
+		},
+	}
+}
+
+// register hands the services to a registrar: the gRPC server, or the channel of
+// REST.
+func (s *services) register(r grpc.ServiceRegistrar) {
+	hisgatev1.RegisterStockServiceServer(r, s.stock)
+	hisgatev1.RegisterLockServiceServer(r, s.lock)
+	hisgatev1.RegisterOrderServiceServer(r, s.order)
+	hisgatev1.RegisterOpsServiceServer(r, s.ops)
+}
+
+func newGRPC(s *services, i *interceptors) (*grpc.Server, *health.Server) {
+	srv := grpc.NewServer(
+		grpc.UnaryInterceptor(i.unary),
+		grpc.StreamInterceptor(i.stream),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxConcurrentStreams(1000),
+		grpc.MaxHeaderListSize(16<<10),
+		grpc.ConnectionTimeout(10*time.Second),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	s.register(srv)
+	h := health.NewServer()
+	h.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+	for name := range srv.GetServiceInfo() {
+		h.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
+	}
+	healthpb.RegisterHealthServer(srv, h)
+	reflection.Register(srv)
+	return srv, h
+}

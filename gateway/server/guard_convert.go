@@ -1,0 +1,37 @@
+package server
+
+import (
+	"strings"
+
+	"github.com/hisgate/hisgate/hisadapter/guard"
+	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
+)
+
+func toGuardState(s guard.State) *hisgatev1.GuardState {
+	out := &hisgatev1.GuardState{
+		Breaker:   toBreaker(s.Breaker),
+		OpenUntil: stamp(s.OpenUntil), MaxConcurrent: int32(s.MaxConcurrent), InFlight: int32(s.InFlight),
+		Lingering: int32(s.Lingering), Overdue: int32(s.Overdue), Limited: s.Limited,
+		Retries: int64(s.Retries), RetriesDenied: int64(s.RetriesDenied), RetryTokens: s.RetryTokens, Suspects: int32(s.Suspects),
+	}
+	for _, c := range s.Classes {
+		class := &hisgatev1.GuardState_Class{
+			Name: c.Class.String(), Running: int32(c.Running), Queued: int32(c.Queued),
+			Turns: int64(c.Turns), MinShare: c.MinShare, Rejected: map[string]int64{},
+		}
+		for cause, n := range c.Rejected {
+			class.Rejected[string(cause)] = int64(n)
+		}
+		out.Classes = append(out.Classes, class)
+	}
+	for _, p := range s.Paused {
+		out.Paused = append(out.Paused, &hisgatev1.GuardState_Paused{
+			Op: p.Op, Until: stamp(p.Until), Code: p.Code, Message: p.Message,
+		})
+	}
+	return out
+}
+
+func toBreaker(b guard.BreakerState) hisgatev1.GuardState_Breaker {
+	return hisgatev1.GuardState_Breaker(hisgatev1.GuardState_Breaker_value[strings.ToUpper(string(b))])
+}

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// NewHTTPServer returns a server for one of the handlers, with all bounds set
+// except for a whole answer: streams last. Bodies have their time where they are
+// read. Errors of connections go to logger; nil is silent.
+func NewHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// public sends callbacks to the webhook and everything else to REST. It is no
+// http.ServeMux because that cleans paths, and an id may hold any character.
+type public struct{ rest, webhook http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (p public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/wechat/") {
+		p.webhook.ServeHTTP(w, r)
+		return
+	}
+	p.rest.ServeHTTP(w, r)
+}

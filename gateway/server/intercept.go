@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hisgate/hisgate/gateway"
+	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
+)
+
+const (
+	// defaultDeadline bounds a call whose caller named no time.
+	defaultDeadline = 30 * time.Second
+	// maxStreams bounds the streams of all callers together.
+	maxStreams = 1000
+)
+
+// interceptors is what every call passes, whichever way it came, outermost
+// first: number and log, recovery, identity, deadline or drain, error table,
+// field rules.
+type interceptors struct {
+	log      *slog.Logger
+	now      func() time.Time
+	metrics  *metrics
+	rules    protovalidate.Validator
+	draining context.Context
+	streams  chan struct{} // a place for each stream
+}
+
+// errTooManyStreams refuses a stream.
+var errTooManyStreams = errors.New("too many streams")
+
+// unary is the chain of a unary call.
+func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+	ctx, id := withRequestID(ctx)
+	_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, id))
+	defer i.observe(ctx, info.FullMethod, i.now(), &err)
+	defer i.recoverTo(ctx, info.FullMethod, &err)
+	ctx = identify(ctx)
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
+		defer cancel()
+	}
+	if err := i.valid(req); err != nil {
+		return nil, i.translate(ctx, info.FullMethod, err)
+	}
+	resp, err = handler(ctx, req)
+	if err != nil {
+		return nil, i.translate(ctx, info.FullMethod, err)
+	}
+	return resp, nil
+}
+
+// stream is the chain of a stream.
+func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	ctx, id := withRequestID(ss.Context())
+	_ = ss.SetHeader(metadata.Pairs(requestIDHeader, id))
+	defer i.observe(ctx, info.FullMethod, i.now(), &err)
+	defer i.recoverTo(ctx, info.FullMethod, &err)
+	ctx = identify(ctx)
+	select {
+	case i.streams <- struct{}{}:
+		defer func() { <-i.streams }()
+	default:
+		return i.translate(ctx, info.FullMethod, errTooManyStreams)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(i.draining, func() { cancel(gateway.ErrClosed) })()
+	if i.draining.Err() != nil {
+		return i.translate(ctx, info.FullMethod, gateway.ErrClosed)
+	}
+	err = handler(srv, &checkedStream{ServerStream: ss, ctx: ctx, check: i.valid})
+	if err != nil && errors.Is(context.Cause(ctx), gateway.ErrClosed) {
+		err = gateway.ErrClosed
+	}
+	if err != nil {
+		return i.translate(ctx, info.FullMethod, err)
+	}
+	return nil
+}
+
+// checkedStream holds what comes in against the field rules.
+type checkedStream struct {
+	grpc.ServerStream
+	ctx   context.Context
+	check func(any) error
+}
+
+// Context returns the stream's context, with identity, and over when hisgate
+// drains.
+func (s *checkedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg receives a message that keeps the field rules.
+func (s *checkedStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.check(m)
+}
+
+// valid holds a message against the field rules of the .proto files.
+func (i *interceptors) valid(m any) error {
+	msg, ok := m.(proto.Message)
+	if !ok {
+		return nil
+	}
+	return i.rules.Validate(msg)
+}
+
+// translate is the error table; what no row knows is logged with its cause, which
+// the caller does not see.
+func (i *interceptors) translate(ctx context.Context, method string, err error) error {
+	s, known := toStatus(err)
+	if !known {
+		i.log.ErrorContext(ctx, "internal error", "method", method, "request_id", requestID(ctx), "error", err)
+	}
+	return s.Err()
+}
+
+// recoverTo turns a panic into an internal error.
+func (i *interceptors) recoverTo(ctx context.Context, method string, err *error) {
+	if p := recover(); p != nil {
+		i.metrics.panics.Inc()
+		i.log.ErrorContext(ctx, "panic", "method", method, "request_id", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
+		*err = internalFailure().status().Err()
+	}
+}
+
+// internalFailure is a fault of hisgate; its cause is for the log alone.
+func internalFailure() failure {
+	return failure{
+		code: codes.Internal, reason: hisgatev1.Reason_INTERNAL,
+		message: "internal error; the log has it under the request id", zh: "内部错误，请凭请求号查日志",
+	}
+}

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// observe logs and counts a call that has ended. It never sees its content.
+func (i *interceptors) observe(ctx context.Context, method string, began time.Time, err *error) {
+	took, s := i.now().Sub(began), status.Convert(*err)
+	i.metrics.observe(method, s.Code(), took)
+	level := levelOf(method, s.Code())
+	if !i.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", method), slog.String("code", s.Code().String()),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", requestID(ctx)),
+	}
+	if why := reasonOf(s); why != "" {
+		attrs = append(attrs, slog.String("reason", why))
+	}
+	i.log.LogAttrs(ctx, level, "call", attrs...)
+}
+
+// levelOf keeps reads that went well out of the log: they come by the thousand.
+func levelOf(method string, code codes.Code) slog.Level {
+	switch code {
+	case codes.OK:
+		name := method[strings.LastIndexByte(method, '/')+1:]
+		for _, read := range []string{"Get", "BatchGet", "List", "Check", "Watch"} {
+			if strings.HasPrefix(name, read) {
+				return slog.LevelDebug
+			}
+		}
+		return slog.LevelInfo
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		return slog.LevelError
+	case codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// reasonOf is the reason that an error's details give, "" when they give none.
+func reasonOf(s *status.Status) string {
+	for _, d := range s.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+)
+
+// bodyTime bounds the reading of a body. http.Server's own bound would end
+// streams, too.
+const bodyTime = 20 * time.Second
+
+// boundedBody reads the whole body, of at most maxRequest bytes, before anything
+// is decided by it. JSON is read as JSON; so is a body without a content type,
+// and one with that of a form, which is what curl says of any body.
+func boundedBody(errs *restErrors, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := readBody(w, r, maxRequest, bodyTime)
+		switch {
+		case isTooLarge(err):
+			errs.refuse(w, r, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB", "请求体超过 1 MiB")
+			return
+		case err != nil:
+			errs.refuse(w, r, http.StatusBadRequest, "the body could not be read", "请求体无法读取")
+			return
+		case len(body) > 0 && !readsAsJSON(r.Header.Values("Content-Type")):
+			errs.refuse(w, r, http.StatusUnsupportedMediaType, "the body must be application/json", "请求体须为 application/json")
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// readBody reads a bounded body within a bounded time.
+func readBody(w http.ResponseWriter, r *http.Request, most int64, within time.Duration) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(within)) // not every writer has a connection
+	defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
+}
+
+func readsAsJSON(types []string) bool {
+	switch len(types) {
+	case 0:
+		return true
+	case 1:
+	default:
+		return false
+	}
+	kind, params, err := mime.ParseMediaType(types[0])
+	if err != nil {
+		return false
+	}
+	if c, ok := params["charset"]; ok && c != "utf-8" && c != "UTF-8" {
+		return false
+	}
+	return kind == "application/json" || kind == "application/x-www-form-urlencoded"
+}

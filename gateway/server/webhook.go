@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/hisgate/hisgate/payflow"
+)
+
+const (
+	maxCallback = 64 << 10
+	// callbackTime bounds one callback. WeChat waits 5 s; a callback that is not
+	// durable by then comes again.
+	callbackTime = 900 * time.Millisecond
+	callbackRead = 5 * time.Second
+)
+
+// webhook takes WeChat's callbacks. It answers 200 only for what is durable;
+// everything else comes again.
+type webhook struct {
+	log *slog.Logger
+	now func() time.Time
+}
+
+// callbacks is what takes them: payflow.
+type callbacks interface {
+	PaymentCallback(ctx context.Context, c payflow.Callback) error
+	RefundCallback(ctx context.Context, c payflow.Callback) error
+}
+
+func newWebhook(orders callbacks, log *slog.Logger, now func() time.Time) http.Handler {
+	h := &webhook{log: log, now: now}
+	mux := http.NewServeMux()
+	mux.Handle("/wechat/v1/payment", h.take(orders.PaymentCallback))
+	mux.Handle("/wechat/v1/refund", h.take(orders.RefundCallback))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { h.answer(w, http.StatusNotFound, "no such path") })
+	return mux
+}
+
+func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := h.now()
+		defer h.recover(w, r)
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			h.answer(w, http.StatusMethodNotAllowed, "POST only")
+			return
+		}
+		c, code, why := h.read(w, r, began)
+		if code == 0 {
+			ctx, cancel := context.WithTimeout(r.Context(), callbackTime)
+			defer cancel()
+			code, why = h.verdict(ctx, r, deliver(ctx, c))
+		}
+		h.log.InfoContext(r.Context(), "callback answered", "path", r.URL.Path, "status", code, "why", why,
+			"duration_ms", float64(h.now().Sub(began).Microseconds())/1000)
+		h.answer(w, code, why)
+	})
+}
+
+// read makes a callback of a request; a code that is not 0 is the answer.
+func (h *webhook) read(w http.ResponseWriter, r *http.Request, now time.Time) (c payflow.Callback, code int, why string) {
+	for name, field := range map[string]*string{
+		"Wechatpay-Timestamp": &c.Timestamp, "Wechatpay-Nonce": &c.Nonce,
+		"Wechatpay-Signature": &c.Signature, "Wechatpay-Serial": &c.Serial,
+	} {
+		values := r.Header.Values(name)
+		if len(values) != 1 || values[0] == "" {
+			return c, http.StatusBadRequest, "one " + name + " is needed"
+		}
+		*field = values[0]
+	}
+	body, err := readBody(w, r, maxCallback, callbackRead)
+	switch {
+	case isTooLarge(err):
+		return c, http.StatusRequestEntityTooLarge, "too large"
+	case err != nil:
+		return c, http.StatusBadRequest, "the body could not be read"
+	}
+	c.Body, c.ReceivedAt = body, now
+	return c, 0, ""
+}
+
+// verdict turns payflow's answer into WeChat's terms.
+func (h *webhook) verdict(ctx context.Context, r *http.Request, err error) (code int, why string) {
+	if err == nil {
+		return http.StatusOK, ""
+	}
+	if refused, ok := errors.AsType[*payflow.CallbackError](err); ok {
+		switch refused.Reason {
+		case "SIGNATURE", "STALE", "PROBE":
+			return http.StatusUnauthorized, refused.Reason
+		case "KEYS_UNAVAILABLE":
+			return http.StatusServiceUnavailable, refused.Reason
+		default:
+			return http.StatusBadRequest, refused.Reason
+		}
+	}
+	switch {
+	case errors.Is(err, payflow.ErrDisabled):
+		return http.StatusNotFound, "payment is disabled"
+	case errors.Is(err, payflow.ErrBusy), errors.Is(err, payflow.ErrStopped), ctx.Err() != nil:
+		return http.StatusServiceUnavailable, "try again"
+	default:
+		h.log.ErrorContext(r.Context(), "callback failed", "path", r.URL.Path, "error", err)
+		return http.StatusInternalServerError, "internal error"
+	}
+}
+
+// answer writes what WeChat expects: 200, or FAIL with a word.
+func (h *webhook) answer(w http.ResponseWriter, code int, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	word := struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{"SUCCESS", "OK"}
+	if code != http.StatusOK {
+		word.Code, word.Message = "FAIL", why
+	}
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(word) // WeChat may be gone; it comes again
+}
+
+func (h *webhook) recover(w http.ResponseWriter, r *http.Request) {
+	if p := recover(); p != nil {
+		h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		h.answer(w, http.StatusInternalServerError, "internal error")
+	}
+}
