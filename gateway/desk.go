@@ -34,7 +34,11 @@ type visit struct {
 	tries  int
 	last   time.Time
 	next   time.Time
-	place  int // in the heap
+	place  int // in its heap
+
+	// What the last try met, for callers who come before the next.
+	refused *HISRefusedError
+	trouble *HISError
 }
 
 // desk knows which locks are being worked on, and when the others may be worked
@@ -44,7 +48,8 @@ type desk struct {
 	mu     sync.Mutex
 	jobs   map[lockstore.ID]*job
 	visits map[lockstore.ID]*visit
-	order  visitHeap
+	orders visitHeap // of locks that hold up an order
+	others visitHeap
 	closed bool
 	wg     sync.WaitGroup
 	wake   chan struct{} // something may be due earlier, or a job has ended
@@ -129,52 +134,71 @@ func (d *desk) signal() {
 
 // busy reports whether the lock is being worked on, or is to be left alone until
 // later.
-func (d *desk) busy(id lockstore.ID, now time.Time) bool {
+func (d *desk) busy(l *lockstore.Lock, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.jobs[id] != nil {
+	if d.jobs[l.ID()] != nil {
 		return true
 	}
-	v := d.visits[id]
-	return v != nil && v.next.After(now)
+	v := d.visits[l.ID()]
+	return v != nil && v.status == l.Status && v.next.After(now)
 }
 
 // may reports whether the step may be taken now. A step that failed waits for its
-// time; a caller may shorten that to callerPause.
-func (d *desk) may(l *lockstore.Lock, s step, asked bool, now time.Time) bool {
+// time; a caller may shorten that to callerPause. When it may not, the job ends
+// as the last try did.
+func (d *desk) may(j *job, s step, asked bool, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	v := d.visits[l.ID()]
+	v := d.visits[j.id]
 	if v == nil || !v.next.After(now) {
 		return true
 	}
-	if v.status != l.Status || v.step != s && s != find {
+	if v.status != j.lock.Status || v.step != s && s != find {
 		return true // another matter than the one that failed
 	}
-	return asked && now.Sub(v.last) >= callerPause
+	if asked && now.Sub(v.last) >= callerPause {
+		return true
+	}
+	j.refused, j.trouble = v.refused, v.trouble
+	return false
 }
 
-// postpone notes that a step could not go on. pauses are taken one after the
-// other, at least atLeast; the last repeats.
-func (d *desk) postpone(l *lockstore.Lock, s step, pauses []time.Duration, atLeast time.Duration, now time.Time) {
+// postpone notes that the job's step could not go on. pauses are taken one after
+// the other, at least atLeast; the last repeats.
+func (d *desk) postpone(j *job, s step, pauses []time.Duration, atLeast time.Duration, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	l := &j.lock
 	v := d.visits[l.ID()]
 	switch {
 	case v == nil && len(d.visits) >= maxVisits:
 		return
 	case v == nil:
-		v = &visit{id: l.ID(), status: l.Status, step: s}
+		v = &visit{id: l.ID()}
 		d.visits[v.id] = v
-		heap.Push(&d.order, v)
-	case v.status != l.Status:
+	default:
+		heap.Remove(d.heapOf(v.status), v.place)
+	}
+	if v.status != l.Status {
 		v.tries = 0
 	}
 	v.status, v.step, v.last = l.Status, s, now
+	v.refused, v.trouble = j.refused, j.trouble
 	v.next = now.Add(max(pauses[min(v.tries, len(pauses)-1)], atLeast))
 	v.tries++
-	heap.Fix(&d.order, v.place)
+	heap.Push(d.heapOf(v.status), v)
 	d.signal()
+}
+
+// urgent reports whether a lock in this status holds up an order.
+func urgent(s lockstore.Status) bool { return s == lockstore.Pending || s == lockstore.Confirming }
+
+func (d *desk) heapOf(s lockstore.Status) *visitHeap {
+	if urgent(s) {
+		return &d.orders
+	}
+	return &d.others
 }
 
 // forget drops the pause of a lock that went on.
@@ -182,30 +206,49 @@ func (d *desk) forget(id lockstore.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if v := d.visits[id]; v != nil {
-		heap.Remove(&d.order, v.place)
+		heap.Remove(d.heapOf(v.status), v.place)
 		delete(d.visits, id)
 	}
 }
 
-// due returns up to n locks whose pause is over, and the time until the next.
-// They stay noted until they went on.
-func (d *desk) due(n int, now time.Time) (ids []lockstore.ID, next time.Duration, ok bool) {
+// due returns up to n locks, those that hold up orders or the others, whose
+// pause is over. They stay noted until they went on.
+func (d *desk) due(orders bool, n int, now time.Time) []lockstore.ID {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	h := &d.others
+	if orders {
+		h = &d.orders
+	}
 	var out []*visit
-	for len(out) < n && len(d.order) > 0 && !d.order[0].next.After(now) {
-		out = append(out, heap.Pop(&d.order).(*visit))
-	}
-	if len(d.order) > 0 {
-		next, ok = max(d.order[0].next.Sub(now), 0), true
-	}
-	for _, v := range out {
-		heap.Push(&d.order, v)
+	var ids []lockstore.ID
+	for len(ids) < n && len(*h) > 0 && !(*h)[0].next.After(now) {
+		v := heap.Pop(h).(*visit)
+		out = append(out, v)
 		if d.jobs[v.id] == nil {
 			ids = append(ids, v.id)
 		}
 	}
-	return ids, next, ok
+	for _, v := range out {
+		heap.Push(h, v)
+	}
+	return ids
+}
+
+// next returns the time until a pause ends, and false when none is to come.
+// Pauses that have ended already do not count: their locks wait for a place.
+func (d *desk) next(now time.Time) (wait time.Duration, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, h := range []visitHeap{d.orders, d.others} {
+		if len(h) == 0 || !h[0].next.After(now) {
+			continue
+		}
+		if w := h[0].next.Sub(now); !ok || w < wait {
+			wait, ok = w, true
+		}
+	}
+	return wait, ok
 }
 
 // size returns the number of jobs under way and of locks that wait.

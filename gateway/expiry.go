@@ -12,10 +12,19 @@ import (
 // for.
 const expireBatch = 256
 
+// expirer is the state of one Run.
+type expirer struct {
+	g      *Gateway
+	owners pool // questions to owners; a slow one holds up nothing but itself
+	wg     sync.WaitGroup
+}
+
 // expire releases what has expired. It only records: giving a freeze back at the
 // HIS is the resolver's, in the lowest class but one, so that a hundred thousand
 // expiries stand behind every Confirm.
 func (g *Gateway) expire(ctx context.Context, wake <-chan struct{}) {
+	x := &expirer{g: g, owners: make(pool, g.settings.Expiry.Workers)}
+	defer x.wg.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -27,44 +36,60 @@ func (g *Gateway) expire(ctx context.Context, wake <-chan struct{}) {
 		}
 		for ctx.Err() == nil {
 			due := g.ledger.Due(expireBatch)
-			g.expireAll(ctx, due)
+			x.handle(ctx, due)
 			if len(due) < expireBatch {
 				break
 			}
 		}
 		wait := g.settings.PurgeEvery
 		if d, ok := g.ledger.NextDue(); ok {
-			wait = min(wait, d)
+			// Never spin, whatever the ledger says.
+			wait = min(wait, max(d, time.Millisecond))
 		}
-		// What is due already and could not be handled was put off, or waits for
-		// the clock to be trusted again [B7].
-		timer.Reset(max(wait, time.Millisecond))
+		timer.Reset(wait)
 	}
 }
 
-func (g *Gateway) expireAll(ctx context.Context, due []lockstore.Lock) {
-	places := make(pool, g.settings.Expiry.Workers)
+// handle releases those that the clock may release, and has the owners of the
+// others asked. It returns when nothing of due is due any more.
+func (x *expirer) handle(ctx context.Context, due []lockstore.Lock) {
+	places := make(pool, x.g.settings.Expiry.Workers)
 	var wg sync.WaitGroup
 	for i := range due {
-		select {
-		case places <- struct{}{}:
-		case <-ctx.Done():
-			wg.Wait()
-			return
+		l := &due[i]
+		if l.Owner {
+			x.ask(ctx, l)
+			continue
 		}
+		places <- struct{}{}
 		wg.Go(func() {
 			defer places.leave()
-			g.expireOne(ctx, &due[i])
+			x.g.expired(l, lockstore.Event{Kind: lockstore.EvClock})
 		})
 	}
 	wg.Wait()
 }
 
-func (g *Gateway) expireOne(ctx context.Context, l *lockstore.Lock) {
-	ev := lockstore.Event{Kind: lockstore.EvClock}
-	if l.Owner {
-		ev = g.askOwner(ctx, l)
+// ask has an owner asked, in the background. Until it has answered, or might
+// have, the lock is not due.
+func (x *expirer) ask(ctx context.Context, l *lockstore.Lock) {
+	s := &x.g.settings.Expiry
+	if !x.owners.try() {
+		x.g.ledger.Postpone(l.ID(), s.Retry)
+		return
 	}
+	x.g.ledger.Postpone(l.ID(), s.Owner+s.Retry)
+	x.wg.Go(func() {
+		defer x.owners.leave()
+		ev := x.g.askOwner(ctx, l)
+		if ctx.Err() == nil {
+			x.g.expired(l, ev)
+		}
+	})
+}
+
+// expired records what becomes of a lock whose time has come.
+func (g *Gateway) expired(l *lockstore.Lock, ev lockstore.Event) {
 	after, err := g.ledger.Record(g.base, l.ID(), ev)
 	if err != nil {
 		g.log.refused(l, end{op: "expire", event: ev}, err)

@@ -43,6 +43,7 @@ type world struct {
 	guard    guard.Settings
 	safety   lockstore.SafetyPolicy
 	owner    gateway.Owner
+	clock    lockstore.Clock
 	disk     *memengine.Engine
 
 	g      *gateway.Gateway
@@ -96,7 +97,7 @@ func (w *world) open() {
 	caps := w.his.Capabilities()
 	committer := engine.NewCommitter(w.disk, engine.CommitterOptions{})
 	ledger, err := lockstore.Open(w.t.Context(), lockstore.Options{
-		Committer: committer, Policy: gateway.Policy(caps, w.settings), Safety: w.safety,
+		Committer: committer, Policy: gateway.Policy(caps, w.settings), Safety: w.safety, Clock: w.clock,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -36,6 +36,8 @@ func (p pool) try() bool {
 
 func (p pool) leave() { <-p }
 
+func (p pool) free() int { return cap(p) - len(p) }
+
 // resolver is the state of one Run.
 type resolver struct {
 	g      *Gateway
@@ -63,36 +65,38 @@ func (g *Gateway) resolve(ctx context.Context) {
 	}
 }
 
-// pass starts what can be started and returns when to look again.
+// pass starts what can be started and returns when to look again. The end of a
+// job wakes the resolver, so that a full pool needs no looking.
 func (r *resolver) pass(ctx context.Context) time.Duration {
 	g := r.g
 	now := g.now()
-	ids, next, waiting := g.desk.due(2*workBatch, now)
-	for _, id := range ids {
-		l, err := g.record(id)
-		if err != nil {
-			g.desk.forget(id)
-			continue
+	for _, orders := range []bool{true, false} {
+		for _, id := range g.desk.due(orders, r.pool(orders).free(), now) {
+			l, err := g.record(id)
+			if err != nil {
+				g.desk.forget(id)
+				continue
+			}
+			r.start(&l)
 		}
-		r.start(&l)
 	}
 	rounds := 1
 	if now.Sub(r.looked) >= lookEvery {
 		rounds, r.looked = wholeLook, now
 	}
 	more := r.list(ctx, rounds, now)
+
 	wait := g.settings.Resolver.Backoff[len(g.settings.Resolver.Backoff)-1]
 	if d, ok := g.ledger.NextDue(); ok {
 		wait = min(wait, max(d, lookEvery))
 	}
-	if waiting {
-		wait = min(wait, next)
+	if d, ok := g.desk.next(now); ok {
+		wait = min(wait, d)
 	}
 	if more {
 		wait = min(wait, lookEvery)
 	}
-	// Never spin, whatever the clocks say; a signal comes through at once.
-	return max(wait, time.Millisecond)
+	return wait
 }
 
 // list starts work from the ledger's list and reports whether there may be more
@@ -107,7 +111,7 @@ func (r *resolver) list(ctx context.Context, rounds int, now time.Time) (more bo
 				return more // the list has come round
 			}
 			seen[id] = true
-			if !r.g.desk.busy(id, now) && !r.start(&locks[i]) {
+			if !r.g.desk.busy(&locks[i], now) && !r.start(&locks[i]) {
 				more = true
 			}
 		}
@@ -118,12 +122,16 @@ func (r *resolver) list(ctx context.Context, rounds int, now time.Time) (more bo
 	return true
 }
 
+func (r *resolver) pool(orders bool) pool {
+	if orders {
+		return r.orders
+	}
+	return r.others
+}
+
 // start begins work on a lock if its pool has a place.
 func (r *resolver) start(l *lockstore.Lock) bool {
-	p := r.others
-	if l.Status == lockstore.Pending || l.Status == lockstore.Confirming {
-		p = r.orders
-	}
+	p := r.pool(urgent(l.Status))
 	if !p.try() {
 		return false
 	}

@@ -65,20 +65,20 @@ func (g *Gateway) steps(j *job, rank int, asked bool) {
 		now := g.now()
 		s := nextStep(&j.lock, g.caps, now, asked, found)
 		if s == rest {
-			g.atRest(&j.lock, now)
+			g.atRest(j, now)
 			return
 		}
-		if !g.desk.may(&j.lock, s, asked, now) {
+		if !g.desk.may(j, s, asked, now) {
 			return
 		}
 		if n == maxSteps {
-			g.desk.postpone(&j.lock, s, g.settings.Resolver.Backoff, 0, now)
+			g.desk.postpone(j, s, g.settings.Resolver.Backoff, 0, now)
 			return
 		}
 		e, on := g.take(j, s, rank)
 		if !on {
 			g.overdue(j)
-			g.desk.postpone(&j.lock, s, g.settings.Resolver.Backoff, g.atLeast(&j.lock, e), g.now())
+			g.desk.postpone(j, s, g.settings.Resolver.Backoff, g.atLeast(&j.lock, e), g.now())
 			return
 		}
 		if j.err != nil {
@@ -92,14 +92,17 @@ func (g *Gateway) steps(j *job, rank int, asked bool) {
 }
 
 // atRest ends the pauses of a lock of which nothing is wanted now. A freeze that
-// is about to lapse is looked at when it should be over, and again later if the
-// HIS still holds it then.
-func (g *Gateway) atRest(l *lockstore.Lock, now time.Time) {
-	if l.Status != lockstore.Locked || !l.Freeze || l.FreezeExpires.IsZero() || l.CaseReason != "" {
+// is about to lapse, of which the ledger reminds us, is looked at when it should
+// be over, and again later if the HIS still holds it then.
+func (g *Gateway) atRest(j *job, now time.Time) {
+	l := &j.lock
+	left := l.FreezeExpires.Sub(now)
+	if l.Status != lockstore.Locked || l.Word != lockstore.WordFrozen || l.FreezeExpires.IsZero() ||
+		l.CaseReason != "" || left > g.settings.FreezeMargin {
 		g.desk.forget(l.ID())
 		return
 	}
-	g.desk.postpone(l, find, g.settings.Resolver.Backoff, l.FreezeExpires.Sub(now), now)
+	g.desk.postpone(j, find, g.settings.Resolver.Backoff, left, now)
 }
 
 // overdue makes a case of an outcome that has been unknown for long. The looks
