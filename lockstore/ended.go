@@ -103,8 +103,11 @@ func (l *Ledger) readPast(orderNo string, all bool) (*past, error) {
 }
 
 func (l *Ledger) readError(err error) error {
-	if errors.Is(err, engine.ErrClosed) {
+	switch {
+	case errors.Is(err, engine.ErrClosed):
 		return ErrClosed
+	case errors.Is(err, engine.ErrOutcomeUnknown):
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
 	return fmt.Errorf("reading ended locks: %w", err)
 }

@@ -50,9 +50,17 @@ func (c *testClock) step(d time.Duration) {
 	c.wall = c.wall.Add(d)
 }
 
+// tester is what a kit needs of a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
+}
+
 // kit is a ledger over a simulated disk, with the calls that tests make often.
 type kit struct {
-	testing.TB
+	tester
 	*lockstore.Ledger
 	ctx   context.Context
 	clock *testClock
@@ -75,7 +83,7 @@ func netFreeze() lockstore.Policy {
 
 func open(t testing.TB, p lockstore.Policy, change ...func(*lockstore.Options)) *kit {
 	t.Helper()
-	k := &kit{TB: t, ctx: t.Context(), clock: newTestClock(), disk: memengine.New(memengine.Options{})}
+	k := &kit{tester: t, ctx: t.Context(), clock: newTestClock(), disk: memengine.New(memengine.Options{})}
 	k.opts = lockstore.Options{Policy: p, OnCase: func(l lockstore.Lock) { k.cases = append(k.cases, l) }}
 	for _, c := range change {
 		c(&k.opts)

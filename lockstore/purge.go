@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
@@ -56,42 +57,54 @@ func (l *Ledger) purgeTombstones(m moment, limit int) (n int, t engine.Ticket) {
 
 // purgeEnded walks the index from where the last purge ended, so that it does
 // not walk again over what was deleted.
-func (l *Ledger) purgeEnded(ctx context.Context, m moment, from []byte, limit int) (int, error) {
-	cut := m.wall.Add(-l.opts.Retention)
+func (l *Ledger) purgeEnded(ctx context.Context, m moment, from []byte, limit int) (n int, err error) {
 	if from == nil {
 		from = []byte(prefixIndex)
 	}
-	var old [][]byte
-	err := l.disk.Engine().Scan(from, indexStart(nil, cut), func(k, _ []byte) error {
-		if len(old) >= limit || ctx.Err() != nil {
-			return engine.ErrStop
-		}
-		old = append(old, bytes.Clone(k))
-		return nil
-	})
-	if err != nil {
-		return 0, l.readError(err)
-	}
-	n, advance := 0, true
 	var last engine.Ticket
-	for _, k := range old {
-		t, deleted, err := l.purgeOne(m, k)
+	for advance := true; n < limit; {
+		old, err := l.oldest(ctx, from, m.wall.Add(-l.opts.Retention), limit-n)
 		if err != nil {
 			return n, err
 		}
-		if deleted {
-			n++
-			last = t
-		} else {
-			advance = false // it is looked at again
+		for _, k := range old {
+			t, deleted, err := l.purgeOne(m, k)
+			if err != nil {
+				return n, err
+			}
+			if deleted {
+				n++
+				last = t
+			} else {
+				advance = false // the next purge looks at it again
+			}
+			from = append(k, 0)
+			if advance {
+				l.mu.Lock()
+				l.purged = from
+				l.mu.Unlock()
+			}
 		}
-		if advance {
-			l.mu.Lock()
-			l.purged = append(k, 0)
-			l.mu.Unlock()
+		if len(old) == 0 {
+			break
 		}
 	}
 	return n, l.await(ctx, last)
+}
+
+// oldest returns up to limit index keys of locks made before cut.
+func (l *Ledger) oldest(ctx context.Context, from []byte, cut time.Time, limit int) (keys [][]byte, err error) {
+	err = l.disk.Engine().Scan(from, indexStart(nil, cut), func(k, _ []byte) error {
+		if len(keys) >= limit {
+			return engine.ErrStop
+		}
+		keys = append(keys, bytes.Clone(k))
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, l.readError(err)
+	}
+	return keys, nil
 }
 
 // purgeOne deletes one ended attempt with its index, unless an attempt of its

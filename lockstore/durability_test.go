@@ -1,0 +1,306 @@
+package lockstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/lockstore/engine/memengine"
+)
+
+// gated is a kit whose disk syncs only when it gets a token. It must be used in
+// a synctest bubble.
+type gated struct {
+	*kit
+	sync chan struct{}
+}
+
+func openGated(t *testing.T, p lockstore.Policy) *gated {
+	g := &gated{sync: make(chan struct{})}
+	g.kit = &kit{tester: t, ctx: t.Context(), clock: newTestClock()}
+	g.disk = memengine.New(memengine.Options{Sync: func() { <-g.sync }})
+	g.opts = lockstore.Options{Policy: p}
+	g.start()
+	return g
+}
+
+// do runs f beside the test and returns where its error will be. When do
+// returns, f has ended or waits for the disk.
+func (g *gated) do(f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	synctest.Wait()
+	return done
+}
+
+// let lets one sync through.
+func (g *gated) let() {
+	g.sync <- struct{}{}
+	synctest.Wait()
+}
+
+func waiting(done <-chan error) bool { return len(done) == 0 }
+
+func TestB2NothingIsAnsweredBeforeItIsDurable(t *testing.T) {
+	commands := map[string]func(*kit) error{
+		"repeat": func(k *kit) error {
+			_, created, err := k.Lock(k.ctx, k.request("RX1", 8, 10))
+			if created {
+				return errors.New("created twice")
+			}
+			return err
+		},
+		"precheck of a repeat": func(k *kit) error { _, _, err := k.Precheck(k.ctx, k.request("RX1", 8, 10)); return err },
+		"shortage": func(k *kit) error {
+			_, _, err := k.Lock(k.ctx, k.request("RX2", 3, 10))
+			if _, ok := errors.AsType[*lockstore.ShortageError](err); !ok {
+				return fmt.Errorf("not refused: %w", err)
+			}
+			return nil
+		},
+		"reused order_no": func(k *kit) error {
+			_, _, err := k.Lock(k.ctx, k.request("RX1", 7, 10))
+			if !errors.Is(err, lockstore.ErrOrderNoReused) {
+				return fmt.Errorf("not refused: %w", err)
+			}
+			return nil
+		},
+		"get":      func(k *kit) error { _, err := k.Get(k.ctx, alice, "RX1"); return err },
+		"attempts": func(k *kit) error { _, err := k.Attempts(k.ctx, "RX1"); return err },
+		"list":     func(k *kit) error { _, _, err := k.List(k.ctx, lockstore.Query{}); return err },
+		"ignored event": func(k *kit) error {
+			_, err := k.Record(k.ctx, lockstore.ID{OrderNo: "RX1", Attempt: 1}, lockstore.Event{Kind: lockstore.EvClock})
+			return err
+		},
+		"due": func(k *kit) error {
+			k.clock.advance(time.Hour)
+			if len(k.Due(1)) != 1 {
+				return errors.New("nothing is due")
+			}
+			return nil
+		},
+	}
+	for name, command := range commands {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := openGated(t, noFreeze())
+				lock := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX1", 8, 10)); return err })
+				second := g.do(func() error { return command(g.kit) })
+				if !waiting(lock) || !waiting(second) {
+					t.Fatal("answered before the lock was on the disk")
+				}
+				g.let()
+				if waiting(lock) || waiting(second) {
+					t.Fatal("not answered when it was")
+				}
+				g.must(<-lock)
+				g.must(<-second)
+			})
+		})
+	}
+}
+
+// The intent is on the disk before anybody is told to call the HIS.
+func TestWorkIsHandedOutWhenItsIntentIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := openGated(t, noFreeze())
+		locked := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX1", 8, 10)); return err })
+		g.let()
+		g.must(<-locked)
+		confirm := g.do(func() error { _, _, err := g.Confirm(g.ctx, alice, "RX1", lockstore.Reference{}); return err })
+		work := g.do(func() error {
+			if w := g.Work(1); len(w) != 1 || w[0].Status != lockstore.Confirming {
+				return errors.New("no work")
+			}
+			return nil
+		})
+		if !waiting(confirm) || !waiting(work) {
+			t.Fatal("handed out before the intent was on the disk")
+		}
+		g.let()
+		g.must(<-confirm)
+		g.must(<-work)
+	})
+}
+
+// A commit that failed may or may not be on the disk: nobody is told anything
+// else any more, whatever the memory says.
+func TestAFailedCommitIsTheEnd(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		t.Run(fmt.Sprintf("kept %v", kept), func(t *testing.T) {
+			k := open(t, noFreeze())
+			k.lock("RX1", 1)
+			k.disk.FailNext(memengine.Fault{Kept: kept})
+			_, _, err := k.Lock(k.ctx, k.request("RX2", 1, 10))
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			wantErr(t, err, memengine.ErrInjected)
+
+			_, _, err = k.Lock(k.ctx, k.request("RX1", 1, 10))
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, _, err = k.Precheck(k.ctx, k.request("RX3", 1, 10))
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, _, err = k.Confirm(k.ctx, alice, "RX1", lockstore.Reference{})
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, err = k.Release(k.ctx, alice, "RX9", lockstore.ByCaller)
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, err = k.Get(k.ctx, alice, "RX1")
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, err = k.Attempts(k.ctx, "RX1")
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, _, err = k.List(k.ctx, lockstore.Query{})
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, err = k.Record(k.ctx, lockstore.ID{OrderNo: "RX1", Attempt: 1}, lockstore.Event{Kind: lockstore.EvCase})
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			_, err = k.Available(keyA, k.reading(10), nil)
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			wantErr(t, k.Observe(keyA, k.reading(10)), lockstore.ErrOutcomeUnknown)
+			_, err = k.Purge(k.ctx, 10)
+			wantErr(t, err, lockstore.ErrOutcomeUnknown)
+			wantErr(t, k.Health(), lockstore.ErrOutcomeUnknown)
+			k.clock.advance(time.Hour)
+			if len(k.Due(10)) != 0 || len(k.Work(10)) != 0 {
+				t.Fatal("handed out what may not be so")
+			}
+
+			_ = k.opts.Committer.Close()
+			k.disk = k.disk.Reopen()
+			k.start()
+			k.wantStatus("RX1", lockstore.Locked)
+			if _, err := k.Get(k.ctx, alice, "RX2"); (err == nil) != kept {
+				t.Fatalf("RX2: %v", err)
+			}
+		})
+	}
+}
+
+func TestAClosedLedgerRefuses(t *testing.T) {
+	k := open(t, noFreeze())
+	k.lock("RX1", 1)
+	k.must(k.Close())
+	_, _, err := k.Lock(k.ctx, k.request("RX2", 1, 10))
+	wantErr(t, err, lockstore.ErrClosed)
+	_, err = k.Get(k.ctx, alice, "RX1")
+	wantErr(t, err, lockstore.ErrClosed)
+	wantErr(t, k.Observe(keyA, k.reading(1)), lockstore.ErrClosed)
+	if k.Work(1) != nil || k.Due(1) != nil {
+		t.Fatal("a closed ledger hands out nothing")
+	}
+}
+
+// Who leaves early takes nothing back, and a repeat tells.
+func TestACallerWhoLeavesMayAskAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := openGated(t, noFreeze())
+		ctx, cancel := context.WithCancel(g.ctx)
+		lock := g.do(func() error { _, _, err := g.Lock(ctx, g.request("RX1", 8, 10)); return err })
+		cancel()
+		wantErr(t, <-lock, context.Canceled)
+		again := g.do(func() error {
+			_, created, err := g.Lock(g.ctx, g.request("RX1", 8, 10))
+			if created {
+				return errors.New("made twice")
+			}
+			return err
+		})
+		g.let()
+		g.must(<-again)
+		_, _, err := g.Lock(ctx, g.request("RX2", 1, 10))
+		wantErr(t, err, context.Canceled)
+	})
+}
+
+// What was acknowledged is there after the plug was pulled, and nothing else.
+func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
+	for _, inFlightSurvives := range []bool{false, true} {
+		t.Run(fmt.Sprintf("in flight survives %v", inFlightSurvives), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := openGated(t, noFreeze())
+				first := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX1", 3, 10)); return err })
+				g.let()
+				g.must(<-first)
+				lost := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX2", 4, 10)); return err })
+				old, oldDisk := g.opts.Committer, g.disk
+				if inFlightSurvives {
+					g.disk = oldDisk.CrashKeepingInFlight()
+				} else {
+					g.disk = oldDisk.Crash()
+				}
+				g.let()
+				wantErr(t, <-lost, lockstore.ErrOutcomeUnknown)
+				_ = old.Close()
+				g.start()
+				want := int64(3)
+				if inFlightSurvives {
+					want = 7
+				}
+				g.wantHeld(g.reading(10), want)
+				again := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX2", 4, 10)); return err })
+				if !inFlightSurvives {
+					g.let()
+				}
+				g.must(<-again)
+				g.wantHeld(g.reading(10), 7)
+			})
+		})
+	}
+}
+
+// Every field of every lock is the same after an opening, where no call can have
+// been under way.
+func TestOpeningFindsWhatWasLeft(t *testing.T) {
+	k := open(t, noFreeze())
+	for i := range 20 {
+		no := fmt.Sprintf("RX%02d", i)
+		req := k.request(no, int64(i+1), 1000)
+		req.Attributes = map[string]string{"patient_id": fmt.Sprint("P", i), "rx_no": "CF1"}
+		req.Owner, req.Degraded = i%2 == 0, i%3 == 0
+		_, _, err := k.Lock(k.ctx, req)
+		k.must(err)
+		switch i % 4 {
+		case 1:
+			k.confirmed(no)
+		case 2:
+			_, err := k.Release(k.ctx, alice, no, lockstore.ByCaller)
+			k.must(err)
+		}
+	}
+	before := k.listAll(lockstore.Query{PageSize: 7})
+	r := k.reading(1000)
+	held := k.held(r)
+	k.reopen()
+	if diff := cmp.Diff(before, k.listAll(lockstore.Query{PageSize: 7})); diff != "" {
+		t.Fatal(diff)
+	}
+	early := k.reading(1000)
+	early.Stamp.Counter = 0
+	k.wantHeld(early, held+k.confirmedUnits(before)) // CONFIRMED ones count again until they are read
+	k.wantHeld(k.reading(1000), held)
+}
+
+func (k *kit) confirmedUnits(locks []lockstore.Lock) (n int64) {
+	for _, l := range locks {
+		if l.Status == lockstore.Confirmed {
+			n += l.Items[0].Quantity
+		}
+	}
+	return n
+}
+
+func (k *kit) listAll(q lockstore.Query) (all []lockstore.Lock) {
+	k.Helper()
+	for {
+		page, next, err := k.List(k.ctx, q)
+		k.must(err)
+		all = append(all, page...)
+		if next == "" {
+			return all
+		}
+		q.PageToken = next
+	}
+}
