@@ -182,7 +182,7 @@ func (s *Service) delivered(no string, l *letter) {
 
 // deliver applies a letter to its order and removes it from the inbox in the
 // same durable step.
-func (u *unit) deliver(_ context.Context, l *letter) error {
+func (u *unit) deliver(l *letter) error {
 	u.writes = append(u.writes, engine.Write{Key: keyInbox(l.seq), Delete: true})
 	var err error
 	switch {

@@ -69,7 +69,7 @@ func (s *Service) asking(no string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[no]
-	return e != nil && (e.ask || e.working)
+	return e != nil && (e.ask || e.running)
 }
 
 // Cancel ends an unpaid order: it is closed at WeChat first and its stock is

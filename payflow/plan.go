@@ -14,6 +14,7 @@ type actionKind string
 
 const (
 	actNone        actionKind = ""
+	actRead        actionKind = "read"         // letters, or an order that is not in memory
 	actDeadline    actionKind = "deadline"     // the time to pay is over
 	actCheck       actionKind = "check"        // price and stock at order time
 	actLock        actionKind = "lock"         // hold the stock

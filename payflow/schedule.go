@@ -31,7 +31,10 @@ type entry struct {
 	faults int       // panics and unexpected errors in a row
 	parked time.Time // a poisoned order rests until then
 
-	working bool // in a queue or with a worker, which plans anew at the end of its turn
+	running bool // with a worker, which plans anew at the end of its turn
+	queued  bool // in the queue of pool in, by that ticket
+	in      pool
+	ticket  uint64
 	at      time.Time
 	index   int // in the heap, -1 = not there
 }
@@ -76,37 +79,28 @@ func (s *Service) kick(no string, ask bool) bool {
 	return true
 }
 
-// plan puts the entry where it belongs: at work, into the heap, or out of memory.
-// Callers hold s.mu.
+// plan puts the entry where it belongs: into the queue of the pool that its next
+// step needs, into the heap, or out of memory. Callers hold s.mu.
 func (s *Service) plan(e *entry) {
-	if e.working {
+	if e.running {
 		return
 	}
 	now := s.now()
-	at, any := now, true
-	switch {
-	case len(e.mail) > 0 || e.ask:
-	case e.order == nil:
-		any = false
-	default:
-		a := nextAction(e.order, s.set, now, false)
-		at, any = a.at, a.kind != actNone
+	a := s.wants(e, now)
+	if e.parked.After(a.at) {
+		a.at = e.parked
 	}
-	if e.parked.After(at) {
-		at = e.parked
+	if a.kind == actNone {
+		s.unheap(e)
+		e.queued = false
+		if e.order == nil || e.place == placeEnded {
+			delete(s.entries, e.no)
+		}
+		return
 	}
-	switch {
-	case !any && (e.order == nil || e.place == placeEnded):
-		s.unheap(e)
-		delete(s.entries, e.no)
-	case !any:
-		s.unheap(e)
-	case !at.After(now):
-		s.unheap(e)
-		e.working = true
-		s.queues[poolLocal].push(e.no, e.urgent())
-	default:
-		e.at = at
+	if a.at.After(now) {
+		e.queued = false
+		e.at = a.at
 		if e.index < 0 {
 			heap.Push(&s.due, e)
 		} else {
@@ -115,7 +109,41 @@ func (s *Service) plan(e *entry) {
 		if e.index == 0 {
 			s.nudge()
 		}
+		return
 	}
+	s.unheap(e)
+	if e.queued && e.in == a.pool {
+		return // it keeps its place
+	}
+	// A letter must not wait in the queue of a pool that hangs: the entry moves,
+	// and the old place is found void by its ticket.
+	s.tickets++
+	e.queued, e.in, e.ticket = true, a.pool, s.tickets
+	s.queues[a.pool].push(turnAt{no: e.no, ticket: e.ticket}, e.urgent())
+}
+
+// wants is the entry's next action. Letters, and orders that are not in memory
+// yet, are for the local pool.
+func (s *Service) wants(e *entry, now time.Time) action {
+	if len(e.mail) > 0 || e.order == nil && e.ask {
+		return action{kind: actRead, pool: poolLocal, at: now}
+	}
+	if e.order == nil {
+		return action{}
+	}
+	return nextAction(e.order, s.set, now, e.ask)
+}
+
+// claim takes a popped entry over; false when its place in the queue is void.
+func (s *Service) claim(q turnAt, p pool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[q.no]
+	if e == nil || !e.queued || e.in != p || e.ticket != q.ticket {
+		return false
+	}
+	e.queued, e.running = false, true
+	return true
 }
 
 func (e *entry) urgent() bool {
@@ -194,14 +222,20 @@ func (h *dueHeap) Pop() any {
 	return e
 }
 
-// queue feeds one pool. An order stands in at most one queue, so it holds at
-// most as many as there are active orders. Urgent ones (paid) go first, but every
+// turnAt is an order's place in a queue.
+type turnAt struct {
+	no     string
+	ticket uint64
+}
+
+// queue feeds one pool. An order has one valid place in all queues, so they hold
+// little more than there are active orders. Urgent ones (paid) go first, but every
 // fourth turn belongs to the others.
 type queue struct {
 	mu     sync.Mutex
 	ready  *sync.Cond
-	urgent []string
-	normal []string
+	urgent []turnAt
+	normal []turnAt
 	turns  int
 	closed bool
 }
@@ -212,35 +246,35 @@ func newQueue() *queue {
 	return q
 }
 
-func (q *queue) push(no string, urgent bool) {
+func (q *queue) push(t turnAt, urgent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if urgent {
-		q.urgent = append(q.urgent, no)
+		q.urgent = append(q.urgent, t)
 	} else {
-		q.normal = append(q.normal, no)
+		q.normal = append(q.normal, t)
 	}
 	q.ready.Signal()
 }
 
 // pop waits for an order; false when the queue is closed.
-func (q *queue) pop() (string, bool) {
+func (q *queue) pop() (turnAt, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.urgent) == 0 && len(q.normal) == 0 && !q.closed {
 		q.ready.Wait()
 	}
 	if q.closed {
-		return "", false
+		return turnAt{}, false
 	}
 	q.turns++
 	from := &q.urgent
 	if len(q.urgent) == 0 || len(q.normal) > 0 && q.turns%4 == 0 {
 		from = &q.normal
 	}
-	no := (*from)[0]
+	t := (*from)[0]
 	*from = (*from)[1:]
-	return no, true
+	return t, true
 }
 
 func (q *queue) len() int {

@@ -62,6 +62,7 @@ type Service struct {
 	mu       sync.Mutex // the maps below; never held over anything that blocks
 	entries  map[string]*entry
 	due      dueHeap
+	tickets  uint64           // of places in queues
 	cases    map[string]*Case // open ones, as they are durable
 	bells    map[string]map[*bell]struct{}
 	watchers int

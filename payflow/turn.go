@@ -14,31 +14,30 @@ const stepsPerTurn = 8
 // work is one worker of a pool.
 func (s *Service) work(ctx context.Context, p pool) {
 	for {
-		no, ok := s.queues[p].pop()
+		q, ok := s.queues[p].pop()
 		if !ok {
 			return
 		}
-		s.turn(ctx, no, p)
+		if s.claim(q, p) {
+			s.turn(ctx, q.no, p)
+		}
 	}
 }
 
-// turn takes one order as far as it gets in this pool, then gives it to the pool
-// of its next step, to the heap, or out of memory. A turn that panics or ends in
-// an unexpected error parks the order and touches no other.
+// turn takes one order as far as it gets in this pool; then the order is planned
+// anew. A turn that panics or ends in an unexpected error parks the order and
+// touches no other.
 func (s *Service) turn(ctx context.Context, no string, p pool) {
-	next, err := s.advance(ctx, no, p)
+	err := s.advance(ctx, no, p)
 	switch {
 	case ctx.Err() != nil || errors.Is(err, ErrStopped):
 		return // the process is ending; what is durable goes on at the next opening
 	case err != nil:
 		s.poisoned(ctx, no, err)
-	case next != p:
-		s.queues[next].push(no, s.urgent(no))
-		return
 	}
 	s.mu.Lock()
 	if e := s.entries[no]; e != nil {
-		e.working = false
+		e.running = false
 		if err == nil {
 			e.faults, e.parked = 0, time.Time{}
 		}
@@ -48,13 +47,12 @@ func (s *Service) turn(ctx context.Context, no string, p pool) {
 	s.ring(no)
 }
 
-// advance does what is due: letters first, then the steps that the plan names. It
-// returns the pool that the next step belongs to, or p when nothing is due now.
-func (s *Service) advance(ctx context.Context, no string, p pool) (next pool, err error) {
-	next = p
+// advance does what is due and belongs to this pool, or to none: letters first,
+// then the steps that the plan names. An error is unexpected.
+func (s *Service) advance(ctx context.Context, no string, p pool) (err error) {
 	unlock, err := s.keys.lock(ctx, no)
 	if err != nil {
-		return p, err
+		return err
 	}
 	defer unlock()
 	defer func() {
@@ -67,32 +65,30 @@ func (s *Service) advance(ctx context.Context, no string, p pool) (next pool, er
 	for range stepsPerTurn {
 		u, err := s.begin(no)
 		if err != nil {
-			return p, err
+			return err
 		}
-		l, ask := s.pending(no)
+		l, ask := s.pending(no, u)
 		if l != nil {
-			if err := u.deliver(ctx, l); err != nil {
+			if err := u.deliver(l); err != nil {
 				u.release()
-				return p, err
+				return err
 			}
 			s.delivered(no, l)
 			continue
 		}
 		if u.o == nil {
 			s.answered(no)
-			return p, nil
+			return nil
 		}
 		a := nextAction(u.o, s.set, s.now(), ask)
 		if a.kind == actNone || a.at.After(s.now()) {
-			if ask {
-				s.answered(no) // nothing that could be asked
-			}
-			return p, nil
+			s.answered(no) // nothing could be asked
+			return nil
 		}
 		if a.pool != poolLocal && a.pool != p {
-			return a.pool, nil
+			return nil
 		}
-		if ask {
+		if a.pool != poolLocal {
 			s.answered(no)
 		}
 		err = u.do(ctx, a)
@@ -101,32 +97,29 @@ func (s *Service) advance(ctx context.Context, no string, p pool) (next pool, er
 		}
 		u.release()
 		if err != nil {
-			return p, err
+			return err
 		}
 		s.ring(no)
 	}
-	return p, nil // plan puts it at the end of the queue
+	return nil
 }
 
-// pending returns the order's oldest letter and whether someone asks.
-func (s *Service) pending(no string) (l *letter, ask bool) {
+// pending returns the order's oldest letter and whether someone asks. It keeps
+// the order in memory meanwhile, should it have been at rest.
+func (s *Service) pending(no string, u *unit) (l *letter, ask bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[no]
 	if e == nil {
 		return nil, false
 	}
-	if len(e.mail) > 0 {
-		return e.mail[0], e.ask
+	if e.order == nil && u.o != nil {
+		e.order, e.place = u.o.clone(), u.place
 	}
-	return nil, e.ask
-}
-
-func (s *Service) urgent(no string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.entries[no]
-	return e != nil && e.urgent()
+	if len(e.mail) > 0 {
+		l = e.mail[0]
+	}
+	return l, e.ask
 }
 
 func (s *Service) answered(no string) {
