@@ -11,12 +11,46 @@ PROTODEPS := .protodeps
 GATEWAY_V1 := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
 PROTOVALIDATE := github.com/bufbuild/protovalidate@v1.2.2
 
-.PHONY: generate proto-deps lint-proto
+# The race detector needs a C compiler.
+RACE := $(shell command -v gcc >/dev/null && echo -race)
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
+
+.PHONY: run test ci lint bench fresh generate proto-deps lint-proto
+
+# run plays the whole story on simulated systems and stays up.
+run:
+	$(GO) run ./cmd/hisgate demo
+
+# test runs all tests; the log of the last run stays in .cache/test.log.
+test:
+	@.ci/test $(RACE) ./...
+
+# ci is what .ci/run calls on a clean clone.
+ci: lint fresh test
+
+# lint checks form and vets.
+lint: lint-proto
+	@out="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v '\.pb\.'))"; \
+	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+# fresh proves that the generated files are those that the sources give.
+fresh: generate
+	@git diff --exit-code -- proto docs/configuration.md hisgate.example.yaml \
+	|| { echo "generated files are stale: run make generate and commit"; exit 1; }
+
+# bench times the rooms that have something to time.
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./lockstore/... ./cache/... ./gateway/...
 
 # generate writes every generated file anew from the .proto files.
 generate: proto-deps
 	rm -f proto/hisgate/v1/*.pb.go proto/hisgate/v1/*.pb.gw.go proto/hisgate/v1/*.swagger.json
 	$(BUF) generate --path proto/hisgate
+	$(GO) run ./cmd/hisgate config doc > docs/configuration.md
+	$(GO) run ./cmd/hisgate config example > hisgate.example.yaml
 
 # lint-proto checks the form of the API.
 lint-proto: proto-deps

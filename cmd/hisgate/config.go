@@ -1,0 +1,188 @@
+package main
+
+import (
+	"time"
+)
+
+// Config is every setting of hisgate. Default has a safe value for each; a YAML
+// file, HISGATE_… environment variables and --set flags are laid over it, in
+// this order. The doc tags are the text of docs/configuration.md.
+type Config struct {
+	Listen          Listen        `yaml:"listen"`
+	DataDir         string        `yaml:"data_dir" doc:"Folder of the ledger and the orders. One process at a time; never on a network file system."`
+	Storage         Storage       `yaml:"storage"`
+	Log             Log           `yaml:"log"`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" doc:"One deadline for the whole shutdown: REST, gRPC, callbacks, workers, ledger."`
+	HIS             HIS           `yaml:"his"`
+	Cache           CacheConfig   `yaml:"cache"`
+	Lock            LockConfig    `yaml:"lock"`
+	Safety          Safety        `yaml:"safety"`
+	Payment         Payment       `yaml:"payment"`
+	WeChat          WeChat        `yaml:"wechat"`
+}
+
+// Listen holds the addresses. Port 0 picks a free one, which is logged.
+type Listen struct {
+	GRPC    string `yaml:"grpc" doc:"gRPC services."`
+	HTTP    string `yaml:"http" doc:"REST, /openapi.json and, unless listen.webhook is set, the WeChat callbacks."`
+	Webhook string `yaml:"webhook" doc:"An address for the WeChat callbacks alone, for the proxy that ends TLS; empty = on listen.http. The only one that may be open to the outside."`
+	Ops     string `yaml:"ops" doc:"/metrics, /livez and /readyz."`
+}
+
+// Storage is how the data folder is kept.
+type Storage struct {
+	EncryptionKeyFile string        `yaml:"encryption_key_file" doc:"A file of 16, 24 or 32 bytes: the folder is encrypted at rest with AES. It cannot be changed later."`
+	DiskReserve       int64         `yaml:"disk_reserve" doc:"Bytes. With less free space only confirm, release and callbacks are taken."`
+	Retention         time.Duration `yaml:"retention" doc:"How long ended locks and orders are kept. Refunds reach back 365 days."`
+	AllowNetworkDisk  bool          `yaml:"allow_network_disk" doc:"Take a data folder on a network file system all the same. Two hosts may then open it at once and give stock out twice."`
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error."`
+	Format string `yaml:"format" doc:"json or text."`
+}
+
+// HIS is the hospital information system and how it is protected.
+type HIS struct {
+	Driver       string        `yaml:"driver" doc:"simhis: the simulated HIS, over HTTP."`
+	SimHIS       SimHIS        `yaml:"simhis"`
+	Capabilities Capabilities  `yaml:"capabilities"`
+	FigureLag    time.Duration `yaml:"figure_lag" doc:"How long after a deduction a reading may still show the old figure. The larger of this and the driver's own counts."`
+	Guard        GuardConfig   `yaml:"guard"`
+}
+
+// SimHIS is the simulated HIS.
+type SimHIS struct {
+	URL string `yaml:"url" doc:"Where hisgate sim serves it."`
+}
+
+// Capabilities is what the HIS can do. A wrong entry gives stock out twice:
+// claim only what is proven.
+type Capabilities struct {
+	Freeze            bool          `yaml:"freeze" doc:"It can hold stock (预扣/冻结) and give it back; hisgate then freezes with every lock."`
+	FreezeTTL         time.Duration `yaml:"freeze_ttl" doc:"A freeze lapses by itself after this; 0 = never."`
+	NetFigure         bool          `yaml:"net_figure" doc:"Its figures have frozen stock subtracted already."`
+	DeductNeedsFreeze bool          `yaml:"deduct_needs_freeze" doc:"It takes an order only for what was frozen under the same number."`
+	Find              bool          `yaml:"find" doc:"It can be asked what became of an order number."`
+	Cancel            bool          `yaml:"cancel" doc:"It can take an order back."`
+	IdempotentByHisNo bool          `yaml:"idempotent_by_his_no" doc:"A second write under the same number is refused or answered the same, never applied twice."`
+	AtomicItems       bool          `yaml:"atomic_items" doc:"All drugs of an order or none. Without it a lock may have one drug only."`
+	BatchSize         int           `yaml:"batch_size" doc:"Drugs in one stock query."`
+	HisNoMax          int           `yaml:"his_no_max" doc:"Longest order number in bytes; 0 = no bound."`
+}
+
+// GuardConfig bounds what the HIS sees.
+type GuardConfig struct {
+	QueryTimeout       time.Duration `yaml:"query_timeout" doc:"One attempt of a stock query or a look at an order."`
+	WriteTimeout       time.Duration `yaml:"write_timeout" doc:"One freeze, unfreeze or order. Twice this is the least grace before a \"none\" after an unknown outcome is believed."`
+	Concurrency        int           `yaml:"concurrency" doc:"Calls at a time, all classes together. At least 2: one is reserved for Confirm."`
+	Rate               float64       `yaml:"rate" doc:"Calls a second."`
+	Burst              int           `yaml:"burst" doc:"Calls that may come at once within the rate."`
+	Queue              int           `yaml:"queue" doc:"Callers that may wait for a turn; more are refused at once."`
+	BusyAfterTimeout   time.Duration `yaml:"busy_after_timeout" doc:"How long a call that timed out still counts as occupying the HIS."`
+	BreakerRatio       float64       `yaml:"breaker_ratio" doc:"Share of failed or slow calls, 0 to 1, that opens the breaker."`
+	BreakerMinCalls    int           `yaml:"breaker_min_calls" doc:"Calls in the window before the share is judged."`
+	BreakerWindow      time.Duration `yaml:"breaker_window" doc:"The rolling window."`
+	BreakerOpen        time.Duration `yaml:"breaker_open" doc:"How long the breaker stays open before a read is tried."`
+	SlowCall           time.Duration `yaml:"slow_call" doc:"A call longer than this counts as failed for the breaker."`
+	MisconfiguredPause time.Duration `yaml:"misconfigured_pause" doc:"How long calls of a class stop after the HIS refused one as such: signature, permission, parameter."`
+}
+
+// CacheConfig is the 10-second stock cache.
+type CacheConfig struct {
+	MaxAge      time.Duration `yaml:"max_age" doc:"The oldest reading that is answered without asking the HIS."`
+	Jitter      time.Duration `yaml:"jitter" doc:"Shortens max_age at random by up to this, so that keys do not age together."`
+	MaxStale    time.Duration `yaml:"max_stale" doc:"The oldest reading that is answered, marked degraded, while the HIS cannot be asked."`
+	UnknownDrug time.Duration `yaml:"unknown_drug" doc:"How long \"no such drug\" is remembered."`
+	MaxKeys     int           `yaml:"max_keys" doc:"Drugs kept in memory."`
+}
+
+// LockConfig is how stock is held.
+type LockConfig struct {
+	Reading    string        `yaml:"reading" doc:"live: every lock is judged on a reading begun after its request (shared with the other locks of that moment). cached: one of up to cache.max_age will do."`
+	Degraded   string        `yaml:"degraded" doc:"While the HIS cannot be asked: reject, or accept on the last reading up to lock.max_stale; the lock is marked and checked live before a prepay."`
+	MaxStale   time.Duration `yaml:"max_stale" doc:"The oldest reading that a degraded lock may be judged on."`
+	DefaultTTL time.Duration `yaml:"default_ttl" doc:"How long a lock holds when the caller does not say."`
+	MaxTTL     time.Duration `yaml:"max_ttl" doc:"The longest ttl that a caller may ask for."`
+}
+
+// Safety is the stock kept back from unpaid locks (线上/线下库存池).
+type Safety struct {
+	Units   int64        `yaml:"units" doc:"Smallest dispensing units kept back of every drug."`
+	Percent int          `yaml:"percent" doc:"Per cent of the day's first figure (Asia/Shanghai) kept back; the larger of the two counts."`
+	Drugs   []SafetyDrug `yaml:"drugs" doc:"Drugs with figures of their own."`
+}
+
+// SafetyDrug is the safety stock of one drug.
+type SafetyDrug struct {
+	PharmacyID ID    `yaml:"pharmacy_id" doc:"Quoted."`
+	DrugID     ID    `yaml:"drug_id" doc:"Quoted."`
+	Units      int64 `yaml:"units" doc:"Smallest dispensing units."`
+	Percent    int   `yaml:"percent" doc:"Per cent of the day's first figure."`
+}
+
+// Payment is the payment half.
+type Payment struct {
+	Enabled           bool          `yaml:"enabled" doc:"false: the stock half alone, for hospitals that keep their own payment."`
+	Strategy          string        `yaml:"strategy" doc:"The strategy of an order that names none: VERIFY, RESERVE, HOLD or REFUND."`
+	Window            time.Duration `yaml:"window" doc:"Time to pay under RESERVE, VERIFY and REFUND; at most 110m."`
+	HoldWindow        time.Duration `yaml:"hold_window" doc:"Time to pay under HOLD; at most 110m."`
+	OnRefused         string        `yaml:"on_refused" doc:"A paid order that the HIS refuses for good: refund, or case (a person decides). VERIFY and REFUND always refund."`
+	RefundsPerHour    int           `yaml:"refunds_per_hour" doc:"Automatic refunds that may begin in an hour; the rest become cases."`
+	ProofGrace        time.Duration `yaml:"proof_grace" doc:"How long after payment an order may be neither fulfilled, refunded nor a case."`
+	MisconfiguredCase time.Duration `yaml:"misconfigured_case" doc:"How long a paid order waits for a HIS that refuses our calls as such before it becomes a case."`
+	Workers           int           `yaml:"workers" doc:"Orders worked on at a time towards the HIS, and as many towards WeChat Pay."`
+}
+
+// WeChat is the merchant's account at WeChat Pay.
+type WeChat struct {
+	APIBaseURL      string        `yaml:"api_base_url" doc:"Empty = WeChat Pay itself. A proxy or the simulator otherwise."`
+	MchID           ID            `yaml:"mch_id" doc:"Merchant number (商户号), quoted."`
+	AppIDs          []string      `yaml:"app_ids" doc:"The appids bound to the merchant; the first is the default."`
+	MerchantSerial  ID            `yaml:"merchant_serial" doc:"Serial number of the merchant certificate, quoted."`
+	MerchantKeyFile string        `yaml:"merchant_key_file" doc:"The merchant's private key, apiclient_key.pem."`
+	APIv3KeyFile    string        `yaml:"api_v3_key_file" doc:"A file with the 32 bytes of the APIv3 key."`
+	Keys            string        `yaml:"keys" doc:"How answers and callbacks are verified: public_key, certificate, or both (the change-over)."`
+	PublicKeyID     string        `yaml:"public_key_id" doc:"PUB_KEY_ID_…, for public_key and both."`
+	PublicKeyFile   string        `yaml:"public_key_file" doc:"WeChat Pay's public key, pub_key.pem."`
+	NotifyURL       string        `yaml:"notify_url" doc:"Where WeChat Pay reaches listen.webhook from outside, without a path: https://pay.example.cn. Empty: this process's own address, good with the simulator only."`
+	Timeout         time.Duration `yaml:"timeout" doc:"One call."`
+}
+
+// Default returns the settings that need no thought. Only the HIS and the
+// merchant account must be given.
+func Default() Config {
+	return Config{
+		Listen:          Listen{GRPC: "127.0.0.1:9090", HTTP: "127.0.0.1:8080", Ops: "127.0.0.1:9091"},
+		DataDir:         "hisgate-data",
+		Storage:         Storage{DiskReserve: 512 << 20, Retention: 400 * 24 * time.Hour},
+		Log:             Log{Level: "info", Format: "json"},
+		ShutdownTimeout: 30 * time.Second,
+		HIS: HIS{
+			Driver:       "simhis",
+			Capabilities: Capabilities{Find: true, IdempotentByHisNo: true, AtomicItems: true, BatchSize: 20},
+			Guard: GuardConfig{
+				QueryTimeout: 2 * time.Second, WriteTimeout: 5 * time.Second,
+				Concurrency: 4, Rate: 20, Burst: 20, Queue: 1000,
+				BusyAfterTimeout: 10 * time.Second,
+				BreakerRatio:     0.5, BreakerMinCalls: 10, BreakerWindow: 30 * time.Second, BreakerOpen: 5 * time.Second,
+				SlowCall: 1500 * time.Millisecond, MisconfiguredPause: 30 * time.Second,
+			},
+		},
+		Cache: CacheConfig{
+			MaxAge: 10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute,
+			UnknownDrug: 3 * time.Second, MaxKeys: 100_000,
+		},
+		Lock: LockConfig{
+			Reading: "live", Degraded: "reject", MaxStale: time.Minute,
+			DefaultTTL: 15 * time.Minute, MaxTTL: 2 * time.Hour,
+		},
+		Payment: Payment{
+			Enabled: true, Strategy: "RESERVE", Window: 30 * time.Minute, HoldWindow: 15 * time.Minute,
+			OnRefused: "refund", RefundsPerHour: 10, ProofGrace: 10 * time.Minute,
+			MisconfiguredCase: 10 * time.Minute, Workers: 16,
+		},
+		WeChat: WeChat{Keys: "public_key", Timeout: 5 * time.Second},
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// ID is an identifier in the configuration: a merchant number, a drug. An
+// unquoted number is refused, because YAML would drop leading zeros and read
+// 0100 as octal.
+type ID string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (id *ID) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
+		return fmt.Errorf("an id must be quoted: %q", n.Value)
+	}
+	*id = ID(n.Value)
+	return nil
+}
+
+// Load reads the settings: defaults, then the file (path may be empty), then
+// the environment, then sets of the form path=value. All errors are reported
+// at once, each with its file and line, variable or flag.
+func Load(path string, environ, sets []string) (Config, error) {
+	c := Default()
+	where := map[string]string{} // setting → where it was last set
+	var errs []error
+	if path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return c, fmt.Errorf("config: %w", err)
+		}
+		errs = append(errs, overlay(&c, b, path, func(line int) string { return fmt.Sprintf("%s:%d", path, line) }, where))
+	}
+	settings := settingsOf(reflect.TypeFor[Config](), "")
+	errs = append(errs, fromEnviron(&c, settings, environ, where), fromSets(&c, settings, sets, where))
+	if err := errors.Join(errs...); err != nil {
+		return c, err
+	}
+	return c, c.Validate(where)
+}
+
+// overlay lays one YAML document over c and remembers where each setting stood.
+func overlay(c *Config, doc []byte, origin string, at func(line int) string, where map[string]string) error {
+	var root yaml.Node
+	if err := yaml.Load(doc, &root); err != nil {
+		if strings.Contains(err.Error(), "no documents") || len(strings.TrimSpace(string(doc))) == 0 {
+			return nil // an empty file is the defaults
+		}
+		return fmt.Errorf("%s: %w", origin, err)
+	}
+	if len(root.Content) > 0 {
+		noteLines(root.Content[0], "", at, where)
+	}
+	err := yaml.Load(doc, c, yaml.WithKnownFields())
+	var le *yaml.LoadErrors
+	if !errors.As(err, &le) {
+		if err != nil {
+			return fmt.Errorf("%s: %w", origin, err)
+		}
+		return nil
+	}
+	var errs []error
+	for _, e := range le.Errors {
+		errs = append(errs, fmt.Errorf("%s: %s", at(e.Mark.Line), e.Message))
+	}
+	return errors.Join(errs...)
+}
+
+// noteLines remembers the line of every setting of a mapping.
+func noteLines(n *yaml.Node, prefix string, at func(int) string, where map[string]string) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			p := join(prefix, n.Content[i].Value)
+			where[p] = at(n.Content[i].Line)
+			noteLines(n.Content[i+1], p, at, where)
+		}
+	case yaml.SequenceNode:
+		for i, e := range n.Content {
+			p := fmt.Sprintf("%s[%d]", prefix, i)
+			where[p] = at(e.Line)
+			noteLines(e, p, at, where)
+		}
+	}
+}
+
+const envPrefix = "HISGATE_"
+
+func fromEnviron(c *Config, settings []setting, environ []string, where map[string]string) error {
+	var errs []error
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, envPrefix) {
+			continue
+		}
+		i := slices.IndexFunc(settings, func(s setting) bool { return s.Env == name })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("environment %s: no such setting", name))
+			continue
+		}
+		errs = append(errs, setOne(c, settings[i], value, "environment "+name, where))
+	}
+	return errors.Join(errs...)
+}
+
+func fromSets(c *Config, settings []setting, sets []string, where map[string]string) error {
+	var errs []error
+	for _, s := range sets {
+		path, value, ok := strings.Cut(s, "=")
+		if !ok {
+			errs = append(errs, fmt.Errorf("--set %s: want setting=value", s))
+			continue
+		}
+		i := slices.IndexFunc(settings, func(s setting) bool { return s.Path == path })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("--set %s: no such setting", path))
+			continue
+		}
+		errs = append(errs, setOne(c, settings[i], value, "--set "+path, where))
+	}
+	return errors.Join(errs...)
+}
+
+// setOne lays one value over c by way of the same decoder that reads the file.
+func setOne(c *Config, s setting, value, origin string, where map[string]string) error {
+	leaf := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
+	if s.Text {
+		leaf.Tag = "!!str"
+		leaf.Style = yaml.DoubleQuotedStyle
+	}
+	if s.List {
+		leaf = &yaml.Node{}
+		if err := yaml.Load([]byte(value), leaf); err != nil {
+			return fmt.Errorf("%s: %w", origin, err)
+		}
+		leaf = leaf.Content[0]
+	}
+	for _, key := range slices.Backward(strings.Split(s.Path, ".")) {
+		leaf = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: key}, leaf}}
+	}
+	doc, err := yaml.Dump(leaf)
+	if err != nil {
+		return fmt.Errorf("%s: %w", origin, err)
+	}
+	return overlay(c, doc, origin, func(int) string { return origin }, where)
+}
+
+// setting is one leaf of Config.
+type setting struct {
+	Path, Env, Doc string
+	Text, List     bool
+}
+
+// settingsOf lists the leaves of a configuration type, in the order written.
+func settingsOf(t reflect.Type, prefix string) []setting {
+	var out []setting
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		path := join(prefix, name)
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			out = append(out, settingsOf(f.Type, path)...)
+		default:
+			out = append(out, setting{
+				Path: path,
+				Env:  envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_")),
+				Doc:  f.Tag.Get("doc"),
+				Text: f.Type.Kind() == reflect.String,
+				List: f.Type.Kind() == reflect.Slice,
+			})
+		}
+	}
+	return out
+}
+
+func join(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hisgate/hisgate/"
+
+// mayImport is the house rule: which rooms a room may import. A room's own
+// children and internal/ leaves are listed where they count. Arrows only point
+// down.
+var mayImport = map[string][]string{
+	"proto":                         {},
+	"proto/hisgate/v1":              {},
+	"cache":                         {},
+	"hisadapter":                    {},
+	"hisadapter/guard":              {"hisadapter"},
+	"hisadapter/simhis":             {"hisadapter"},
+	"hisadapter/adaptertest":        {"hisadapter"},
+	"lockstore":                     {"lockstore/engine", "lockstore/internal"},
+	"lockstore/engine":              {},
+	"lockstore/engine/badgerengine": {"lockstore/engine"},
+	"lockstore/engine/memengine":    {"lockstore/engine"},
+	"lockstore/engine/enginetest":   {"lockstore/engine"},
+	"gateway":                       {"cache", "hisadapter", "hisadapter/guard", "lockstore"},
+	"gateway/server":                {"gateway", "payflow", "proto", "lockstore", "hisadapter", "hisadapter/guard"},
+	"payflow":                       {"lockstore/engine"},
+	"payflow/wechat":                {"payflow"},
+	"payflow/wechatsim":             {},
+	"cmd/hisgate":                   {"*"},
+}
+
+func TestImportsOnlyPointDown(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		room := strings.TrimPrefix(p.ImportPath, module)
+		allowed, ok := ruleFor(room)
+		if !ok {
+			t.Errorf("%s has no import rule; add one on purpose", room)
+			continue
+		}
+		for _, imp := range p.Imports {
+			below, ours := strings.CutPrefix(imp, module)
+			if ours && !permits(room, allowed, below) {
+				t.Errorf("%s may not import %s", room, below)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("only %d packages seen", seen)
+	}
+}
+
+// ruleFor finds the rule of a room; an internal package has its parent's.
+func ruleFor(room string) ([]string, bool) {
+	if parent, _, ok := strings.Cut(room, "/internal/"); ok {
+		room = parent
+	}
+	allowed, ok := mayImport[room]
+	return allowed, ok
+}
+
+func permits(room string, allowed []string, below string) bool {
+	for _, a := range allowed {
+		if a == "*" || a == below || strings.HasPrefix(below, a+"/") && (a == "proto" || strings.HasSuffix(a, "/internal")) {
+			return true
+		}
+	}
+	return strings.HasPrefix(below, room+"/internal")
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/payflow"
+)
+
+// payflowPrincipal owns the locks of orders. No client can have this name, so
+// that LockService cannot touch them [E1].
+const payflowPrincipal = "hisgate/payflow"
+
+// orderLocks is the gateway as payflow's Locks port: the same operations in
+// payflow's words, and every error told apart by what payflow may conclude.
+type orderLocks struct{ gw *gateway.Gateway }
+
+var _ payflow.Locks = orderLocks{}
+
+func (o orderLocks) Lock(ctx context.Context, r payflow.LockRequest) (payflow.Lock, error) {
+	l, err := o.gw.Lock(ctx, gateway.LockRequest{
+		Principal: payflowPrincipal, OrderNo: r.OrderNo, PharmacyID: r.PharmacyID, Items: lockItems(r.Items),
+		TTL: r.TTL, Attributes: r.Attributes, Owner: true, Paid: r.Paid, NewAttempt: r.NewAttempt,
+	})
+	return orderLock(l), lockError(err)
+}
+
+func (o orderLocks) Confirm(ctx context.Context, orderNo string, r payflow.Reference) (payflow.Lock, error) {
+	l, err := o.gw.Confirm(ctx, payflowPrincipal, orderNo, lockstore.Reference(r))
+	return orderLock(l), lockError(err)
+}
+
+func (o orderLocks) Release(ctx context.Context, orderNo string) (payflow.Lock, error) {
+	l, err := o.gw.Release(ctx, payflowPrincipal, orderNo)
+	return orderLock(l), lockError(err)
+}
+
+func (o orderLocks) Get(ctx context.Context, orderNo string) (payflow.Lock, error) {
+	l, err := o.gw.GetLock(ctx, payflowPrincipal, orderNo)
+	return orderLock(l), lockError(err)
+}
+
+func (o orderLocks) Check(ctx context.Context, r payflow.CheckStock) ([]payflow.StockLine, error) {
+	lines, err := o.gw.Check(ctx, gateway.CheckRequest{
+		OrderNo: r.OrderNo, PharmacyID: r.PharmacyID, Items: lockItems(r.Items), Live: r.Live,
+	})
+	if err != nil {
+		return nil, lockError(err)
+	}
+	out := make([]payflow.StockLine, len(lines))
+	for i, l := range lines {
+		out[i] = payflow.StockLine{
+			DrugID: l.DrugID, Requested: l.Requested, Available: l.Available,
+			Unknown: l.Unknown, Stopped: l.Stopped, Multiple: l.Multiple,
+			Price: l.Price, PricePer: l.PricePer, Checked: l.Checked, Stale: l.Stale, AsOf: l.AsOf,
+		}
+	}
+	return out, nil
+}
+
+func lockItems(items []payflow.Item) []lockstore.Item {
+	out := make([]lockstore.Item, len(items))
+	for i, it := range items {
+		out[i] = lockstore.Item(it)
+	}
+	return out
+}
+
+func orderLock(l lockstore.Lock) payflow.Lock {
+	return payflow.Lock{
+		Attempt: l.Attempt, HisNo: l.HISNo, HisOrderNo: l.HISOrderNo,
+		Held:      l.Status == lockstore.Locked,
+		Confirmed: l.Status == lockstore.Confirmed,
+		Cancelled: !l.CancelledAt.IsZero(),
+		Released:  l.Status == lockstore.Released,
+		Settled:   l.Settled(), Degraded: l.Degraded,
+		FreezeExpires: l.FreezeExpires, Case: l.CaseReason,
+	}
+}
+
+// lockError translates what the stock half says. What is not listed stays an
+// unknown outcome for payflow.
+func lockError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*lockstore.ShortageError](err); ok {
+		return &payflow.ShortError{Shortages: shortages(e.Shortages)}
+	}
+	if e, ok := errors.AsType[*lockstore.NotDivisibleError](err); ok {
+		return &payflow.RefusedError{Kind: hisadapter.NotDivisible.String(), ForGood: true, Message: e.Error()}
+	}
+	if e, ok := errors.AsType[*gateway.UnknownDrugError](err); ok {
+		return &payflow.RefusedError{Kind: hisadapter.UnknownDrug.String(), ForGood: true, Message: e.Error()}
+	}
+	if e, ok := errors.AsType[*gateway.HISRefusedError](err); ok {
+		return &payflow.RefusedError{
+			Kind: e.Kind.String(), ForGood: e.ForGood, Code: e.Code, Message: e.Message, Shortages: shortages(e.Shortages),
+		}
+	}
+	if e, ok := errors.AsType[*gateway.HISError](err); ok {
+		if e.Outcome == hisadapter.Misconfigured {
+			return errors.Join(payflow.ErrMisconfigured, err)
+		}
+		return errors.Join(payflow.ErrUnavailable, err)
+	}
+	for _, t := range []struct{ from, to error }{
+		{gateway.ErrOutcomeUnknown, payflow.ErrPending},
+		{lockstore.ErrLockPending, payflow.ErrPending},
+		{lockstore.ErrConfirmInProgress, payflow.ErrPending},
+		{lockstore.ErrLockEnded, payflow.ErrEnded},
+		{lockstore.ErrNotSettled, payflow.ErrUnsettled},
+		{lockstore.ErrAlreadyConfirmed, payflow.ErrConfirmed},
+		{lockstore.ErrNotFound, payflow.ErrNotFound},
+		{lockstore.ErrDiskReserve, payflow.ErrUnavailable},
+		{lockstore.ErrTooManyLocks, payflow.ErrUnavailable},
+		{gateway.ErrOverloaded, payflow.ErrUnavailable},
+	} {
+		if errors.Is(err, t.from) {
+			return errors.Join(t.to, err)
+		}
+	}
+	return err
+}
+
+func shortages[S ~[]E, E lockstore.Shortage | hisadapter.Shortage](in S) []payflow.Shortage {
+	out := make([]payflow.Shortage, len(in))
+	for i, s := range in {
+		out[i] = payflow.Shortage(s)
+	}
+	return out
+}
+
+// lockOwner is payflow as the gateway's Owner of expiry.
+type lockOwner struct{ orders *payflow.Service }
+
+func (o lockOwner) LockOwner(_ context.Context, orderNo string, attempt int) gateway.OwnerVerdict {
+	return gateway.OwnerVerdict(o.orders.LockOwner(orderNo, attempt))
+}

@@ -1,0 +1,119 @@
+// Command hisgate stands in front of a hospital information system: it answers
+// stock questions, holds stock while a patient pays, and drives the payment, so
+// that whoever paid gets the drugs or the money back.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"reflect"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the sidecar."`
+	Demo    demoCmd    `cmd:"" help:"Play the whole story on simulated systems. Needs nothing."`
+	Sim     simCmd     `cmd:"" help:"Serve the simulated HIS and the simulated WeChat Pay, to try serve against."`
+	Config  configCmd  `cmd:"" help:"Check or show the configuration."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	k := kong.Parse(&c,
+		kong.Name("hisgate"),
+		kong.Description("Stock and payment gateway in front of a hospital information system."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "hisgate:", err)
+		os.Exit(1)
+	}
+}
+
+// configFlags choose the configuration; every command that needs one has them.
+type configFlags struct {
+	Config string   `short:"c" placeholder:"FILE" help:"Configuration file (YAML). Without it the defaults and the environment count."`
+	Set    []string `placeholder:"SETTING=VALUE" sep:"none" help:"Lay one setting over file and environment, as --set listen.http=127.0.0.1:0. May be repeated."`
+}
+
+func (f configFlags) load() (Config, error) { return Load(f.Config, os.Environ(), f.Set) }
+
+type configCmd struct {
+	Check   configCheckCmd   `cmd:"" help:"Load and check the configuration; print nothing when it is good."`
+	Show    configShowCmd    `cmd:"" help:"Print every setting as it counts, with its default where nothing else is set."`
+	Doc     configDocCmd     `cmd:"" help:"Print all settings as Markdown."`
+	Example configExampleCmd `cmd:"" help:"Print an example file with every setting explained."`
+}
+
+type configCheckCmd struct {
+	configFlags `embed:""`
+}
+
+func (c *configCheckCmd) Run() error {
+	_, err := c.load()
+	return err
+}
+
+type configShowCmd struct {
+	configFlags `embed:""`
+}
+
+func (c *configShowCmd) Run() error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	v := reflect.ValueOf(cfg)
+	for _, s := range settingsOf(v.Type(), "") {
+		fmt.Printf("%s: %s\n", s.Path, lookup(v, s.Path))
+	}
+	return nil
+}
+
+type configDocCmd struct{}
+
+func (configDocCmd) Run() error {
+	_, err := fmt.Print(configDoc())
+	return err
+}
+
+type configExampleCmd struct{}
+
+func (configExampleCmd) Run() error {
+	_, err := fmt.Print(configExample())
+	return err
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	fmt.Println("hisgate", version())
+	return nil
+}
+
+// version is the module's version where the build knows it, else the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v + " " + info.GoVersion
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/payflow"
+	"github.com/hisgate/hisgate/payflow/wechat"
+)
+
+// settings are a Config in the words of the rooms.
+type settings struct {
+	caps    hisadapter.Capabilities
+	guard   guard.Settings
+	gateway gateway.Settings
+	safety  lockstore.SafetyPolicy
+	orders  payflow.Settings
+}
+
+func (c *Config) settings() settings {
+	return settings{
+		caps: c.HIS.capabilities(), guard: c.HIS.Guard.settings(),
+		gateway: c.gatewaySettings(), safety: c.Safety.policy(), orders: c.orderSettings(),
+	}
+}
+
+func (h HIS) capabilities() hisadapter.Capabilities {
+	c := h.Capabilities
+	return hisadapter.Capabilities{
+		Freeze: c.Freeze, FreezeTTL: c.FreezeTTL, NetFigure: c.NetFigure, DeductNeedsFreeze: c.DeductNeedsFreeze,
+		Find: c.Find, Cancel: c.Cancel, IdempotentByHisNo: c.IdempotentByHisNo, AtomicItems: c.AtomicItems,
+		BatchSize: c.BatchSize, HisNoMax: c.HisNoMax,
+	}
+}
+
+func (c GuardConfig) settings() guard.Settings {
+	s := guard.DefaultSettings()
+	s.MaxConcurrent, s.QueueLength = c.Concurrency, c.Queue
+	s.Rate, s.Burst = c.Rate, c.Burst
+	s.Timeouts = guard.Timeouts{
+		QueryStock: c.QueryTimeout, FindOrder: c.QueryTimeout, ListOrders: c.WriteTimeout,
+		Freeze: c.WriteTimeout, Unfreeze: c.WriteTimeout, PlaceOrder: c.WriteTimeout, CancelOrder: c.WriteTimeout,
+	}
+	s.BusyAfterTimeout = c.BusyAfterTimeout
+	s.Breaker.Window, s.Breaker.MinCalls = c.BreakerWindow, c.BreakerMinCalls
+	s.Breaker.FailureRatio, s.Breaker.SlowRatio = c.BreakerRatio, c.BreakerRatio
+	s.Breaker.SlowCall, s.Breaker.OpenFor = c.SlowCall, c.BreakerOpen
+	s.MisconfiguredPause = c.MisconfiguredPause
+	return s
+}
+
+func (c *Config) gatewaySettings() gateway.Settings {
+	s := gateway.DefaultSettings()
+	s.FigureLag = c.HIS.FigureLag
+	s.Cache.MaxAge, s.Cache.Jitter = c.Cache.MaxAge, c.Cache.Jitter
+	s.Cache.MaxStale, s.Cache.UnknownDrug, s.Cache.MaxKeys = c.Cache.MaxStale, c.Cache.UnknownDrug, c.Cache.MaxKeys
+	if c.Lock.Reading == "cached" {
+		s.Lock.Freshness = gateway.Cached
+	}
+	if c.Lock.Degraded == "accept" {
+		s.Lock.Degraded = gateway.Accept
+	}
+	s.Lock.MaxStale, s.Lock.DefaultTTL, s.Lock.MaxTTL = c.Lock.MaxStale, c.Lock.DefaultTTL, c.Lock.MaxTTL
+	s.Calls.Attempt = c.HIS.Guard.WriteTimeout
+	s.Calls.Read = 4 * c.HIS.Guard.QueryTimeout
+	s.Calls.Write = 4 * c.HIS.Guard.WriteTimeout
+	// A write may be repeated within the guard after a refusal to take it, so the
+	// last of them counts; twice the HIS timeout is the least [C1].
+	s.Resolver.Grace = max(s.Resolver.Grace, 3*c.HIS.Guard.WriteTimeout)
+	return s
+}
+
+func (c Safety) policy() lockstore.SafetyPolicy {
+	p := lockstore.SafetyPolicy{
+		Default: lockstore.SafetyRule{Units: c.Units, Percent: c.Percent},
+		PerKey:  map[lockstore.Key]lockstore.SafetyRule{},
+	}
+	for _, d := range c.Drugs {
+		p.PerKey[lockstore.Key{PharmacyID: string(d.PharmacyID), DrugID: string(d.DrugID)}] = lockstore.SafetyRule{Units: d.Units, Percent: d.Percent}
+	}
+	return p
+}
+
+func (c *Config) orderSettings() payflow.Settings {
+	s := payflow.Default()
+	s.MchID, s.AppIDs = string(c.WeChat.MchID), c.WeChat.AppIDs
+	s.ReserveWindow, s.VerifyWindow, s.RefundWindow = c.Payment.Window, c.Payment.Window, c.Payment.Window
+	s.HoldWindow = c.Payment.HoldWindow
+	s.OnGone = payflow.Policy(c.Payment.OnRefused)
+	s.AutoRefundsPerHour = c.Payment.RefundsPerHour
+	s.ProofGrace = c.Payment.ProofGrace
+	s.HISWorkers, s.PayWorkers = c.Payment.Workers, c.Payment.Workers
+	s.Retention, s.DiskReserve = c.Storage.Retention, uint64(c.Storage.DiskReserve)
+	return s
+}
+
+// options reads the key files. notifyBase is where WeChat Pay reaches the
+// callbacks: scheme and host.
+func (w WeChat) options(notifyBase string) (wechat.Options, error) {
+	o := wechat.Options{
+		MchID: string(w.MchID), AppIDs: w.AppIDs, MerchantSerial: string(w.MerchantSerial),
+		Mode: wechat.Mode(w.Keys), PublicKeyID: w.PublicKeyID,
+		NotifyURL: notifyBase + paymentPath, RefundNotifyURL: notifyBase + refundPath,
+		BaseURL: w.APIBaseURL, Timeout: w.Timeout,
+	}
+	var err error
+	if o.MerchantKeyPEM, err = os.ReadFile(w.MerchantKeyFile); err != nil {
+		return o, fmt.Errorf("wechat.merchant_key_file: %w", err)
+	}
+	key, err := os.ReadFile(w.APIv3KeyFile)
+	if err != nil {
+		return o, fmt.Errorf("wechat.api_v3_key_file: %w", err)
+	}
+	o.APIv3Key = string(bytes.TrimSpace(key))
+	if w.Keys != string(wechat.ModeCertificate) {
+		if o.PublicKeyPEM, err = os.ReadFile(w.PublicKeyFile); err != nil {
+			return o, fmt.Errorf("wechat.public_key_file: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// The paths of the callbacks.
+const (
+	paymentPath = "/wechat/v1/payment"
+	refundPath  = "/wechat/v1/refund"
+)
