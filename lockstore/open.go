@@ -1,6 +1,7 @@
 package lockstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := moment{wall: plain(l.clock.Now()), mono: l.clock.Mono()}
-	locks, err := l.readActive(ctx)
+	stored, err := l.readActive(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -62,24 +63,28 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, lock := range locks {
+	for _, s := range stored {
+		lock, err := decodeLock(s.rec)
+		if err != nil {
+			return nil, fmt.Errorf("the active lock of %s: %w", s.created.Format(time.RFC3339Nano), err)
+		}
 		if lock.UpdatedAt.After(latest) {
 			latest = lock.UpdatedAt
 		}
-		if lock.CreatedAt.After(l.created) {
-			l.created = lock.CreatedAt
+		l.created = lock.CreatedAt
+		changed, needsPerson := l.interrupt(lock, m)
+		if changed {
+			s.rec = encodeLock(lock)
 		}
-	}
-	l.watch.start(m.wall, m.mono, latest)
-	if latest.After(l.created) {
-		l.created = latest // a lock that has ended may be as young as this
-	}
-	l.stored = latest
-	for _, lock := range locks {
-		if l.interrupt(lock, m) {
+		if needsPerson {
 			cases = append(cases, *lock)
 		}
-		l.admit(lock, encodeLock(lock), m)
+		l.admit(lock, s.rec, m)
+	}
+	l.watch.start(m.wall, m.mono, latest)
+	l.stored = latest
+	if latest.After(l.created) {
+		l.created = latest // a lock that has ended may be as young as this
 	}
 	if err := l.readTombstones(); err != nil {
 		return nil, err
@@ -91,26 +96,45 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	return cases, nil
 }
 
-func (l *Ledger) readActive(ctx context.Context) ([]*Lock, error) {
-	var locks []*Lock
+// storedLock is an active record before it is decoded: a million decoded ones at
+// once would need many times the room.
+type storedLock struct {
+	created time.Time
+	rec     []byte
+}
+
+// readActive returns the active records, oldest first.
+func (l *Ledger) readActive(ctx context.Context) ([]storedLock, error) {
+	var stored []storedLock
 	err := l.disk.Engine().Scan([]byte(prefixActive), prefixEnd(prefixActive), func(k, rec []byte) error {
-		if len(locks)%1024 == 0 && ctx.Err() != nil {
+		if len(stored)%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		lock, err := decodeLock(rec)
+		created, err := createdOf(rec)
 		if err != nil {
 			return fmt.Errorf("key %q: %w", k, err)
 		}
-		locks = append(locks, lock)
+		stored = append(stored, storedLock{created, bytes.Clone(rec)})
 		return nil
 	})
-	slices.SortFunc(locks, func(a, b *Lock) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	return locks, err
+	slices.SortFunc(stored, func(a, b storedLock) int { return a.created.Compare(b.created) })
+	return stored, err
+}
+
+// createdOf reads one field of a record, without the rest of it.
+func createdOf(rec []byte) (created time.Time, err error) {
+	r := tlv.NewReader(rec)
+	for r.Next() {
+		if r.Field() == fCreatedAt {
+			created = r.Time()
+		}
+	}
+	return created, r.Err()
 }
 
 // interrupt marks what may have been under way when the last process ended. It
-// reports whether that makes a case.
-func (l *Ledger) interrupt(lock *Lock, m moment) bool {
+// reports whether that changed the lock, and whether it now needs a person.
+func (l *Ledger) interrupt(lock *Lock, m moment) (changed, needsPerson bool) {
 	switch lock.Status {
 	case Pending, Releasing:
 	case Confirming:
@@ -119,17 +143,17 @@ func (l *Ledger) interrupt(lock *Lock, m moment) bool {
 		lock.OrderSent = lock.OrderSent || !needsFreeze || lock.Word == WordFrozen
 	case Locked:
 		if !needsFreezeAgain(lock, lapsedBy(lock, &l.policy, m)) {
-			return false
+			return false, false
 		}
 	default:
-		return false
+		return false, false
 	}
 	lock.Unknown, lock.UnknownSince = true, m.wall
 	if !l.policy.Find && lock.CaseReason == "" {
 		lock.CaseReason = cannotFind
-		return true
+		return true, true
 	}
-	return false
+	return true, false
 }
 
 // lapsedBy reports whether a lock's freeze is over, or nearly, by the wall clock.
