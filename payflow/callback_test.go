@@ -152,7 +152,7 @@ func TestD4WrongPayment(t *testing.T) {
 				h.callback(tx)
 				h.callback(tx)
 				h.is("ORDER-1", payflow.AwaitingPayment)
-				c := h.onlyCase(payflow.CaseWrongPayment)
+				h.onlyCase(payflow.CaseWrongPayment)
 				h.wait(2 * time.Hour) // the query says the same; it can neither be closed nor confirmed
 				h.is("ORDER-1", payflow.Closing)
 				if len(h.locks.made()) != 0 || h.locks.left("A") != 7 {
@@ -161,7 +161,7 @@ func TestD4WrongPayment(t *testing.T) {
 				if tx.TransactionID == "" {
 					return
 				}
-				c = h.onlyCase(payflow.CaseWrongPayment)
+				c := h.onlyCase(payflow.CaseWrongPayment)
 				if _, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "r1"), Evidence: "receipt 7"}); err != nil {
 					t.Fatal(err)
 				}

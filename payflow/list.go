@@ -63,8 +63,7 @@ func (s *Service) List(ctx context.Context, q ListQuery) (orders []Order, next s
 	}
 	end := after(prefixTime)
 	if !q.CreatedAfter.IsZero() {
-		end = keyTime(prefixTime, q.CreatedAfter, "")
-		end[len(end)-1]++ // created_after itself is included
+		end = keyTime(prefixTime, q.CreatedAfter, "\xff") // created_after itself is included
 		if bytes.Compare(end, start) <= 0 {
 			return nil, "", nil
 		}
