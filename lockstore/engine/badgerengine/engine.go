@@ -22,8 +22,10 @@ type Engine struct {
 	dir   string
 	epoch uint64
 
-	applying sync.Mutex // Apply calls take turns
-	wal      wal        // under applying
+	applying sync.Mutex // Apply calls take turns; guards what follows
+	wal      wal
+	chain    chain
+	linkDue  bool // the log in use has no link yet
 	calls
 
 	closeOnce sync.Once
@@ -48,25 +50,47 @@ func (e *Engine) Apply(writes []engine.Write) error {
 	}
 	defer e.leave(version)
 
-	if err := e.commit(version+1, dataPrefix, writes); err != nil {
+	if err := e.commit(version+1, writes, nil); err != nil {
 		return e.fail(err)
 	}
-	e.db.SetDiscardTs(e.advance(version + 1))
 	return nil
 }
 
-// commit makes one Badger transaction of the writes, and makes it durable. Badger
-// has copied everything when it returns.
-func (e *Engine) commit(version uint64, prefix byte, writes []engine.Write) error {
+// commit makes one Badger transaction of the owner's writes and of our own, adds
+// a link of the chain when one is due, and makes it all durable. Badger has
+// copied everything when it returns.
+func (e *Engine) commit(version uint64, writes, own []engine.Write) error {
+	chain := e.chain
+	if e.linkDue {
+		var links []engine.Write
+		chain, links = chain.next()
+		own = append(own, links...)
+	}
+	txn := e.db.NewTransactionAt(version-1, true)
+	defer txn.Discard()
+	if err := errors.Join(stage(txn, dataPrefix, writes), stage(txn, metaPrefix, own)); err != nil {
+		return err
+	}
+	if err := txn.CommitAt(version, nil); err != nil {
+		return err
+	}
+	begun, err := e.wal.sync()
+	if err != nil {
+		return err
+	}
+	e.chain, e.linkDue = chain, begun
+	e.db.SetDiscardTs(e.advance(version))
+	return nil
+}
+
+// stage puts the writes into the transaction.
+func stage(txn *badger.Txn, prefix byte, writes []engine.Write) error {
 	size := len(writes)
 	for i := range writes {
 		size += len(writes[i].Key)
 	}
 	keys := make([]byte, 0, size) // one buffer for all the prefixed keys
 	entries := make([]badger.Entry, len(writes))
-
-	txn := e.db.NewTransactionAt(version-1, true)
-	defer txn.Discard()
 	for i := range writes {
 		start := len(keys)
 		keys = append(keys, prefix)
@@ -83,10 +107,7 @@ func (e *Engine) commit(version uint64, prefix byte, writes []engine.Write) erro
 			return err
 		}
 	}
-	if err := txn.CommitAt(version, nil); err != nil {
-		return err
-	}
-	return e.wal.sync()
+	return nil
 }
 
 // Get implements [engine.Engine].

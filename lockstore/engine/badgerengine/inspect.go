@@ -22,36 +22,61 @@ const badgerVersion = 8
 // match its checksum, ends a log at the first record that does not, passes over
 // blocks that it cannot read, and starts to compact what is left at once. Only
 // the log lines would tell.
-func inspect(dir string, opts Options) error {
+//
+// It returns the newest transaction in tables that Badger will delete.
+func inspect(dir string, opts Options) (orphaned uint64, err error) {
 	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return 0, isNew(dir)
 	}
 	if err != nil {
-		return &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	defer f.Close()
 	if err := identify(dir, f); err != nil {
-		return err
+		return 0, err
 	}
 	keys, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{
 		Dir: dir, ReadOnly: true, EncryptionKey: opts.EncryptionKey,
 	})
 	if err != nil {
-		return explain(dir, err)
-	}
-	if opts.SkipVerify {
-		return nil
+		return 0, explain(dir, err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return &OpenError{Dir: dir, Reason: err}
+		return 0, &OpenError{Dir: dir, Reason: err}
 	}
 	manifest, _, err := badger.ReplayManifestFile(f, magic, badger.Options{})
 	if err != nil {
-		return &OpenError{Dir: dir, Reason: ErrDamaged, Detail: "its MANIFEST: " + err.Error()}
+		return 0, &OpenError{Dir: dir, Reason: ErrDamaged, Detail: "its MANIFEST: " + err.Error()}
 	}
-	if err := errors.Join(verifyTables(dir, manifest, keys), verifyLogs(dir)); err != nil {
-		return &OpenError{Dir: dir, Reason: ErrDamaged, Detail: err.Error()}
+	reader, err := newTableReader(dir, keys)
+	if err != nil {
+		return 0, &OpenError{Dir: dir, Reason: err}
+	}
+	defer reader.close()
+	if !opts.SkipVerify {
+		if err := errors.Join(reader.verify(manifest), verifyLogs(dir, keys)); err != nil {
+			return 0, &OpenError{Dir: dir, Reason: ErrDamaged, Detail: err.Error()}
+		}
+	}
+	orphaned, err = keepOrphans(dir, manifest, reader)
+	if err != nil {
+		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+	}
+	return orphaned, nil
+}
+
+// isNew checks that a folder without a MANIFEST has no data either: Badger would
+// begin a new MANIFEST and delete every table.
+func isNew(dir string) error {
+	for _, pattern := range []string{"*.sst", "*.mem"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return &OpenError{Dir: dir, Reason: ErrDamaged, Detail: "its MANIFEST is missing"}
+		}
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ const format = 1
 // Errors are [*OpenError] with one of the reasons of this package, or with what
 // Badger says.
 func Open(dir string, opts Options) (*Engine, error) {
-	if err := prepare(dir, opts); err != nil {
+	orphaned, err := prepare(dir, opts)
+	if err != nil {
 		return nil, err
 	}
 	db, err := badger.OpenManaged(opts.badger(dir))
@@ -33,39 +34,40 @@ func Open(dir string, opts Options) (*Engine, error) {
 		return nil, explain(dir, err)
 	}
 	e := &Engine{db: db, dir: dir, calls: newCalls(db.MaxVersion())}
-	if err := e.begin(); err != nil {
+	if err := e.begin(orphaned); err != nil {
 		return nil, errors.Join(err, e.db.Close(), e.wal.close())
 	}
 	return e, nil
 }
 
-// prepare looks at the folder before Badger touches it.
-func prepare(dir string, opts Options) error {
+// prepare looks at the folder before Badger touches it. It returns the newest
+// transaction in tables that Badger will delete.
+func prepare(dir string, opts Options) (orphaned uint64, err error) {
 	switch len(opts.EncryptionKey) {
 	case 0, 16, 24, 32:
 	default:
-		return &OpenError{
+		return 0, &OpenError{
 			Dir: dir, Reason: ErrWrongKey,
 			Detail: fmt.Sprintf("it has %d bytes, 16, 24 or 32 are possible", len(opts.EncryptionKey)),
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	name, err := remoteFS(dir)
 	if err != nil {
-		return &OpenError{Dir: dir, Reason: err}
+		return 0, &OpenError{Dir: dir, Reason: err}
 	}
 	if err := refuseRemote(dir, name, opts); err != nil {
-		return err
+		return 0, err
 	}
 	unlock, err := lockFolder(dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer unlock() // Badger takes the same lock next
 	if err := errors.Join(probe(dir), syncLogs(dir)); err != nil {
-		return &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	return inspect(dir, opts)
 }
@@ -143,13 +145,19 @@ const (
 	epochKey  = "/epoch"
 )
 
-// begin reads the format and raises the epoch.
-func (e *Engine) begin() error {
+// begin checks what Badger has opened and raises the epoch. Tables that Badger
+// did not know of held transactions up to orphaned.
+func (e *Engine) begin(orphaned uint64) error {
+	if orphaned > e.version {
+		return &OpenError{
+			Dir: e.dir, Reason: ErrDamaged,
+			Detail: "its MANIFEST has forgotten the newest tables; they are kept as *.sst" + keptSuffix,
+		}
+	}
 	if err := e.wal.open(e.dir); err != nil {
 		return &OpenError{Dir: e.dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
-	version := e.version
-	if version > 0 { // not a new folder
+	if e.version > 0 { // not a new folder
 		found, err := e.number(formatKey)
 		if err != nil {
 			return err
@@ -163,16 +171,22 @@ func (e *Engine) begin() error {
 		if e.epoch, err = e.number(epochKey); err != nil {
 			return err
 		}
+		if e.chain, err = e.readChain(); err != nil {
+			return &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: err.Error()}
+		}
 	}
 	e.epoch++
-	err := e.commit(version+1, metaPrefix, []engine.Write{
+	e.linkDue = true // Badger begins a new log at each opening
+	err := e.commit(e.version+1, nil, []engine.Write{
 		{Key: []byte(formatKey), Value: binary.BigEndian.AppendUint64(nil, format)},
 		{Key: []byte(epochKey), Value: binary.BigEndian.AppendUint64(nil, e.epoch)},
 	})
+	if err == nil {
+		err = dropOrphans(e.dir)
+	}
 	if err != nil {
 		return &OpenError{Dir: e.dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
-	e.db.SetDiscardTs(e.advance(version + 1))
 	return nil
 }
 

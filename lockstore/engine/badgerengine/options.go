@@ -31,6 +31,8 @@ const (
 	memTableSize = 32 << 20
 	// memTables may wait for their flush before a writer has to.
 	memTables = 3
+	// blockSize is the piece of a table that is read at once.
+	blockSize = 4 << 10
 	// valueLogSize is the least that Badger takes; nothing ever goes there.
 	valueLogSize = 1 << 20
 	// cacheSize serves encrypted folders only, where reading a block means to
@@ -55,6 +57,7 @@ func (o Options) badger(dir string) badger.Options {
 		WithCompression(options.None).
 		WithMemTableSize(memTableSize).
 		WithNumMemtables(memTables).
+		WithBlockSize(blockSize).
 		WithNumCompactors(2).
 		WithValueLogFileSize(valueLogSize).
 		WithBlockCacheSize(0).

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
+	"github.com/dgraph-io/badger/v4/options"
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
@@ -16,26 +17,26 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// verifyTables reads every table that the manifest names and compares all
-// checksums.
-func verifyTables(dir string, manifest badger.Manifest, keys *badger.KeyRegistry) error {
-	// An encrypted table keeps its decrypted index here while it is read.
+// tableReader reads the tables of a folder that nobody has open.
+type tableReader struct {
+	dir     string
+	keys    *badger.KeyRegistry
+	indexes *ristretto.Cache[uint64, *fb.TableIndex] // of encrypted tables, decrypted
+}
+
+func newTableReader(dir string, keys *badger.KeyRegistry) (tableReader, error) {
 	indexes, err := ristretto.NewCache(&ristretto.Config[uint64, *fb.TableIndex]{
 		NumCounters: 100, MaxCost: cacheSize, BufferItems: 64,
 	})
-	if err != nil {
-		return err
-	}
-	defer indexes.Close()
+	return tableReader{dir: dir, keys: keys, indexes: indexes}, err
+}
+
+func (r tableReader) close() { r.indexes.Close() }
+
+// verify reads every table that the manifest names and compares all checksums.
+func (r tableReader) verify(manifest badger.Manifest) error {
 	for id, entry := range manifest.Tables {
-		key, err := keys.DataKey(entry.KeyID)
-		if err != nil {
-			return fmt.Errorf("the key of table %d: %w", id, err)
-		}
-		name := table.NewFilename(id, dir)
-		err = verifyTable(name, table.Options{
-			Compression: entry.Compression, DataKey: key, IndexCache: indexes,
-		})
+		_, err := r.read(table.NewFilename(id, r.dir), entry.KeyID, entry.Compression)
 		if err != nil {
 			return fmt.Errorf("%s: %w", table.IDToFilename(id), err)
 		}
@@ -43,27 +44,48 @@ func verifyTables(dir string, manifest badger.Manifest, keys *badger.KeyRegistry
 	return nil
 }
 
-// verifyTable reads one table. Badger's own reader panics on some damage: that
-// is an error here.
-func verifyTable(name string, opts table.Options) (err error) {
+// orphan returns the newest transaction in a table that no manifest describes, 0
+// if it is not whole. We write without compression; the keys are numbered from 1.
+func (r tableReader) orphan(name string) (newest uint64) {
+	for key := uint64(0); ; key++ {
+		if _, err := r.keys.DataKey(key); err != nil {
+			return 0
+		}
+		if newest, err := r.read(name, key, options.None); err == nil {
+			return newest
+		}
+	}
+}
+
+// read reads one table, compares its checksums and returns the newest transaction
+// in it. Badger's own reader panics on some damage: that is an error here.
+func (r tableReader) read(name string, keyID uint64, compression options.CompressionType) (newest uint64, err error) {
+	key, err := r.keys.DataKey(keyID)
+	if err != nil {
+		return 0, err
+	}
 	file, err := z.OpenMmapFile(name, os.O_RDONLY, 0)
 	if err != nil {
-		return err
-	}
-	if err := verifyFooter(file.Data); err != nil {
-		return errors.Join(err, file.Close(-1))
-	}
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = errors.Join(fmt.Errorf("unreadable: %v", cause), file.Close(-1))
-		}
-	}()
-	t, err := table.OpenTable(file, opts)
-	if err != nil {
-		return err
+		return 0, err
 	}
 	// Closed, not released: the last reference to a table deletes its file.
-	return errors.Join(t.VerifyChecksum(), t.Close(-1))
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("unreadable: %v", cause)
+		}
+		err = errors.Join(err, file.Close(-1))
+	}()
+	if err := verifyFooter(file.Data); err != nil {
+		return 0, err
+	}
+	r.indexes.Clear() // or the index of the last try with another key would serve
+	t, err := table.OpenTable(file, table.Options{
+		Compression: compression, BlockSize: blockSize, DataKey: key, IndexCache: r.indexes,
+	})
+	if err != nil {
+		return 0, err
+	}
+	return t.MaxVersion(), t.VerifyChecksum()
 }
 
 // verifyFooter checks what Badger reads first and ends the process over: from

@@ -46,25 +46,26 @@ func (w *wal) open(dir string) error {
 	return w.use(w.number)
 }
 
-// sync makes everything durable that Badger wrote up to now. It blocks for one
-// disk sync.
-func (w *wal) sync() error {
+// sync makes everything durable that Badger wrote up to now, and says whether
+// Badger has begun a new log for it. It blocks for one disk sync.
+func (w *wal) sync() (begun bool, err error) {
 	var st unix.Stat_t
 	switch err := unix.Stat(w.name(w.number+1), &st); {
 	case err == nil:
 		if err := w.use(w.number + 1); err != nil {
-			return err
+			return false, err
 		}
+		begun = true
 	case !errors.Is(err, fs.ErrNotExist):
-		return &fs.PathError{Op: "stat", Path: w.name(w.number + 1), Err: err}
+		return false, &fs.PathError{Op: "stat", Path: w.name(w.number + 1), Err: err}
 	}
 	for {
 		switch err := unix.Fdatasync(int(w.file.Fd())); err {
 		case nil:
-			return nil
+			return begun, nil
 		case unix.EINTR:
 		default:
-			return &fs.PathError{Op: "fdatasync", Path: w.file.Name(), Err: err}
+			return false, &fs.PathError{Op: "fdatasync", Path: w.file.Name(), Err: err}
 		}
 	}
 }
