@@ -1,0 +1,66 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// signed are the headers that WeChat signs with.
+func signed() []string {
+	return []string{"Wechatpay-Timestamp", "1", "Wechatpay-Nonce", "n", "Wechatpay-Signature", "s", "Wechatpay-Serial", "PUB_KEY_ID_1"}
+}
+
+func TestCallbacks(t *testing.T) {
+	w := newWorld(t, newFakePay())
+	twice := append(signed(), "Wechatpay-Serial", "other")
+	tests := []struct {
+		name, method, path, body string
+		header                   []string
+		code                     int
+	}{
+		{"good", "POST", "/wechat/v1/payment", "good", signed(), 200},
+		{"good again", "POST", "/wechat/v1/payment", "good", signed(), 200},
+		{"signature", "POST", "/wechat/v1/payment", "SIGNATURE", signed(), 401},
+		{"stale", "POST", "/wechat/v1/payment", "STALE", signed(), 401},
+		{"probe", "POST", "/wechat/v1/payment", "PROBE", signed(), 401},
+		{"malformed", "POST", "/wechat/v1/payment", "MALFORMED", signed(), 400},
+		{"merchant", "POST", "/wechat/v1/payment", "MERCHANT", signed(), 400},
+		{"no keys", "POST", "/wechat/v1/payment", "KEYS_UNAVAILABLE", signed(), 503},
+		{"fault", "POST", "/wechat/v1/payment", "broken", signed(), 500},
+		{"panic", "POST", "/wechat/v1/payment", "panic", signed(), 500},
+		{"refund", "POST", "/wechat/v1/refund", "x", signed(), 401},
+		{"a header twice", "POST", "/wechat/v1/payment", "good", twice, 400},
+		{"a header missing", "POST", "/wechat/v1/payment", "good", signed()[2:], 400},
+		{"too large", "POST", "/wechat/v1/payment", strings.Repeat("x", 64<<10+1), signed(), 413},
+		{"64 KiB", "POST", "/wechat/v1/payment", strings.Repeat("x", 64<<10), signed(), 400},
+		{"GET", "GET", "/wechat/v1/payment", "", signed(), 405},
+		{"elsewhere", "POST", "/wechat/v1/other", "", signed(), 404},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			code, _, out := w.call(t, tt.method, tt.path, tt.body, tt.header...)
+			if code != tt.code || (out["code"] == "FAIL") != (code != 200) {
+				t.Errorf("%d %v, want %d", code, out, tt.code)
+			}
+			if strings.Contains(out["message"].(string), "secret") {
+				t.Errorf("the cause leaks: %v", out)
+			}
+		})
+	}
+	w.pay.mu.Lock()
+	last := w.pay.last
+	w.pay.mu.Unlock()
+	if last.Timestamp != "1" || last.Nonce != "n" || last.Signature != "s" || last.Serial != "PUB_KEY_ID_1" || last.ReceivedAt.IsZero() {
+		t.Errorf("payflow was handed %+v", last)
+	}
+}
+
+func TestACallbackThatTakesTooLongComesAgain(t *testing.T) {
+	pay := newFakePay()
+	pay.hang = true
+	w := newWorld(t, pay)
+	if code, _, out := w.call(t, "POST", "/wechat/v1/payment", "good", signed()...); code != http.StatusServiceUnavailable {
+		t.Errorf("%d %v", code, out)
+	}
+}
