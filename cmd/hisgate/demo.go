@@ -18,8 +18,8 @@ type demoCmd struct {
 	JSON    bool   `name:"json" help:"Print the result as one JSON object on standard output; the story goes to standard error."`
 	Lang    string `enum:"auto,zh,en" default:"auto" help:"Language of the story: zh, en, or that of the locale."`
 	DataDir string `type:"path" help:"Folder for data, keys and logs, kept afterwards. Default: a fresh temporary one, removed at the end."`
-	GRPC    string `default:"127.0.0.1:0" help:"gRPC address of the hisgate that stays up; port 0 picks a free one."`
-	HTTP    string `default:"127.0.0.1:0" help:"REST address of the hisgate that stays up."`
+	GRPC    string `name:"grpc" default:"127.0.0.1:0" help:"gRPC address of the hisgate that stays up; port 0 picks a free one."`
+	HTTP    string `name:"http" default:"127.0.0.1:0" help:"REST address of the hisgate that stays up."`
 	Ops     string `default:"127.0.0.1:0" help:"Address of its metrics and health."`
 }
 
@@ -27,7 +27,7 @@ type demoCmd struct {
 var errInvariant = errors.New("an invariant does not hold: the books above disagree")
 
 // Run plays the story, prints the books, and stays up unless told otherwise.
-func (c *demoCmd) Run(ctx context.Context) error {
+func (c *demoCmd) Run(ctx context.Context) (err error) {
 	dir := c.DataDir
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "hisgate-demo-")
@@ -43,8 +43,13 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	}
 	d := &demo{out: story, zh: c.chinese(), run: time.Now().Format("150405")}
 	defer d.close()
-	if err := d.open(dir, Listen{GRPC: c.GRPC, HTTP: c.HTTP, Ops: c.Ops}); err != nil {
+	if err := d.open(dir); err != nil {
 		return err
+	}
+	if !c.Once { // now, so that a busy port is found before the story
+		if d.yours, err = openHospital(filepath.Join(dir, "yours"), true, Listen{GRPC: c.GRPC, HTTP: c.HTTP, Ops: c.Ops}, nil); err != nil {
+			return err
+		}
 	}
 	r, err := d.play(ctx)
 	if err != nil {
@@ -87,23 +92,23 @@ type demo struct {
 	next int
 
 	freeze, plain *hospital
+	yours         *hospital // stays up for the reader, at the pace of people
 }
 
-// open starts both hospitals; the one that freezes gets the addresses asked for.
-func (d *demo) open(dir string, l Listen) error {
+// open starts the two hospitals of the story, in quick time.
+func (d *demo) open(dir string) (err error) {
 	d.say("Two hospitals open: their HIS and WeChat Pay are simulated, behind real sockets and with real signatures.",
 		"两家医院开门：HIS 与微信支付是模拟的，网络连接和签名是真实的。")
-	var err error
-	if d.freeze, err = openHospital(filepath.Join(dir, "freeze"), true, l); err != nil {
+	anywhere := Listen{GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0", Ops: "127.0.0.1:0"}
+	if d.freeze, err = openHospital(filepath.Join(dir, "freeze"), true, anywhere, quickTime); err != nil {
 		return err
 	}
-	any := Listen{GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0", Ops: "127.0.0.1:0"}
-	d.plain, err = openHospital(filepath.Join(dir, "plain"), false, any)
+	d.plain, err = openHospital(filepath.Join(dir, "plain"), false, anywhere, quickTime)
 	return err
 }
 
 func (d *demo) close() {
-	for _, h := range []*hospital{d.freeze, d.plain} {
+	for _, h := range []*hospital{d.freeze, d.plain, d.yours} {
 		if h != nil {
 			h.close()
 		}
@@ -128,7 +133,7 @@ func (d *demo) orderNo(row string) string {
 
 // invite prints what the reader may try next; every line works as it stands.
 func (d *demo) invite() {
-	h := d.freeze
+	h := d.yours
 	base := "http://" + h.program.HTTPAddr
 	no := d.orderNo("TRY")
 	d.say("\nhisgate stays up (Ctrl-C ends it). Try:", "\nhisgate 继续运行（Ctrl-C 结束）。可以试试：")

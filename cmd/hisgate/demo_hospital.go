@@ -34,7 +34,15 @@ type hospital struct {
 	ops     hisgatev1.OpsServiceClient
 }
 
-func openHospital(dir string, freeze bool, l Listen) (_ *hospital, err error) {
+// quickTime shortens the windows of a hospital to seconds.
+func quickTime(s *settings) {
+	s.orders.LeastToPay = demoLeastToPay
+	s.orders.ReserveWindow, s.orders.HoldWindow = demoWindow, demoWindow
+	s.orders.VerifyWindow, s.orders.RefundWindow = demoWindow, demoWindow
+}
+
+// openHospital starts all three; pace may be nil.
+func openHospital(dir string, freeze bool, l Listen, pace func(*settings)) (_ *hospital, err error) {
 	h := &hospital{}
 	defer func() {
 		if err != nil {
@@ -59,9 +67,9 @@ func openHospital(dir string, freeze bool, l Listen) (_ *hospital, err error) {
 		return nil, err
 	}
 	s := c.settings()
-	s.orders.LeastToPay = demoLeastToPay
-	s.orders.ReserveWindow, s.orders.HoldWindow = demoWindow, demoWindow
-	s.orders.VerifyWindow, s.orders.RefundWindow = demoWindow, demoWindow
+	if pace != nil {
+		pace(&s)
+	}
 	if h.program, err = open(c, s, log); err != nil {
 		return nil, err
 	}
