@@ -15,6 +15,7 @@ const (
 	CasePrice          CaseReason = "PRICE_REFUSED"      // [NEEDS_ATTENTION] the HIS refused price or amount after payment
 	CaseRefused        CaseReason = "HIS_REFUSED"        // [NEEDS_ATTENTION] the HIS refused for a reason that no rule knows
 	CaseLockDoubt      CaseReason = "LOCK_DOUBT"         // lock and order contradict each other, or the lock itself needs a person
+	CaseTwoOrders      CaseReason = "TWO_HIS_ORDERS"     // [FULFILLED] fulfilled by a person's word, and the HIS made its order too
 	CaseOverdue        CaseReason = "OVERDUE"            // paid longer than proof.grace ago and not at its end; goes by itself when it gets there
 	CaseRefundAbnormal CaseReason = "REFUND_ABNORMAL"    // [NEEDS_ATTENTION, FULFILLED] WeChat cannot pay the refund out
 	CaseRefundRefused  CaseReason = "REFUND_REFUSED"     // [NEEDS_ATTENTION, FULFILLED] WeChat refuses the refund, or it is older than 365 days

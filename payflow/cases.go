@@ -35,7 +35,7 @@ func (s *Service) loadCases(ctx context.Context) error {
 // severityOf is how urgent a reason is.
 func severityOf(r CaseReason) Severity {
 	switch r {
-	case CaseOverdue, CaseLockDoubt, CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder, CaseRejectedPaid, CaseWorker:
+	case CaseOverdue, CaseLockDoubt, CaseTwoOrders, CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder, CaseRejectedPaid, CaseWorker:
 		return P0
 	case CaseConsoleRefund:
 		return P2
@@ -44,6 +44,10 @@ func severityOf(r CaseReason) Severity {
 	}
 }
 
+// openCasesMax: beyond it, further money of a kind is added to the case that is
+// open for that kind.
+const openCasesMax = 30
+
 // openCase opens a case of the order, or adds to the open one of the same reason
 // (and the same transaction).
 func (u *unit) openCase(reason CaseReason, f caseFacts) {
@@ -51,7 +55,8 @@ func (u *unit) openCase(reason CaseReason, f caseFacts) {
 	u.changed = true
 	for _, id := range o.OpenCases {
 		c := u.openedCase(id)
-		if c == nil || c.Reason != reason || c.TransactionID != f.TransactionID {
+		full := len(o.OpenCases) >= openCasesMax
+		if c == nil || c.Reason != reason || c.TransactionID != f.TransactionID && !full {
 			continue
 		}
 		c.Repeats++
@@ -140,6 +145,8 @@ func warranted(o *Order, c *Case, set Settings) bool {
 		}
 	case CaseWorker:
 		return o.Trouble != nil && o.Trouble.Op == "worker"
+	case CaseTwoOrders:
+		return true
 	case CaseLockDoubt:
 		if o.State == Closed {
 			return o.toRelease()

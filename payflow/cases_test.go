@@ -102,7 +102,7 @@ func TestCaseSettledByEachVerb(t *testing.T) {
 		"mark fulfilled": {func(h *house, c payflow.Case) error {
 			_, err := h.svc.MarkFulfilled(h.Context(), payflow.MarkFulfilledRequest{VerbRequest: verb(c, "r"), HisOrderNo: "DJ1"})
 			return err
-		}, payflow.Fulfilled, 7, 0},
+		}, payflow.Fulfilled, 10, 0}, // the lock is given back; the drugs left by another way
 		"mark refunded": {func(h *house, c payflow.Case) error {
 			_, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "r"), Evidence: "cash, receipt 12"})
 			return err
@@ -139,6 +139,70 @@ func TestCaseSettledByEachVerb(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A person names the HIS order that the HIS made for us after all: that is no
+// second one. Another number is.
+func TestMarkedFulfilledAndTheHISMadeItToo(t *testing.T) {
+	for hisOrder, cases := range map[string]int{"HIS-ORDER-1-1": 0, "DJ1": 1} {
+		inHouse(t, func(h *house) {
+			c := h.parked("ORDER-1")
+			if _, err := h.locks.Confirm(h.Context(), "ORDER-1", payflow.Reference{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.svc.MarkFulfilled(h.Context(), payflow.MarkFulfilledRequest{VerbRequest: verb(c, "r"), HisOrderNo: hisOrder}); err != nil {
+				t.Fatal(err)
+			}
+			h.wait(time.Second)
+			h.is("ORDER-1", payflow.Fulfilled)
+			if cases == 0 {
+				h.noCases()
+				return
+			}
+			c = h.onlyCase(payflow.CaseTwoOrders)
+			if _, err := h.svc.MarkFulfilled(h.Context(), payflow.MarkFulfilledRequest{VerbRequest: verb(c, "r"), HisOrderNo: "HIS-ORDER-1-1"}); err != nil {
+				t.Fatal(err)
+			}
+			if o := h.is("ORDER-1", payflow.Fulfilled); o.HisOrderNo != "HIS-ORDER-1-1" {
+				t.Errorf("%s stands", o.HisOrderNo)
+			}
+			h.noCases()
+		})
+	}
+}
+
+// A lock that itself waits for a person is one for the order too, and a retry
+// asks the HIS once more all the same.
+func TestLockInDoubt(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.locks.doubt("ORDER-1", "unknown for 30 minutes")
+		h.locks.on("confirm", answer{err: payflow.ErrPending})
+		h.callback(h.pay.pay("ORDER-1"))
+		h.is("ORDER-1", payflow.NeedsAttention)
+		c := h.onlyCase(payflow.CaseLockDoubt)
+		if _, err := h.svc.RetryFulfilment(h.Context(), verb(c, "r")); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Second)
+		h.is("ORDER-1", payflow.Fulfilled)
+	})
+}
+
+// An order that closed unpaid, and the HIS deducted for it: a person must look.
+func TestDeductedForAnUnpaidOrder(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		if _, err := h.locks.Confirm(h.Context(), "ORDER-1", payflow.Reference{}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(31 * time.Minute)
+		h.is("ORDER-1", payflow.Closed)
+		h.onlyCase(payflow.CaseLockDoubt)
+		h.locks.cancelOrder("ORDER-1")
+		h.wait(10 * time.Minute)
+		h.noCases()
+	})
 }
 
 // The verbs obey the fences: nothing counts as refunded while the HIS could still

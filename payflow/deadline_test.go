@@ -209,6 +209,22 @@ func TestPollingFindsALostCallback(t *testing.T) {
 	})
 }
 
+func TestSyncFindsLateMoneyOnAClosedOrder(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.closedOrder("ORDER-1", "", payflow.Reserve)
+		if o, err := h.svc.Sync(h.Context(), "web", "ORDER-1"); err != nil || o.State != payflow.Closed {
+			t.Fatalf("%s, %v", o.State, err)
+		}
+		h.wait(2 * time.Second)
+		h.pay.pay("ORDER-1")
+		if _, err := h.svc.Sync(h.Context(), "web", "ORDER-1"); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Second)
+		h.is("ORDER-1", payflow.Fulfilled)
+	})
+}
+
 func TestSyncAsksAtOnceButNotMoreThanOnceASecond(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.create("ORDER-1", payflow.Reserve)

@@ -291,6 +291,20 @@ func (f *fakeLocks) onReleases(look func(no string)) {
 	f.onRelease = look
 }
 
+// doubt has the lock wait for a person.
+func (f *fakeLocks) doubt(no, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.locks[no].Case = why
+}
+
+// cancelOrder cancels the HIS order, at the HIS.
+func (f *fakeLocks) cancelOrder(no string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.locks[no].Cancelled, f.locks[no].Settled = true, true
+}
+
 // sell is the counter, behind our back.
 func (f *fakeLocks) sell(drug string, n int64) {
 	f.mu.Lock()

@@ -44,8 +44,6 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 		return u.cannotFulfil(CaseLockDoubt, "the HIS order was cancelled", lk.HisOrderNo)
 	case lk.Confirmed:
 		return u.fulfilled(lk)
-	case lk.Case != "" && !lk.Held && !lk.Released:
-		return u.cannotFulfil(CaseLockDoubt, lk.Case, "")
 	case lk.Released && !lk.Settled:
 		u.retryLater(opLock, ErrUnsettled)
 		return nil
@@ -65,7 +63,7 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 			return nil
 		}
 	}
-	return u.confirm(ctx)
+	return u.confirm(ctx, lk.Case)
 }
 
 // lockedNot judges why a paid order got no lock.
@@ -83,8 +81,9 @@ func (u *unit) lockedNot(err error) error {
 }
 
 // confirm makes the HIS deduct. What is unknown stays unknown: it is asked again
-// and never refunded because of it.
-func (u *unit) confirm(ctx context.Context) error {
+// and never refunded because of it. doubt is why the lock waits for a person, ""
+// = it does not: it is asked once more all the same.
+func (u *unit) confirm(ctx context.Context, doubt string) error {
 	o := u.o
 	var lk Lock
 	err := u.s.outside(ctx, opConfirm, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
@@ -108,6 +107,11 @@ func (u *unit) confirm(ctx context.Context) error {
 	case kindShort:
 		short, _ := asType[*ShortError](err)
 		return u.gone(&Rejection{Reason: rejectedForStock, Shortages: short.Shortages})
+	case kindPending:
+		if doubt != "" {
+			return u.cannotFulfil(CaseLockDoubt, doubt, "")
+		}
+		return u.refusedPaid(opConfirm, err)
 	default:
 		return u.refusedPaid(opConfirm, err)
 	}
@@ -181,6 +185,7 @@ func (u *unit) stepSettle(ctx context.Context) error {
 		o.Gone = nil
 		return u.fulfilled(lk)
 	case outcomeOf(err) == kindConfirmed:
+		o.HisOrderNo = lk.HisOrderNo
 		if err := u.happened(evConfirmed, lk.HisOrderNo); err != nil {
 			return err
 		}

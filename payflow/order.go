@@ -192,6 +192,7 @@ type Order struct {
 	WasFulfilled bool       `json:"was_fulfilled,omitempty"` // the refund is made knowingly, in spite of the HIS order
 	HisOrderNo   string     `json:"his_order_no,omitempty"`
 	FulfilledAt  time.Time  `json:"fulfilled_at,omitzero"`
+	ByHand       bool       `json:"by_hand,omitempty"` // a person said it was fulfilled; its lock is still to be given back
 
 	Refunds        []RefundRecord `json:"refunds,omitempty"`
 	RefundedFen    int64          `json:"refunded_fen,omitempty"` // sum of the refunds that are done

@@ -54,13 +54,14 @@ func (o *Order) match(seen string) error {
 	return nil
 }
 
-// askable tells whether WeChat has, or may have, something to say.
+// askable tells whether WeChat may know of a payment that we do not. Refunds are
+// followed at WeChat's own pace.
 func (o *Order) askable() bool {
 	switch o.State {
 	case AwaitingPayment, Closing, Closed:
 		return o.Prepay != nil
 	default:
-		return o.openRefund() >= 0
+		return false
 	}
 }
 
@@ -353,7 +354,7 @@ func (s *Service) LockOwner(orderNo string, attempt int) LockVerdict {
 	case NeedsAttention, Paid:
 		return keep(now.Add(10 * time.Minute))
 	case Fulfilled:
-		if attempt < o.Lock.Attempt {
+		if o.ByHand || attempt < o.Lock.Attempt {
 			return LockVerdict{Known: true, Release: true}
 		}
 		return keep(now.Add(10 * time.Minute))

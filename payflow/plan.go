@@ -24,7 +24,7 @@ const (
 	actQuery       actionKind = "query"        // ask WeChat for the transaction
 	actEnd         actionKind = "end"          // nothing was asked of WeChat: close
 	actClose       actionKind = "close"        // query, then close
-	actRelease     actionKind = "release"      // give the stock of a CLOSED order back
+	actRelease     actionKind = "release"      // give the stock of an order that is over back
 	actFulfil      actionKind = "fulfil"       // lock where needed, then confirm
 	actSettle      actionKind = "settle"       // the fence before a refund [D1]
 	actStoreRefund actionKind = "store_refund" // write the refund down, under the hourly limit [D6]
@@ -91,6 +91,10 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 		if o.toRelease() {
 			add(actRelease, poolHIS, o.NextAt)
 		}
+	case Fulfilled:
+		if o.toRelease() {
+			add(actRelease, poolHIS, o.NextAt)
+		}
 	case Paid:
 		if o.Gone != nil {
 			add(actSettle, poolHIS, retry)
@@ -108,11 +112,7 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 	}
 	if i := o.openRefund(); i >= 0 {
 		if kind := o.refundAction(i); kind != actNone {
-			at := o.Refunds[i].NextAt
-			if ask {
-				at = now
-			}
-			add(kind, poolPay, at)
+			add(kind, poolPay, o.Refunds[i].NextAt)
 			best.r = i
 		}
 	}
@@ -129,17 +129,23 @@ func (o *Order) ended() bool {
 		return false
 	}
 	switch o.State {
-	case Rejected, Fulfilled, Refunded:
+	case Rejected, Refunded:
 		return true
-	case Closed:
+	case Closed, Fulfilled:
 		return !o.toRelease()
 	default:
 		return false
 	}
 }
 
-// toRelease tells whether a CLOSED order's stock is still to be given back.
-func (o *Order) toRelease() bool { return o.Strategy.holds() && !o.Lock.Settled }
+// toRelease tells whether the order is over and its stock still to be given back:
+// CLOSED, or FULFILLED by a person's word, by another way than its lock.
+func (o *Order) toRelease() bool {
+	if o.State == Fulfilled {
+		return o.ByHand && !o.Lock.Settled
+	}
+	return o.Strategy.holds() && !o.Lock.Settled
+}
 
 // openRefund is the index of the refund that may still pay out, or -1. There is
 // at most one: a new one waits for the end of the last.

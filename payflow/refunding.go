@@ -40,12 +40,7 @@ func (u *unit) stepStoreRefund() error {
 	if left <= 0 {
 		return u.happened(evMoneyBack, "nothing is left to refund")
 	}
-	ended := 0
-	for i := range o.Refunds {
-		if o.Refunds[i].Status == RefundEnded && !o.Refunds[i].SentAt.IsZero() {
-			ended++
-		}
-	}
+	ended := o.endedRefunds()
 	switch {
 	case now.Sub(o.Payment.PaidAt) > refundReach:
 		return u.cannotRefund(CaseRefundRefused, "the payment is older than 365 days")
@@ -64,6 +59,17 @@ func (u *unit) stepStoreRefund() error {
 	}
 	u.storeRefund(RefundRecord{Fen: left, Full: true, Reason: o.RefundReason})
 	return nil
+}
+
+// endedRefunds counts the refunds that were sent and ended without paying out.
+func (o *Order) endedRefunds() int {
+	n := 0
+	for i := range o.Refunds {
+		if o.Refunds[i].Status == RefundEnded && !o.Refunds[i].SentAt.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 func (u *unit) storeRefund(r RefundRecord) {
@@ -186,7 +192,7 @@ func (u *unit) refundSaid(i int, a RefundAnswer, byQuery bool) error {
 		r.Status, r.EndedAt, r.AskNow = RefundEnded, now, false
 		u.said("REFUND_CLOSED", r.OutRefundNo)
 		if !r.Full { // an operator's part: the next generation is the same part again
-			if len(o.Refunds) >= generationsMax {
+			if o.endedRefunds() >= generationsMax || len(o.Refunds) >= refundsAtMost {
 				return u.cannotRefund(CaseRefundRefused, "WeChat closed "+r.OutRefundNo)
 			}
 			u.storeRefund(RefundRecord{Fen: r.Fen, Reason: r.Reason, By: r.By})

@@ -261,25 +261,42 @@ func (u *unit) boundByFreeze(lk Lock) {
 	}
 }
 
-// stepRelease gives the stock of a CLOSED order back.
+// stepRelease gives the stock of an order back that is over: CLOSED, or fulfilled
+// by hand.
 func (u *unit) stepRelease(ctx context.Context) error {
+	o := u.o
 	lk, err := u.settle(ctx)
 	switch {
-	case err == nil && u.o.Lock.Settled:
+	case err == nil && o.Lock.Settled:
 		u.said("STOCK_RELEASED", "HIS "+lk.HisNo)
-		u.o.Trouble, u.o.Tries = nil, 0
+		o.Trouble, o.Tries, o.ByHand = nil, 0, false
 	case err == nil:
 		u.retryLater(opRelease, ErrUnsettled)
 	case outcomeOf(err) == kindConfirmed:
-		referred, err := u.fire(evConfirmed, "", "")
-		if referred {
-			u.openCase(CaseLockDoubt, caseFacts{Detail: "the HIS deducted for an order that was not paid"})
-			u.fail(opRelease, kindConfirmed, "", "")
-		}
-		return err
+		return u.deductedAfterAll(lk)
 	default:
 		u.retryLater(opRelease, err)
 	}
+	return nil
+}
+
+// deductedAfterAll: the stock should go back, and the HIS says that it made its
+// order. For an order that a person called fulfilled this may be that very order.
+func (u *unit) deductedAfterAll(lk Lock) error {
+	o := u.o
+	if _, err := u.fire(evConfirmed, "", lk.HisOrderNo); err != nil {
+		return err
+	}
+	if o.State == Fulfilled {
+		o.ByHand = false
+		u.said("HIS_ORDER_FOUND", lk.HisOrderNo)
+		if lk.HisOrderNo != o.HisOrderNo {
+			u.openCase(CaseTwoOrders, caseFacts{Detail: "fulfilled as " + o.HisOrderNo + ", and the HIS made " + lk.HisOrderNo})
+		}
+		return nil
+	}
+	u.fail(opRelease, kindConfirmed, "", "")
+	u.openCase(CaseLockDoubt, caseFacts{Detail: "the HIS deducted for an order that was not paid: " + lk.HisOrderNo})
 	return nil
 }
 
@@ -305,7 +322,6 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 		if got.Cancelled && got.Settled {
 			return got, nil
 		}
-		u.o.HisOrderNo = got.HisOrderNo
 		return got, ErrConfirmed
 	}
 	if err != nil {
@@ -313,7 +329,6 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 	}
 	u.heard(lk)
 	if lk.Confirmed && !lk.Cancelled {
-		u.o.HisOrderNo = lk.HisOrderNo
 		return lk, ErrConfirmed
 	}
 	return lk, nil

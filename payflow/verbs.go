@@ -152,6 +152,9 @@ func allowed(c *Case, o *Order) []Verb {
 		add(VerbMarkFulfilled, evPersonFulfilled)
 		add(VerbMarkRefunded, evPersonRefunded)
 	}
+	if c.Reason == CaseTwoOrders {
+		verbs = append(verbs, VerbMarkFulfilled)
+	}
 	if o.State == Fulfilled && o.openRefund() >= 0 && noMoneyFlying(o) == "" {
 		verbs = append(verbs, VerbMarkRefunded)
 	}
@@ -301,19 +304,27 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 	})
 }
 
-// MarkFulfilled says that the drugs were given out by another way; refused once
-// a refund was sent and is not verified CLOSED.
+// MarkFulfilled says that the HIS order exists, or the drugs were given out by
+// another way; refused once a refund was sent and is not verified CLOSED. The
+// order's own lock is given back after; should the HIS have deducted for it under
+// another number, a case says so.
 func (s *Service) MarkFulfilled(ctx context.Context, r MarkFulfilledRequest) (CaseAnswer, error) {
 	if !plain(r.HisOrderNo, idMax) {
 		return CaseAnswer{}, &InvalidError{Field: "his_order_no", Reason: "is required, at most 128 characters"}
 	}
-	return s.verb(ctx, VerbMarkFulfilled, r.VerbRequest, r.HisOrderNo, func(u *unit, _ *Case) (Words, error) {
+	return s.verb(ctx, VerbMarkFulfilled, r.VerbRequest, r.HisOrderNo, func(u *unit, c *Case) (Words, error) {
 		o := u.o
+		if c.Reason == CaseTwoOrders {
+			o.HisOrderNo = r.HisOrderNo
+			u.closeCase(c, r.Actor, "HIS order "+r.HisOrderNo+" stands")
+			return wordsMarkedFulfilled(), nil
+		}
 		if _, err := u.fire(evPersonFulfilled, r.Actor, "HIS order "+r.HisOrderNo); err != nil {
 			return Words{}, err
 		}
 		u.withdraw()
 		o.HisOrderNo, o.FulfilledAt, o.Gone = r.HisOrderNo, u.s.now(), nil
+		o.ByHand, o.Lock.Settled = true, false // its own lock is given back
 		return wordsMarkedFulfilled(), nil
 	})
 }

@@ -104,6 +104,8 @@ func reasonText(r CaseReason) Words {
 		return Words{ZH: "HIS 拒绝了订单。请查看原因后重试或退款。", EN: "The HIS refused the order. Read why, then retry or refund."}
 	case CaseLockDoubt:
 		return Words{ZH: "HIS 与订单状态不一致。请先在 HIS 核对是否已扣库存。", EN: "HIS and order contradict each other. First look in the HIS whether the stock was deducted."}
+	case CaseTwoOrders:
+		return Words{ZH: "已人工发药，但 HIS 也生成了订单。请在 HIS 取消多余的一单，再登记有效单号。", EN: "Fulfilled by hand, and the HIS made its order too. Cancel one of them in the HIS, then note the one that stands."}
 	case CaseOverdue:
 		return Words{ZH: "已付款但超时未完成，系统仍在重试。请核查 HIS 与微信支付。", EN: "Paid and not finished in time; hisgate goes on trying. Look at HIS and WeChat Pay."}
 	case CaseRefundAbnormal:
