@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// quickName is hisgate serve with the waiting shortened by quick.
+const quickName = "hisgate-quick"
+
+func quickMain() {
+	file := flag.String("c", "", "configuration")
+	window := flag.Duration("window", 0, "time to pay, when it is to be shorter than the configuration permits")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg, err := Load(*file, nil, nil)
+	if err == nil {
+		s := cfg.settings()
+		quick(&s)
+		if *window > 0 {
+			s.orders.LeastToPay, s.orders.ReserveWindow = 100*time.Millisecond, *window
+		}
+		err = serve(ctx, cfg, s)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hisgate:", err)
+		os.Exit(1)
+	}
+}
+
+// process is a hisgate of its own, which can be killed.
+type process struct {
+	api
+	grpc, ops string
+	cmd       *exec.Cmd
+	log       *logBuffer
+	ended     chan struct{} // closed when it is gone
+	err       error         // of its end
+}
+
+// writeConfig writes the world's configuration for a process to read.
+func (w *world) writeConfig() string {
+	w.t.Helper()
+	w.cfg.Log = Log{Level: "debug", Format: "json"}
+	b, err := yaml.Dump(w.cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	file := filepath.Join(w.dir, "hisgate.yaml")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return file
+}
+
+// command prepares hisgate as a process: this binary under the name given.
+func command(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Args[0] = name
+	return cmd
+}
+
+// start runs hisgate on the world's data folder and waits until it serves.
+func (w *world) start() *process {
+	w.t.Helper()
+	return w.run(command(w.t, quickName, "-c", w.writeConfig()))
+}
+
+func (w *world) run(cmd *exec.Cmd) *process {
+	w.t.Helper()
+	p := &process{cmd: cmd, log: &logBuffer{}, ended: make(chan struct{})}
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		p.kill()
+		if w.t.Failed() {
+			w.t.Logf("log of process %d:\n%s", cmd.Process.Pid, p.log.tail(150))
+		}
+	})
+	up := make(chan map[string]any, 1)
+	go func() {
+		defer close(p.ended)
+		lines := bufio.NewScanner(out)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			fmt.Fprintf(p.log, "%s\n", lines.Bytes())
+			var l map[string]any
+			if json.Unmarshal(lines.Bytes(), &l) == nil && l["msg"] == "hisgate is up" {
+				up <- l
+			}
+		}
+		p.err = cmd.Wait()
+	}()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	select {
+	case l := <-up:
+		p.api = api{t: w.t, base: fmt.Sprint("http://", l["http"])}
+		p.grpc, p.ops = fmt.Sprint(l["grpc"]), fmt.Sprint("http://", l["ops"])
+		w.gate.sendTo(fmt.Sprint("http://", l["webhook"]))
+	case <-p.ended:
+		w.t.Fatalf("hisgate ended at once: %v\n%s", p.err, p.log)
+	case <-ctx.Done():
+		w.t.Fatalf("hisgate does not come up:\n%s", p.log)
+	}
+	return p
+}
+
+// kill ends the process as a power failure would, and waits until it is gone.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.ended
+}
