@@ -37,7 +37,7 @@ func newREST(s *services, i *interceptors, log *slog.Logger) (http.Handler, erro
 		runtime.WithRoutingErrorHandler(errs.routing),
 		runtime.WithMiddlewares(queries.check(errs), putSlashesBack),
 	)
-	if err := hisgatev1.RegisterREST(context.Background(), mux, channel); err != nil {
+	if err := hisgatev1.RegisterREST(context.Background(), mux, firstOrError{channel}); err != nil {
 		return nil, fmt.Errorf("routes of the API: %w", err)
 	}
 	api := errs.guarded(boundedBody(errs, plainPath(errs, mux)))
