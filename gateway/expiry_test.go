@@ -289,7 +289,7 @@ func TestManyExpiriesStandBehindAConfirm(t *testing.T) {
 		if err := w.his.SetStock(key("A"), 100_000); err != nil {
 			t.Fatal(err)
 		}
-		const heap = 3000
+		const heap = 1500
 		var wg sync.WaitGroup
 		for i := range heap {
 			wg.Go(func() {

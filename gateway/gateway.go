@@ -26,11 +26,9 @@ type OwnerVerdict struct {
 	KeepUntil time.Time // set when neither Release nor unknown
 }
 
-// The names of alerts.
-const (
-	AlertMisconfigured = "his_misconfigured" // the HIS refuses our calls as such
-	AlertLedger        = "ledger_failed"     // the ledger takes no more events
-)
+// AlertMisconfigured is the name of the alert that the HIS refuses our calls as
+// such: signature, permission or parameters.
+const AlertMisconfigured = "his_misconfigured"
 
 // Alert is something that an operator should know at once. Repeats are the
 // receiver's to fold.

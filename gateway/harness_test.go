@@ -44,6 +44,7 @@ type world struct {
 	safety   lockstore.SafetyPolicy
 	owner    gateway.Owner
 	clock    lockstore.Clock
+	wrap     func(hisadapter.Driver) hisadapter.Driver // around the HIS, below the guard
 	disk     *memengine.Engine
 
 	g      *gateway.Gateway
@@ -52,6 +53,13 @@ type world struct {
 
 	mu     sync.Mutex
 	alerts []gateway.Alert
+}
+
+// gateway is the one that runs now, for those who live through a restart.
+func (w *world) gateway() *gateway.Gateway {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.g
 }
 
 // newWorld opens a world in which drug "A" has 10 units. It must be called in a
@@ -102,7 +110,11 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	driver, err := guard.New(w.his.Driver(), w.guard, guard.Deps{})
+	inner := w.his.Driver()
+	if w.wrap != nil {
+		inner = w.wrap(inner)
+	}
+	driver, err := guard.New(inner, w.guard, guard.Deps{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -129,7 +141,9 @@ func (w *world) open() {
 			w.t.Errorf("Run: %v", err)
 		}
 	}()
+	w.mu.Lock()
 	w.g, w.ledger = g, ledger
+	w.mu.Unlock()
 	w.stop = func() {
 		over, overNow := context.WithCancel(context.Background())
 		overNow()
@@ -229,14 +243,29 @@ func (w *world) wantStatus(no string, want lockstore.Status) lockstore.Lock {
 
 func (w *world) calls(op simhis.Op) int { return w.his.Counters().Ops[op].Calls }
 
-// settle lets time pass until nothing is left to do, or gives up.
+// settle lets time pass until nothing is left to do at the HIS, or gives up.
 func (w *world) settle() {
+	w.t.Helper()
+	w.until(func(s gateway.State) bool {
+		return s.Ledger.Work == 0 && s.Ledger.Unknown == 0 && s.Jobs == 0
+	})
+}
+
+// runDown lets time pass until every lock has expired, and what is left to do is
+// a person's.
+func (w *world) runDown() {
+	w.t.Helper()
+	w.until(func(s gateway.State) bool {
+		return s.Ledger.Work == 0 && s.Ledger.Waiting == 0 && s.Jobs == 0
+	})
+}
+
+func (w *world) until(done func(gateway.State) bool) {
 	w.t.Helper()
 	for range 200 {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		s := w.g.State()
-		if s.Ledger.Work == 0 && s.Ledger.Unknown == 0 && s.Jobs == 0 {
+		if done(w.g.State()) {
 			return
 		}
 	}

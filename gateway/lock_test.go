@@ -14,6 +14,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/lockstore/engine/memengine"
 )
 
 // kinds are the HIS that the life of a lock must go well with.
@@ -423,6 +424,74 @@ func TestConfirmWhileNothingReachesTheHIS(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A HIS that refuses our calls as such is left alone, not asked every second.
+func TestAMisconfiguredHISIsAskedRarely(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		w.mustLock(order("O1", "A", 3))
+		w.inject(simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.Misconfigured})
+		_, _ = w.confirm("O1")
+		time.Sleep(50 * time.Second)
+		if n := w.calls(simhis.OpPlaceOrder); n != 1 {
+			t.Errorf("asked %d times within the first minute", n)
+		}
+		if l := w.wantStatus("O1", lockstore.Confirming); l.CaseReason != "" || l.Unknown {
+			t.Errorf("got %+v", l)
+		}
+	})
+}
+
+// [A3] A live reading that a push outdated on its way is taken again.
+func TestALockIsNotJudgedByAReadingThatAPushOutdated(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS, func(w *world) {
+			w.wrap = func(d hisadapter.Driver) hisadapter.Driver { return late{d} }
+		})
+		locked := make(chan error)
+		go func() {
+			_, err := w.lock(order("O1", "A", 5))
+			locked <- err
+		}()
+		time.Sleep(500 * time.Millisecond) // the HIS has said 10; that is still on its way
+		w.sell("A", 8)
+		push(w, "A", ptr(2), nil)
+		wantError[*lockstore.ShortageError](t, <-locked)
+	})
+}
+
+// late answers QueryStock a second after it looked.
+type late struct{ hisadapter.Driver }
+
+func (d late) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisadapter.Reading, error) {
+	r, err := d.Driver.QueryStock(ctx, keys)
+	time.Sleep(time.Second)
+	return r, err
+}
+
+// A caller who leaves while the record is on its way to the disk cannot know.
+func TestACallerWhoLeavesBeforeTheDiskAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS, func(w *world) {
+			w.disk = memengine.New(memengine.Options{Sync: func() { time.Sleep(time.Second) }})
+		})
+		w.stock("A")
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if _, err := w.g.Lock(ctx, order("O1", "A", 3)); !errors.Is(err, gateway.ErrOutcomeUnknown) {
+			t.Errorf("lock: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		w.wantStatus("O1", lockstore.Locked)
+		ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if _, err := w.g.Confirm(ctx, "p", "O1", lockstore.Reference{}); !errors.Is(err, gateway.ErrOutcomeUnknown) {
+			t.Errorf("confirm: %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		w.wantStatus("O1", lockstore.Confirmed) // it went on by itself
+	})
 }
 
 // [A7] A freeze that lapsed is taken again before the order is placed, in two

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -141,6 +142,58 @@ func TestNoneIsNotBelievedWithinTheGraceTime(t *testing.T) {
 		if n := w.calls(simhis.OpPlaceOrder); n != 1 {
 			t.Errorf("placed %d times", n)
 		}
+	})
+}
+
+// dawdler answers FindOrder long after it looked.
+type dawdler struct {
+	hisadapter.Driver
+	by time.Duration
+}
+
+func (d dawdler) FindOrder(ctx context.Context, hisNo string) (hisadapter.Found, error) {
+	f, err := d.Driver.FindOrder(ctx, hisNo)
+	time.Sleep(d.by)
+	return f, err
+}
+
+// [C1] It is the question that must come after the grace time, not the answer.
+func TestNoneOfAQuestionWithinTheGraceTimeIsNotBelieved(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS, func(w *world) {
+			w.wrap = func(d hisadapter.Driver) hisadapter.Driver { return dawdler{d, 4 * time.Second} }
+			w.settings.Resolver.Backoff = []time.Duration{27 * time.Second}
+		})
+		w.mustLock(order("O1", "A", 3))
+		w.inject(simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.Reset, Times: 1})
+		_, _ = w.confirm("O1")
+		time.Sleep(40 * time.Second) // asked after 27 s, answered after 31 s
+		if n := w.calls(simhis.OpPlaceOrder); n != 1 {
+			t.Errorf("placed %d times", n)
+		}
+		w.settle()
+		w.wantStatus("O1", lockstore.Confirmed)
+	})
+}
+
+// A refusal that does not end the lock is no last word: money must not go back on it.
+func TestARefusedFreezeOfAnOrderInDoubtIsNotForGood(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS)
+		w.mustLock(order("O1", "A", 3))
+		w.inject(simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.Reset, Times: 1})
+		_, _ = w.confirm("O1")
+		w.his.Lapse("O1")
+		w.sell("A", 9)
+		w.settle()
+		if l := w.wantStatus("O1", lockstore.Confirming); l.CaseReason == "" {
+			t.Fatal("no case")
+		}
+		_, err := w.confirm("O1")
+		if e := wantError[*gateway.HISRefusedError](t, err); e.ForGood {
+			t.Errorf("got %+v", e)
+		}
+		w.wantSoundBooks()
 	})
 }
 
@@ -413,7 +466,7 @@ func TestManyReleasesDoNotDelayAConfirm(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.his.SetPace(simhis.Pace{Latency: 10 * time.Millisecond})
-		const heap = 1000
+		const heap = 400
 		for i := range heap {
 			r := order(fmt.Sprintf("X%d", i), "A", 1)
 			r.TTL = 20 * time.Minute
@@ -436,6 +489,40 @@ func TestManyReleasesDoNotDelayAConfirm(t *testing.T) {
 		w.settle()
 		if b, _ := w.his.Books().Of(key("A")); b.Frozen != 0 || b.OnHand != 4997 {
 			t.Errorf("%d frozen, %d on hand", b.Frozen, b.OnHand)
+		}
+	})
+}
+
+// After a restart a patient's order is found out first, whatever else is unknown.
+func TestManyReleasesDoNotDelayAnOrderAfterARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS, func(w *world) { w.guard.QueueLength = 10_000 })
+		if err := w.his.SetStock(key("A"), 5000); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.his.SetPace(simhis.Pace{Latency: 10 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		const heap = 400
+		for i := range heap {
+			w.mustLock(order(fmt.Sprintf("X%d", i), "A", 1))
+		}
+		w.mustLock(order("O1", "A", 3))
+		w.his.SetDown(true)
+		_, _ = w.confirm("O1")
+		time.Sleep(16 * time.Minute)
+		if n := w.g.State().Ledger.ByStatus[lockstore.Releasing]; n != heap {
+			t.Fatalf("%d locks are being released", n)
+		}
+		w.his.SetDown(false)
+		if err := w.his.SetPace(simhis.Pace{Latency: 500 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		w.crash()
+		time.Sleep(w.settings.Resolver.Grace + 10*time.Second)
+		w.wantStatus("O1", lockstore.Confirmed)
+		if n := w.g.State().Ledger.ByStatus[lockstore.Releasing]; n < heap/2 {
+			t.Errorf("only %d are left of the heap; the test shows nothing", n)
 		}
 	})
 }
