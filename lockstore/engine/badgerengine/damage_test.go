@@ -105,11 +105,11 @@ func damageEverything(t *testing.T, key string) {
 		mayMiss int
 		tries   int
 	}{
-		{"*.sst", true, 0, 12},
-		{"*.mem", false, 2, 12},
-		{"MANIFEST", true, 0, 12},
-		{"KEYREGISTRY", true, 0, 6},
-		{"*.vlog", true, 0, 3},
+		{"*.sst", true, 0, 8},
+		{"*.mem", false, 2, 8},
+		{"MANIFEST", true, 0, 8},
+		{"KEYREGISTRY", true, 0, 4},
+		{"*.vlog", true, 0, 2},
 	} {
 		refused := 0
 		for try := range tt.tries {
@@ -130,7 +130,7 @@ func damageEverything(t *testing.T, key string) {
 			}
 		}
 		t.Logf("%s: %d of %d refused", tt.files, refused, tt.tries)
-		if refused == 0 && tt.tries > 6 {
+		if refused == 0 && tt.tries > 4 {
 			t.Errorf("no damage to %s was noticed: the test does not reach it", tt.files)
 		}
 	}

@@ -1,9 +1,11 @@
 package badgerengine_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -230,5 +232,39 @@ func TestFoldersOfOthersAreRefused(t *testing.T) {
 			tt.make(t, dir)
 			wantRefused(t, dir, badgerengine.Options{}, tt.reason, tt.words)
 		})
+	}
+}
+
+// Badger's chatter is for those who debug; what it warns of is for all.
+func TestBadgerTalksThroughOurLogger(t *testing.T) {
+	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level}))
+		e := mustOpen(t, t.TempDir(), badgerengine.Options{Logger: log})
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(out.String(), "component=badger"); got != want {
+			t.Errorf("at %v: %s", level, out.String())
+		}
+	}
+}
+
+func TestSkipVerifyOpensWhatIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 2 {
+		e := mustOpen(t, dir, badgerengine.Options{SkipVerify: true})
+		if e.Epoch() != uint64(i+1) {
+			t.Errorf("epoch %d at opening %d", e.Epoch(), i+1)
+		}
+		if err := errors.Join(e.Apply(filledBatch(i)), e.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := mustOpen(t, dir, badgerengine.Options{})
+	for _, w := range append(filledBatch(0), filledBatch(1)...) {
+		if value, err := e.Get(w.Key); err != nil || !bytes.Equal(value, w.Value) {
+			t.Errorf("%s: %v", w.Key, err)
+		}
 	}
 }
