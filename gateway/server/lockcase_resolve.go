@@ -19,6 +19,8 @@ func (s *opsService) ResolveLockCase(ctx context.Context, r *hisgatev1.ResolveLo
 		}
 		return nil, notAllowed("this is not the case of a lock")
 	}
+	s.resolving.Lock()
+	defer s.resolving.Unlock()
 	l, err := s.locks.find(ctx, id)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -25,6 +26,8 @@ type opsService struct {
 	locks  lockCases
 	now    func() time.Time
 	log    *slog.Logger
+
+	resolving sync.Mutex // one person's word on a lock at a time, so that the etag holds among persons
 }
 
 // GetRefundBrake implements OpsService.
