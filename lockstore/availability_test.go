@@ -176,6 +176,19 @@ func TestA7LapsingFreezesCountAgain(t *testing.T) {
 	}
 }
 
+// A freeze that is taken again before it lapsed may leave a moment between the
+// two, in which the HIS shows the stock as free.
+func TestA7AFreezeTakenAgainCountsUntilItIsReadAgain(t *testing.T) {
+	k := open(t, netFreeze())
+	l := k.frozen("RX1", 8, 0)
+	k.must(k.Observe(keyA, k.reading(2)))
+	between := k.reading(10)
+	k.wantHeld(between, 0)
+	k.record(l.ID(), lockstore.Event{Kind: lockstore.EvFreezeDone, HISLockID: "DJ2"})
+	k.wantHeld(between, 8)
+	k.wantHeld(k.reading(2), 0)
+}
+
 func TestA7LapsedByTheHISsWord(t *testing.T) {
 	k := open(t, netFreeze())
 	l := k.frozen("RX1", 8, 0)

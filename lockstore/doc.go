@@ -8,19 +8,18 @@
 // A lock is one attempt of an order: a quantity of each of its drugs in one
 // pharmacy, all or nothing.
 //
-//	        Lock, HIS freezes           freeze done
-//	(none) ───────────────────► PENDING ───────────► LOCKED ─────────────┐
-//	   │                         │    │                ▲  │ Confirm       │ Release,
-//	   │ Lock, no freeze         │    │ released       │  ▼               │ expire_time
-//	   ├─────────────────────────┼────┼─ meanwhile ────┘ CONFIRMING        │
-//	   │                         │    │                   │  │ order       │
-//	   │ Release: a tombstone    │    │     refused,      │  │ placed      │
-//	   │                 refused,│    │     cancelled     │  ▼             │
-//	   │                   none, │    │  ┌────────────────┘ CONFIRMED      │
-//	   │                   lapsed│    ▼  ▼                                 │
-//	   │                         │  RELEASING ◄── where the HIS froze ─────┤
-//	   │                         ▼    │ unfrozen, lapsed, none             │
-//	   └───────────────────────► RELEASED ◄── where it did not ────────────┘
+//	     Lock, to freeze         freeze done             Confirm             order placed
+//	(none) ────────────► PENDING ───────────► LOCKED ──────────────► CONFIRMING ────────► CONFIRMED
+//	 │  │                 │   │                ▲  │                      │
+//	 │  │ Lock, no freeze │   │                │  │ Release,             │ refused for good,
+//	 │  └─────────────────┼───┼────────────────┘  │ expire_time          │ cancelled
+//	 │                    │   │ released          │                      │
+//	 │                    │   │ meanwhile         ├──────────────────────┤ where the HIS
+//	 │                    │   └──────────────► RELEASING ◄───────────────┤ may hold a freeze
+//	 │           refused, │                       │ unfrozen,            │
+//	 │       none, lapsed ▼                       ▼ lapsed, none         │ where it
+//	 └───────────────► RELEASED ◄────────────────────────────────────────┘ cannot
+//	  Release: a tombstone
 //
 // The table of status × event stands in transition.go, and nothing else changes
 // a status. PENDING, CONFIRMING and RELEASING are intents: they are durable

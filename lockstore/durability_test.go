@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/engine/memengine"
 )
 
@@ -212,6 +213,81 @@ func TestACallerWhoLeavesMayAskAgain(t *testing.T) {
 		g.must(<-again)
 		_, _, err := g.Lock(ctx, g.request("RX2", 1, 10))
 		wantErr(t, err, context.Canceled)
+	})
+}
+
+// slowReads is a disk whose next Get answers what it found only when it is let.
+type slowReads struct {
+	engine.Engine
+	next chan chan struct{}
+}
+
+func (s *slowReads) Get(key []byte) ([]byte, error) {
+	value, err := s.Engine.Get(key)
+	select {
+	case let := <-s.next:
+		<-let
+	default:
+	}
+	return value, err
+}
+
+// An order that was locked and released while the disk was being asked for it is
+// found all the same, however long the disk took.
+func TestNothingIsMissedBetweenMemoryAndDisk(t *testing.T) {
+	for _, turns := range []int{0, 1, 2, 3} {
+		t.Run(fmt.Sprint(turns), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := &slowReads{Engine: memengine.New(memengine.Options{}), next: make(chan chan struct{}, 1)}
+				k := &gated{kit: &kit{tester: t, ctx: t.Context(), clock: newTestClock()}}
+				k.opts = lockstore.Options{Policy: noFreeze(), Clock: k.clock, Committer: engine.NewCommitter(disk, engine.CommitterOptions{})}
+				t.Cleanup(func() { _ = k.opts.Committer.Close() })
+				l, err := lockstore.Open(k.ctx, k.opts)
+				k.must(err)
+				k.Ledger = l
+
+				let := make(chan struct{})
+				disk.next <- let
+				late := k.do(func() error { _, _, err := k.Lock(k.ctx, k.request("RX1", 1, 100)); return err })
+				end := func(no string) {
+					k.lock(no, 1)
+					_, err := k.Release(k.ctx, alice, no, lockstore.ByCaller)
+					k.must(err)
+				}
+				end("RX1")
+				for i := range turns {
+					k.clock.advance(time.Minute)
+					end(fmt.Sprint("OTHER", i))
+				}
+				close(let)
+				wantErr(t, <-late, lockstore.ErrLockEnded)
+			})
+		})
+	}
+}
+
+// Nor while the disk takes so long that nothing which ended is on it yet.
+func TestNothingIsMissedWhileTheDiskIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := openGated(t, noFreeze())
+		orders := []string{"RX0", "RX1", "RX2", "RX3"}
+		for _, no := range orders {
+			locked := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request(no, 1, 100)); return err })
+			g.let()
+			g.must(<-locked)
+		}
+		var ends []<-chan error
+		for _, no := range orders {
+			g.clock.advance(time.Minute)
+			ends = append(ends, g.do(func() error { _, err := g.Release(g.ctx, alice, no, lockstore.ByCaller); return err }))
+		}
+		again := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX0", 1, 100)); return err })
+		g.let()
+		g.let()
+		for _, end := range ends {
+			g.must(<-end)
+		}
+		wantErr(t, <-again, lockstore.ErrLockEnded)
 	})
 }
 

@@ -220,13 +220,20 @@ func TestB7AnEarlyClockWaitsForTheLastRecord(t *testing.T) {
 func TestB7TheClockIsStoredEvenWhenNothingIsActive(t *testing.T) {
 	k := open(t, noFreeze())
 	k.lock("RX1", 1)
-	k.clock.advance(time.Hour)
 	_, err := k.Release(k.ctx, alice, "RX1", lockstore.ByCaller)
 	k.must(err)
-	k.clock.step(-30 * time.Minute)
+	k.clock.advance(time.Hour)
+	_, err = k.Release(k.ctx, alice, "TOMB", lockstore.ByCaller)
+	k.must(err)
+	k.clock.step(-2 * time.Hour)
 	k.reopen()
 	if k.Health() == nil {
 		t.Fatal("the clock is earlier than the last record")
+	}
+	// The order of creation is kept all the same.
+	k.lock("RX2", 1)
+	if all := k.listAll(lockstore.Query{}); len(all) != 2 || all[1].OrderNo != "RX2" {
+		t.Fatalf("got %+v", all)
 	}
 }
 

@@ -111,9 +111,6 @@ func (l *Ledger) newJudgement(ctx context.Context, r *LockRequest) (*lockJudgeme
 func (j *lockJudgement) settle() (repeat *Lock, err error) {
 	l, r := j.l, j.req
 	own := j.view.of(r.Principal)
-	if top := j.view.top(); top != nil && top.principal() != r.Principal && !top.over() {
-		return nil, ErrOrderNoReused
-	}
 	switch {
 	case own != nil:
 		lock := own.lock()

@@ -64,6 +64,21 @@ func TestChangedSignals(t *testing.T) {
 	if signalled() {
 		t.Fatal("a reading is no work")
 	}
+
+	k = open(t, noFreeze())
+	signalled()
+	for _, tt := range []struct {
+		ttl  time.Duration
+		want bool
+	}{{10 * time.Minute, true}, {20 * time.Minute, false}, {5 * time.Minute, true}} {
+		req := k.request(tt.ttl.String(), 1, 100)
+		req.TTL = tt.ttl
+		_, _, err := k.Lock(k.ctx, req)
+		k.must(err)
+		if signalled() != tt.want {
+			t.Fatalf("a lock for %v: want a signal %v, because it is due earlier than all others", tt.ttl, tt.want)
+		}
+	}
 }
 
 // B4: whatever may have been under way is unknown after an opening.
@@ -203,6 +218,13 @@ func TestAWatchedFreezeTurnsUpBesideTheNextAttempt(t *testing.T) {
 	k.must(k.Observe(keyA, k.reading(2)))
 	if l := k.wantStatus("RX1", lockstore.Confirmed); l.Attempt != 2 {
 		t.Fatalf("the newest attempt has ended, the first is watched; got %+v", l)
+	}
+	k.reopen()
+	if l := k.wantStatus("RX1", lockstore.Confirmed); l.Attempt != 2 {
+		t.Fatalf("the newest attempt is on the disk alone; got %+v", l)
+	}
+	if l, created, err := k.Lock(k.ctx, k.request("RX1", 8, 100)); err != nil || created || l.Attempt != 2 {
+		t.Fatalf("a repeat of the newest attempt: %+v, %v, %v", l, created, err)
 	}
 	k.clock.advance(10 * time.Minute)
 	k.wantWork("RX1")
