@@ -11,6 +11,7 @@ import (
 func TestConformance(t *testing.T) {
 	run := func(opts badgerengine.Options) func(t *testing.T) {
 		return func(t *testing.T) {
+			t.Parallel()
 			enginetest.Run(t, func(t *testing.T) enginetest.Store {
 				dir := t.TempDir()
 				return func(t *testing.T) engine.Engine {
