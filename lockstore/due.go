@@ -58,8 +58,9 @@ func (l *Ledger) Postpone(id ID, d time.Duration) {
 // Work returns up to limit locks for which the HIS is to be asked: PENDING,
 // CONFIRMING and RELEASING ones, LOCKED ones whose freeze lapsed or is about to,
 // unknown outcomes, freezes to be undone, and given-up freezes whose next look
-// is due. Locks that wait for a person are left out. Calls take turns through a
-// long list. It blocks until what it returns is durable, so that the call which
+// is due. Locks that wait for a person are left out, unless the HIS can be asked
+// for an unknown outcome: a look does no harm. Calls take turns through a long
+// list. It blocks until what it returns is durable, so that the call which
 // follows has its intent on the disk.
 func (l *Ledger) Work(limit int) []Lock {
 	return l.handOut(func(moment) []*entry { return l.work.turn(limit) })
@@ -93,7 +94,7 @@ func (l *Ledger) handOut(pick func(moment) []*entry) []Lock {
 
 // setWork puts an entry into the work list or takes it out.
 func (l *Ledger) setWork(e *entry, lock *Lock) {
-	switch wanted := wantsHIS(lock, e.alarmOn); {
+	switch wanted := wantsHIS(lock, &l.policy, e.alarmOn); {
 	case !wanted:
 		l.work.remove(e)
 	case !e.queued:
@@ -104,9 +105,9 @@ func (l *Ledger) setWork(e *entry, lock *Lock) {
 
 // wantsHIS reports whether the HIS is to be asked about a lock. alarm says that
 // its freeze is over, or nearly, or that a look at it is due.
-func wantsHIS(lock *Lock, alarm bool) bool {
+func wantsHIS(lock *Lock, p *Policy, alarm bool) bool {
 	if lock.CaseReason != "" {
-		return false
+		return lock.Unknown && p.Find
 	}
 	switch lock.Status {
 	case Pending, Confirming, Releasing:

@@ -14,13 +14,32 @@ func (c *change) froze() {
 	if e.HISLockID != "" {
 		l.HISLockID = e.HISLockID
 	}
-	l.FreezeExpires = e.FreezeExpires
-	if l.FreezeExpires.IsZero() && c.policy.FreezeTTL > 0 {
-		l.FreezeExpires = plain(c.now.Add(c.policy.FreezeTTL))
-	}
+	l.FreezeExpires = c.freezeExpires()
 	if !l.strayOrder() {
 		l.Word = WordFrozen
 	}
+}
+
+// freezeExpires is when the freeze that was acknowledged ends. Where the HIS did
+// not say, it lives for the policy's time, at most: one that was only found is
+// older than the look, and one that we knew of has not become younger by it.
+func (c *change) freezeExpires() time.Time {
+	l, e := c.lock, &c.event
+	if !e.FreezeExpires.IsZero() || c.policy.FreezeTTL == 0 {
+		return e.FreezeExpires
+	}
+	begun := c.now
+	if e.Op == OpFindOrder {
+		switch {
+		case l.Word == WordFrozen && !l.FreezeExpires.IsZero():
+			return l.FreezeExpires
+		case l.Status == Pending:
+			begun = l.CreatedAt
+		case l.Unknown:
+			begun = l.UnknownSince
+		}
+	}
+	return plain(begun.Add(c.policy.FreezeTTL))
 }
 
 func freezeHeld(c *change) (bool, error) {

@@ -221,6 +221,15 @@ func TestTransitionVariations(t *testing.T) {
 		{"a look finds a given-up freeze", Released, EvWatchFrozen, with(watching), "·", func(l *Lock) bool { return l.Watch == 0 && !l.Settled() }},
 		{"the last look finds nothing", Released, EvWatchClear, with(watching), "·", func(l *Lock) bool { return l.Watch == 0 && l.WatchAt.IsZero() }},
 		{"a freeze without an end of its own gets the HIS's", Pending, EvFreezeDone, with(func(c *change) { c.policy.FreezeTTL = time.Hour }), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Hour)) }},
+		{"one that was found is as old as its lock", Pending, EvFreezeDone, with(inDoubt, func(c *change) {
+			c.policy.FreezeTTL, c.event.Op, c.lock.CreatedAt = time.Hour, OpFindOrder, testNow.Add(-time.Minute)
+		}), "LOCKED known", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(59 * time.Minute)) }},
+		{"one taken again and found is as old as the call", Locked, EvFreezeDone, with(inDoubt, func(c *change) {
+			c.policy.FreezeTTL, c.event.Op, c.lock.Word, c.lock.UnknownSince = time.Hour, OpFindOrder, WordLapsed, testNow.Add(-time.Minute)
+		}), "· known", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(59 * time.Minute)) }},
+		{"one that is found again has not become younger", Locked, EvFreezeDone, with(func(c *change) {
+			c.policy.FreezeTTL, c.event.Op, c.lock.FreezeExpires = time.Hour, OpFindOrder, testNow.Add(time.Minute)
+		}), "·", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Minute)) }},
 
 		{"C1: order none where duplicates are refused", Confirming, EvOrderNone, with(sentInDoubt), "· known", nil},
 		{"C1: order none where they are not", Confirming, EvOrderNone, with(sentInDoubt, func(c *change) { c.policy.IdempotentByHisNo = false }), "· case", func(l *Lock) bool { return l.Unknown }},

@@ -34,6 +34,10 @@ func TestWorkIsWhatNeedsTheHIS(t *testing.T) {
 	k.confirm("CASE")
 	k.record(l.ID(), lockstore.Event{Kind: lockstore.EvCase, Message: "price changed"})
 	k.wantWork("PENDING", "CONFIRMING", "RELEASING")
+	// A look for an unknown outcome does no harm while a person is asked.
+	k.record(l.ID(), lockstore.Event{Kind: lockstore.EvUnknown, Op: lockstore.OpPlaceOrder})
+	k.wantWork("PENDING", "CONFIRMING", "RELEASING", "CASE")
+	k.record(l.ID(), lockstore.Event{Kind: lockstore.EvOrderPlaced})
 	// A long list is walked through in turns.
 	for _, want := range []string{"PENDING", "CONFIRMING", "RELEASING", "PENDING"} {
 		if w := k.Work(1); len(w) != 1 || w[0].OrderNo != want {
