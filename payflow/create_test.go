@@ -229,6 +229,23 @@ func TestCreateWhileTheHISIsAway(t *testing.T) {
 	}
 }
 
+// A lock that is recorded but not yet held is no ground for a prepay.
+func TestNoPrepayBeforeTheStockIsHeld(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.locks.pending = true
+		var notYet *payflow.NotYetError
+		if _, err := h.svc.Create(h.Context(), request("ORDER-1", payflow.Reserve)); !errors.As(err, &notYet) || !errors.Is(err, payflow.ErrPending) {
+			t.Fatalf("%v", err)
+		}
+		h.is("ORDER-1", payflow.Created)
+		h.locks.mu.Lock()
+		h.locks.pending = false
+		h.locks.mu.Unlock()
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.AwaitingPayment)
+	})
+}
+
 func TestCreatedOrderExpiresToo(t *testing.T) {
 	inHouse(t, func(h *house) {
 		for range 100 {
@@ -312,9 +329,9 @@ func TestA10DegradedLockIsCheckedLive(t *testing.T) {
 	t.Run("fine", func(t *testing.T) {
 		inHouse(t, func(h *house) {
 			h.locks.degraded = true
-			h.create("ORDER-1", payflow.Reserve)
-			if h.locks.count("check_live") != 1 {
-				t.Errorf("%d live checks", h.locks.count("check_live"))
+			o := h.create("ORDER-1", payflow.Reserve)
+			if h.locks.count("check_live") != 1 || o.Lock.Degraded {
+				t.Errorf("%d live checks, degraded %v", h.locks.count("check_live"), o.Lock.Degraded)
 			}
 		})
 	})

@@ -87,6 +87,7 @@ type fakeLocks struct {
 	stale      bool
 	freezeEnds time.Duration // from the lock on; 0 = never
 	degraded   bool
+	pending    bool // a lock is not held yet when Lock answers
 	unsettled  bool // released locks are not settled yet
 	now        func() time.Time
 
@@ -123,6 +124,7 @@ func (f *fakeLocks) Lock(ctx context.Context, r payflow.LockRequest) (lk payflow
 			return payflow.ErrEnded
 		case l != nil && !l.Released:
 			lk = l.Lock
+			lk.Held = lk.Held && !f.pending
 			return nil
 		case l != nil && !l.Settled:
 			return payflow.ErrUnsettled
@@ -152,6 +154,7 @@ func (f *fakeLocks) Lock(ctx context.Context, r payflow.LockRequest) (lk payflow
 			fresh.FreezeExpires = f.now().Add(f.freezeEnds)
 		}
 		lk = fresh.Lock
+		lk.Held = !f.pending
 		return nil
 	})
 	if err != nil {
@@ -289,6 +292,13 @@ func (f *fakeLocks) onReleases(look func(no string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.onRelease = look
+}
+
+// settles says whether released locks count as settled from now on.
+func (f *fakeLocks) settles(yes bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unsettled = !yes
 }
 
 // doubt has the lock wait for a person.

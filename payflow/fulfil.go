@@ -26,7 +26,6 @@ const (
 // crash between any two of its calls.
 func (u *unit) stepFulfil(ctx context.Context) error {
 	o := u.o
-	o.Lock.Settled = false // until the lock says so
 	ctx, cancel := context.WithTimeout(ctx, u.s.set.HISTimeout)
 	defer cancel()
 	lk, err := u.s.locks.Get(ctx, o.No)

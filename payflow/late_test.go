@@ -95,6 +95,33 @@ func TestD5DeadOrdersDoNotCount(t *testing.T) {
 		h.is("ORDER-1", payflow.Fulfilled)
 		h.callback(h.pay.pay("ORDER-2")) // now the first one does
 		h.is("ORDER-2", payflow.Refunded)
+		var rx []string
+		if err := h.disk.Scan([]byte("o/x/"), []byte("o/y"), func(key, _ []byte) error {
+			rx = append(rx, string(key))
+			return nil
+		}); err != nil || len(rx) != 1 {
+			t.Errorf("stored index %q, %v", rx, err)
+		}
+	})
+}
+
+// While the last attempt is not settled at the HIS no next one begins [B5].
+func TestLateMoneyWaitsForTheLastAttempt(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.locks.settles(false)
+		h.wait(31 * time.Minute)
+		h.is("ORDER-1", payflow.Closed)
+		locks := h.locks.count("lock")
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.Paid)
+		if n := h.locks.count("lock"); n != locks {
+			t.Errorf("%d attempts meanwhile", n-locks)
+		}
+		h.locks.settles(true)
+		h.wait(2 * time.Minute)
+		h.is("ORDER-1", payflow.Fulfilled)
 	})
 }
 

@@ -8,6 +8,10 @@ type action struct {
 	pool pool
 	at   time.Time
 	r    int // index of the refund, for those that work on one
+
+	// alarm is when something that needs no outside call falls due, even while
+	// the order waits in the queue of a pool that hangs; zero = never.
+	alarm time.Time
 }
 
 type actionKind string
@@ -39,11 +43,16 @@ const (
 func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 	var best action
 	add := func(kind actionKind, p pool, at time.Time) {
+		if p == poolLocal && at.After(now) {
+			best.alarm = earlier(best.alarm, at)
+		}
 		if at.Before(now) {
 			at = now
 		}
-		if best.kind == actNone || at.Before(best.at) {
-			best = action{kind: kind, pool: p, at: at, r: best.r}
+		// What needs no outside call goes first: it never waits behind one.
+		local := p == poolLocal && best.pool != poolLocal
+		if best.kind == actNone || at.Before(best.at) || at.Equal(best.at) && local {
+			best.kind, best.pool, best.at = kind, p, at
 		}
 	}
 	retry := o.NextAt

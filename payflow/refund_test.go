@@ -24,9 +24,7 @@ func (h *house) goneOrder(no string) {
 func TestD1RefundWaitsForTheLockToSettle(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.create("ORDER-1", payflow.Reserve)
-		h.locks.mu.Lock()
-		h.locks.unsettled = true
-		h.locks.mu.Unlock()
+		h.locks.settles(false)
 		h.locks.on("confirm", h.locks.refuseConfirm("ORDER-1", "insufficient"))
 		h.locks.on("release", answer{err: payflow.ErrPending}, answer{err: payflow.ErrUnavailable}, answer{err: errLost, did: true})
 		h.callback(h.pay.pay("ORDER-1"))
@@ -37,9 +35,7 @@ func TestD1RefundWaitsForTheLockToSettle(t *testing.T) {
 		}
 		h.wait(2 * time.Minute)
 		h.onlyCase(payflow.CaseOverdue) // D9: the proof obligation does not wait
-		h.locks.mu.Lock()
-		h.locks.unsettled = false
-		h.locks.mu.Unlock()
+		h.locks.settles(true)
 		h.wait(6 * time.Minute)
 		h.is("ORDER-1", payflow.Refunding)
 		if n := h.pay.count("refund"); n != 1 {
@@ -189,6 +185,125 @@ func TestD6LimitIsPerHour(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	}, func(s *payflow.Settings) { s.AutoRefundsPerHour = 1 })
+}
+
+// More are parked than an hour takes: the oldest go first, the rest stay cases.
+func TestD6ResumeStaysWithinTheLimit(t *testing.T) {
+	inHouse(t, func(h *house) {
+		for i := range 4 {
+			h.goneOrder(fmt.Sprintf("ORDER-%d", i))
+			h.wait(time.Second)
+		}
+		releases := h.locks.count("release")
+		a, err := h.svc.ResumeRefunds(h.Context(), payflow.ResumeRequest{Etag: h.svc.Stats().Brake.Etag, RequestID: "r1", Actor: "boss"})
+		if err != nil || a.Resumed != 1 || a.Remaining != 2 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		synctest.Wait()
+		h.is("ORDER-1", payflow.Refunding)
+		h.is("ORDER-2", payflow.NeedsAttention)
+		if n := h.locks.count("release"); n != releases+1 {
+			t.Errorf("%d looks at the lock before the refund [D1]", n-releases)
+		}
+	}, func(s *payflow.Settings) { s.AutoRefundsPerHour = 1 })
+}
+
+// SENT is durable before the call: whatever becomes of it, nobody may take the
+// refund for unsent.
+func TestRefundIsMarkedSentBeforeTheCall(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.pay.on("refund", answer{call: func() {
+			if o := h.get("ORDER-1"); o.Refunds[0].Status != payflow.RefundSent || o.Refunds[0].SentAt.IsZero() {
+				t.Errorf("during the call: %+v", o.Refunds[0])
+			}
+		}})
+		h.goneOrder("ORDER-1")
+		if h.pay.count("refund") != 1 {
+			t.Errorf("%d calls", h.pay.count("refund"))
+		}
+	})
+}
+
+// D9: an order that waits in the queue of a hanging pool becomes a case in time
+// all the same. A refund that was written down and never sent is then withdrawn
+// by a retry.
+func TestRetryWithdrawsAnUnsentRefund(t *testing.T) {
+	inHouse(t, func(h *house) {
+		gate := make(chan struct{})
+		h.create("ORDER-1", payflow.Verify)
+		h.pay.on("prepay", answer{call: func() { <-gate }})
+		if _, err := h.svc.Create(h.Context(), small2(request("STUCK-1", payflow.Reserve))); err != nil {
+			t.Fatal(err)
+		}
+		h.locks.sell("A", 9)
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(11 * time.Minute)
+		if o := h.is("ORDER-1", payflow.Refunding); o.Refunds[0].Status != payflow.RefundStored {
+			t.Fatalf("%+v", o.Refunds)
+		}
+		h.locks.sell("A", -9)
+		c := h.onlyCase(payflow.CaseOverdue)
+		if _, err := h.svc.RetryFulfilment(h.Context(), verb(c, "r")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		h.is("ORDER-1", payflow.Fulfilled)
+		close(gate)
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.Fulfilled)
+		if got := h.pay.sentRefunds(); len(got) != 0 {
+			t.Errorf("fulfilled and refunded: %v", got)
+		}
+		h.noCases()
+	}, func(s *payflow.Settings) { s.PayWorkers = 1 })
+}
+
+// The fence looks at the lock afresh for each decision to refund [D1].
+func TestD1EachDecisionLooksAtTheLock(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.closedOrder("ORDER-1", "", payflow.Reserve)
+		releases := h.locks.count("release")
+		if _, err := h.svc.Cancel(h.Context(), payflow.CancelRequest{Principal: "web", OrderNo: "ORDER-1"}); err != nil {
+			t.Fatal(err)
+		}
+		h.callback(h.pay.pay("ORDER-1")) // late and unwanted, but the limit is 0
+		h.is("ORDER-1", payflow.NeedsAttention)
+		if n := h.locks.count("release"); n != releases+1 {
+			t.Errorf("%d looks", n-releases)
+		}
+		c := h.onlyCase(payflow.CaseRefundLimit)
+		if _, err := h.svc.RefundCase(h.Context(), payflow.RefundCaseRequest{VerbRequest: verb(c, "r")}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := h.locks.count("release"); n != releases+2 || len(h.pay.sentRefunds()) != 1 {
+			t.Errorf("%d looks, refunds %v", n-releases, h.pay.sentRefunds())
+		}
+	}, func(s *payflow.Settings) { s.AutoRefundsPerHour = 0 })
+}
+
+func TestRefundOlderThanAYear(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		first := h.pay.pay("ORDER-1")
+		first.PaidAt = first.PaidAt.Add(-366 * 24 * time.Hour)
+		h.callback(first)
+		h.is("ORDER-1", payflow.Fulfilled)
+		var p *payflow.PreconditionError
+		if _, err := h.svc.Refund(h.Context(), payflow.RefundRequest{OrderNo: "ORDER-1", Reason: "x", Fulfilled: true, Actor: "a", RequestID: "r"}); !errors.As(err, &p) {
+			t.Errorf("%v", err)
+		}
+		h.create("ORDER-2", payflow.Reserve)
+		old := h.pay.pay("ORDER-2")
+		old.PaidAt = old.PaidAt.Add(-366 * 24 * time.Hour)
+		h.locks.on("confirm", h.locks.refuseConfirm("ORDER-2", "insufficient"))
+		h.callback(old)
+		h.is("ORDER-2", payflow.NeedsAttention)
+		h.onlyCase(payflow.CaseRefundRefused)
+		if h.pay.count("refund") != 0 {
+			t.Error("sent")
+		}
+	})
 }
 
 // D7: one number while anything is unknown; a new generation only after a query

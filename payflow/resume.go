@@ -95,6 +95,7 @@ func (s *Service) resumeCases(ctx context.Context, r ResumeRequest) (resumed, re
 				return ErrNotFound
 			}
 			_, err := u.fire(evResume, r.Actor, c.ID)
+			u.o.Lock.Settled = false // hours may have passed: look again
 			u.resend()
 			return err
 		}); err != nil {

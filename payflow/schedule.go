@@ -100,18 +100,14 @@ func (s *Service) plan(e *entry) {
 	}
 	if a.at.After(now) {
 		e.queued = false
-		e.at = a.at
-		if e.index < 0 {
-			heap.Push(&s.due, e)
-		} else {
-			heap.Fix(&s.due, e.index)
-		}
-		if e.index == 0 {
-			s.nudge()
-		}
+		s.wakeAt(e, a.at)
 		return
 	}
-	s.unheap(e)
+	if a.pool != poolLocal && !a.alarm.IsZero() {
+		s.wakeAt(e, a.alarm)
+	} else {
+		s.unheap(e)
+	}
 	if e.queued && e.in == a.pool {
 		return // it keeps its place
 	}
@@ -148,6 +144,19 @@ func (s *Service) claim(q turnAt, p pool) bool {
 
 func (e *entry) urgent() bool {
 	return len(e.mail) > 0 || e.order != nil && e.order.Payment != nil
+}
+
+// wakeAt has the scheduler plan the entry again at the time.
+func (s *Service) wakeAt(e *entry, at time.Time) {
+	e.at = at
+	if e.index < 0 {
+		heap.Push(&s.due, e)
+	} else {
+		heap.Fix(&s.due, e.index)
+	}
+	if e.index == 0 {
+		s.nudge()
+	}
 }
 
 func (s *Service) unheap(e *entry) {
