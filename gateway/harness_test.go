@@ -256,7 +256,10 @@ func (w *world) settle() {
 func (w *world) runDown() {
 	w.t.Helper()
 	w.until(func(s gateway.State) bool {
-		return s.Ledger.Work == 0 && s.Ledger.Waiting == 0 && s.Jobs == 0
+		// What is unknown and a case is looked for all the same.
+		work, unknown := s.Ledger.Work, s.Ledger.Unknown
+		looked := (work == 0 || work == unknown) && unknown <= s.Ledger.Cases
+		return looked && s.Ledger.Waiting == 0 && s.Jobs == 0
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -48,12 +49,19 @@ func (g *Gateway) Lock(ctx context.Context, r LockRequest) (lockstore.Lock, erro
 	}
 	l, repeat, err := g.ledger.Precheck(ctx, req)
 	if err == nil && !repeat {
-		l, err = g.judge(ctx, &r, req)
+		req.Readings, req.Degraded, err = g.readings(ctx, &r, g.lockLive(&r))
 	}
 	if err != nil {
 		return l, err
 	}
-	return g.finishLock(ctx, l)
+	leave := sync.OnceFunc(g.desk.attend(r.OrderNo))
+	defer leave()
+	if !repeat {
+		if l, err = g.judge(ctx, &r, req); err != nil {
+			return l, err
+		}
+	}
+	return g.finishLock(ctx, l, leave)
 }
 
 // interrupted makes clear that a command whose caller left while it was becoming
@@ -65,17 +73,16 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// judge loads readings and has the ledger decide by them. Readings from before
-// one against which holds were dropped are loaded again, live.
+// lockLive reports whether the lock is judged on a live reading. A paid order is,
+// whatever the setting [B1].
+func (g *Gateway) lockLive(r *LockRequest) bool {
+	return g.settings.Lock.Freshness == Live || r.Paid
+}
+
+// judge has the ledger decide by the readings. Those from before one against
+// which holds were dropped are loaded again, live [A1].
 func (g *Gateway) judge(ctx context.Context, r *LockRequest, req lockstore.LockRequest) (lockstore.Lock, error) {
-	// A paid order is judged on a live reading, whatever the setting [B1].
-	live := g.settings.Lock.Freshness == Live || r.Paid
 	for try := 1; ; try++ {
-		var err error
-		req.Readings, req.Degraded, err = g.readings(ctx, r, live)
-		if err != nil {
-			return lockstore.Lock{}, err
-		}
 		l, created, err := g.ledger.Lock(ctx, req)
 		switch {
 		case err == nil:
@@ -89,16 +96,18 @@ func (g *Gateway) judge(ctx context.Context, r *LockRequest, req lockstore.LockR
 		case req.Degraded || try == maxReloads:
 			return l, &HISError{Op: opQueryStock, Outcome: hisadapter.NotSent, Err: err}
 		}
-		live = true
+		if req.Readings, req.Degraded, err = g.readings(ctx, r, true); err != nil {
+			return l, err
+		}
 	}
 }
 
 // finishLock brings a recorded lock to the answer that its caller may have.
-func (g *Gateway) finishLock(ctx context.Context, l lockstore.Lock) (lockstore.Lock, error) {
+func (g *Gateway) finishLock(ctx context.Context, l lockstore.Lock, joined func()) (lockstore.Lock, error) {
 	var j *job
 	if l.Status == lockstore.Pending {
 		var err error
-		if l, j, err = g.seeThrough(ctx, l, rankCheck); err != nil {
+		if l, j, err = g.seeThrough(ctx, l, rankCheck, joined); err != nil {
 			return l, err
 		}
 	}
@@ -108,17 +117,15 @@ func (g *Gateway) finishLock(ctx context.Context, l lockstore.Lock) (lockstore.L
 	case lockstore.Pending, lockstore.Confirming:
 		return l, unfinished(j)
 	default:
-		if j != nil && j.refused != nil {
-			return l, j.refused
-		}
-		return l, lockstore.ErrLockEnded
+		return l, ended(j, &l)
 	}
 }
 
-// seeThrough joins or begins the work on a lock and waits for its end. An error
-// means that the end is not known.
-func (g *Gateway) seeThrough(ctx context.Context, l lockstore.Lock, rank int) (lockstore.Lock, *job, error) {
+// seeThrough joins or begins the work on a lock, says so, and waits for its end.
+// An error means that the end is not known.
+func (g *Gateway) seeThrough(ctx context.Context, l lockstore.Lock, rank int, joined func()) (lockstore.Lock, *job, error) {
 	j := g.pursue(l.ID(), rank, true, nil)
+	joined()
 	if j == nil {
 		return l, nil, ErrOutcomeUnknown // the next process goes on with it
 	}
@@ -148,56 +155,29 @@ func unfinished(j *job) error {
 	}
 }
 
-// Confirm has the HIS deduct and create its order. The intent is durable before
-// the HIS is asked; it blocks until that answered or ctx ends, and goes on
-// without its caller. A repeat joins. The error is nil only for CONFIRMED.
-//
-// Errors: those of lockstore.Ledger.Confirm; *HISRefusedError (ForGood: the lock
-// is released or being released; else a person must settle it, and the lock stays
-// CONFIRMING); *HISError (nothing happened, it is tried again by itself);
-// ErrOutcomeUnknown (CONFIRMING, being found out).
-func (g *Gateway) Confirm(ctx context.Context, principal, orderNo string, ref lockstore.Reference) (lockstore.Lock, error) {
-	l, _, err := g.ledger.Confirm(ctx, principal, orderNo, ref)
-	if err != nil || l.Status == lockstore.Confirmed {
-		return l, interrupted(ctx, err)
+// ended says why a lock is over, or on its way there: the HIS's refusal, if that
+// was it.
+func ended(j *job, l *lockstore.Lock) error {
+	switch {
+	case j != nil && j.refused != nil:
+		return j.refused
+	case l.Cause != lockstore.ForShortage && l.Cause != lockstore.ByHIS:
+		return lockstore.ErrLockEnded
 	}
-	l, j, err := g.seeThrough(ctx, l, rankConfirm)
-	if err != nil {
-		return l, err
-	}
-	switch l.Status {
-	case lockstore.Confirmed:
-		return l, nil
-	case lockstore.Confirming:
-		return l, unfinished(j)
-	default:
-		if j.refused != nil {
-			return l, j.refused
+	// The refusal came to someone else; the record has what the HIS said.
+	r := &HISRefusedError{ForGood: true}
+	if len(l.Shortages) > 0 {
+		r.Kind = hisadapter.Insufficient
+		for _, s := range l.Shortages {
+			r.Shortages = append(r.Shortages, hisadapter.Shortage(s))
 		}
-		return l, lockstore.ErrLockEnded
 	}
-}
-
-// Release gives the stock back. It blocks until the record is durable and, where
-// the HIS holds a freeze, until that answered or ctx ends; the rest goes on by
-// itself. The lock comes back RELEASED, or RELEASING or PENDING with
-// ReleaseWanted, with a nil error.
-//
-// Errors: those of lockstore.Ledger.Release.
-func (g *Gateway) Release(ctx context.Context, principal, orderNo string) (lockstore.Lock, error) {
-	l, err := g.ledger.Release(ctx, principal, orderNo, lockstore.ByCaller)
-	if err != nil {
-		return l, interrupted(ctx, err)
+	for _, s := range l.History {
+		if s.Event == lockstore.EvFreezeRefused || s.Event == lockstore.EvOrderRefused {
+			r.Code, r.Message = s.Code, s.Message
+		}
 	}
-	g.hub.lockChanged(&l)
-	if l.Status == lockstore.Released && l.Settled() {
-		return l, nil
-	}
-	done, _, err := g.seeThrough(ctx, l, rankRelease)
-	if err != nil {
-		return l, nil // the release is durable; what is open is only its end at the HIS
-	}
-	return done, nil
+	return r
 }
 
 // GetLock returns the order's latest attempt. Errors: lockstore.ErrNotFound, also
@@ -215,30 +195,4 @@ func (g *Gateway) Attempts(ctx context.Context, orderNo string) ([]lockstore.Loc
 // ListLocks returns a page of locks and the token of the next.
 func (g *Gateway) ListLocks(ctx context.Context, q lockstore.Query) ([]lockstore.Lock, string, error) {
 	return g.ledger.List(ctx, q)
-}
-
-// Resolve records a person's word on an attempt whose outcome is not known: that
-// the HIS applied what it was asked (hisOrderNo then names its order), or did
-// not. What follows from it, say giving a freeze back, goes on by itself.
-//
-// Errors: *lockstore.InvalidError without an actor; *lockstore.FaultError when
-// there is nothing to settle; lockstore.ErrNotFound.
-func (g *Gateway) Resolve(ctx context.Context, id lockstore.ID, applied bool, hisOrderNo, actor string) (lockstore.Lock, error) {
-	if actor == "" {
-		return lockstore.Lock{}, &lockstore.InvalidError{Field: "actor", Reason: "is empty"}
-	}
-	ev := lockstore.Event{Kind: lockstore.EvNotApplied, HISOrderNo: hisOrderNo, Actor: actor}
-	if applied {
-		ev.Kind = lockstore.EvApplied
-	}
-	l, err := g.ledger.Record(ctx, id, ev)
-	if err != nil {
-		if fault, ok := errors.AsType[*lockstore.FaultError](err); ok && fault.Status == 0 {
-			return l, lockstore.ErrNotFound
-		}
-		return l, err
-	}
-	g.hub.lockChanged(&l)
-	g.pursue(id, rankRelease, false, nil)
-	return l, nil
 }

@@ -286,6 +286,20 @@ func TestWithoutFindAnUnknownOutcomeIsACase(t *testing.T) {
 	}
 }
 
+func TestAPersonsWordIsWantedOnlyWhereItIsAskedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		l := w.mustLock(order("O1", "A", 3))
+		_, err := w.g.Resolve(t.Context(), l.ID(), true, "CF1", "cashier")
+		wantError[*lockstore.FaultError](t, err)
+		w.wantStatus("O1", lockstore.Locked)
+		_, err = w.g.Resolve(t.Context(), lockstore.ID{OrderNo: "O9", Attempt: 1}, true, "CF1", "cashier")
+		if !errors.Is(err, lockstore.ErrNotFound) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 // [C3] … and must not be asked to freeze.
 func TestFreezingNeedsFind(t *testing.T) {
 	caps := freezingHIS
@@ -380,6 +394,7 @@ func TestLooksBackOff(t *testing.T) {
 		if len(w.g.Health()) == 0 {
 			t.Error("health complains of nothing")
 		}
+		w.restart() // the looks go on
 		w.his.ClearFaults()
 		time.Sleep(6 * time.Minute)
 		if l := w.wantStatus("O1", lockstore.Confirmed); l.CaseReason != "" {
