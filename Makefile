@@ -22,7 +22,7 @@ GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 run:
 	$(GO) run ./cmd/hisgate demo
 
-# test runs all tests; the log of the last run stays in .cache/test.log.
+# test runs all tests; the events of the last run stay in .cache/test.json.
 test:
 	@.ci/test $(RACE) ./...
 
