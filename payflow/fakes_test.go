@@ -24,8 +24,16 @@ type answer struct {
 	call func() // runs inside the call, before it takes effect
 }
 
+// calm ends the chaos.
+func (s *script) calm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chaos = nil
+}
+
 // script holds the answers of coming calls by operation.
 type script struct {
+	chaos func(op string) answer // of calls that no answer is scripted for; nil = fine
 	mu    sync.Mutex
 	next  map[string][]answer
 	calls map[string]int
@@ -58,6 +66,8 @@ func (s *script) play(ctx context.Context, op string, act func() error) error {
 	if scripted {
 		a = s.next[op][0]
 		s.next[op] = s.next[op][1:]
+	} else if s.chaos != nil {
+		a, scripted = s.chaos(op), true
 	}
 	s.mu.Unlock()
 	if a.call != nil {
@@ -500,6 +510,35 @@ func (f *fakePay) pay(no string) payflow.Transaction {
 		t.AppID = f.onPay
 	}
 	return t.Transaction
+}
+
+// tryPay is a patient who pays if WeChat lets them; money may come after a close.
+func (f *fakePay) tryPay(no string) (tx payflow.Transaction, late, ok bool) {
+	f.mu.Lock()
+	t := f.trades[no]
+	late = t != nil && t.State == payflow.TradeClosed
+	ok = t != nil && t.State != payflow.TradeSuccess && (t.State != payflow.TradeNotPay || !f.now().After(t.expire))
+	f.mu.Unlock()
+	if !ok {
+		return payflow.Transaction{}, false, false
+	}
+	return f.pay(no), late, true
+}
+
+func (f *fakePay) isPaid(no string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.trades[no]
+	return t != nil && t.State == payflow.TradeSuccess
+}
+
+// payOutAll has all refunds reach the patients.
+func (f *fakePay) payOutAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.refunds {
+		r.State = payflow.RefundSuccess
+	}
 }
 
 // answerRefunds says what a fresh refund is answered with.
