@@ -1,6 +1,7 @@
 package payflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func (s *Service) answerPrepared(o *Order) (Order, error) {
 		return Order{}, o.Rejection.asError(o.State)
 	case Closing, Closed:
 		switch {
-		case o.Rejection != nil && !o.Cancelled:
+		case o.endedBy(o.Rejection):
 			return Order{}, o.Rejection.asError(o.State)
 		case o.EndReason == ReasonPrepayRefused || o.EndReason == ReasonFreezeTooShort ||
 			o.EndReason == ReasonLockLost || o.EndReason == ReasonTooLate:
@@ -120,6 +121,10 @@ func (s *Service) answerPrepared(o *Order) (Order, error) {
 	}
 	return s.signed(o)
 }
+
+// endedBy tells whether the rejection is why the order is over; a HOLD order may
+// have been blocked once and have ended otherwise.
+func (o *Order) endedBy(r *Rejection) bool { return r != nil && o.EndReason == r.Reason }
 
 // cause is the port error that a trouble stands for.
 func (t *Trouble) cause() error {
@@ -163,7 +168,7 @@ func (s *Service) activeOrders() int {
 // Settings.AnswerWithin.
 //
 // Errors: ErrNotFound; *InvalidError, *FieldError; *PreconditionError
-// (OTHER_PAYER, PAYMENT_MISSING, TOO_LATE, NOT_PAYABLE, …); *EtagMismatchError; *ShortError,
+// (OTHER_PAYER, PAYMENT_MISSING, TOO_LATE, NOT_PAYABLE, or why it closed); *EtagMismatchError; *ShortError,
 // *PriceChangedError (HOLD, still LOCKED); ErrUnavailable, ErrMisconfigured (HOLD:
 // the live check could not be made; try again); *NotYetError.
 func (s *Service) Prepay(ctx context.Context, r PrepayRequest) (Order, error) {
@@ -215,8 +220,10 @@ func (u *unit) wantPrepay(r *PrepayRequest) error {
 	case Created, AwaitingPayment:
 		return nil
 	case Locked:
+	case Closing, Closed:
+		return &PreconditionError{Reason: cmp.Or(o.EndReason, ReasonNotPayable), State: o.State}
 	default:
-		return &PreconditionError{Reason: ReasonNotPayable, State: o.State, Detail: o.EndReason}
+		return &PreconditionError{Reason: ReasonNotPayable, State: o.State}
 	}
 	if o.Strategy != Hold || o.PrepayWanted {
 		return nil

@@ -324,6 +324,28 @@ func TestHoldIsCheckedAgainBeforePrepay(t *testing.T) {
 	})
 }
 
+// A HOLD order that was blocked once and then expired did not end for the stock.
+func TestHoldBlockedAndExpired(t *testing.T) {
+	inHouse(t, func(h *house) {
+		if _, err := h.svc.Create(h.Context(), request("ORDER-1", payflow.Hold)); err != nil {
+			t.Fatal(err)
+		}
+		h.locks.sell("A", 9)
+		if _, err := h.svc.Prepay(h.Context(), payflow.PrepayRequest{Principal: "web", OrderNo: "ORDER-1"}); err == nil {
+			t.Fatal("not blocked")
+		}
+		h.wait(16 * time.Minute)
+		o, err := h.svc.Create(h.Context(), request("ORDER-1", payflow.Hold))
+		if err != nil || o.State != payflow.Closed || o.EndReason != payflow.ReasonDeadline {
+			t.Errorf("%s %s, %v", o.State, o.EndReason, err)
+		}
+		var p *payflow.PreconditionError
+		if _, err := h.svc.Prepay(h.Context(), payflow.PrepayRequest{Principal: "web", OrderNo: "ORDER-1"}); !errors.As(err, &p) || p.Reason != payflow.ReasonDeadline {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // A10: a lock that was judged on an old reading is checked live before any prepay.
 func TestA10DegradedLockIsCheckedLive(t *testing.T) {
 	t.Run("fine", func(t *testing.T) {

@@ -35,6 +35,16 @@
 // panics or fails unexpectedly rests, longer each time, and becomes a case; no
 // other order notices.
 //
+// # On disk
+//
+// All keys begin with "o/". Active orders (o/a/) and open cases (o/c/) stand apart
+// from ended orders (o/e/) and closed cases (o/d/), so that opening costs what is
+// active; an ended order is still found by its number, and late money brings it
+// back. Letters have keys of their own (o/i/), and an order and the letter that
+// changed it are one atomic write. Lists run over an index by time, newest first
+// (o/t/, o/u/), late money over one by prescription (o/x/). Records are JSON with a
+// format number; fields that a build does not know it keeps.
+//
 // # What may be concluded
 //
 // A step that did not succeed is noted as the order's [Trouble] and repeated.

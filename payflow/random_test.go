@@ -21,7 +21,7 @@ func TestRandomTrouble(t *testing.T) {
 	if s, err := strconv.ParseUint(os.Getenv("HISGATE_SEED"), 10, 64); err == nil {
 		seeds = append(seeds, s)
 	}
-	for len(seeds) < 40 && os.Getenv("HISGATE_SEED") == "" {
+	for len(seeds) < 20 && os.Getenv("HISGATE_SEED") == "" {
 		seeds = append(seeds, rand.Uint64())
 	}
 	for _, seed := range seeds {

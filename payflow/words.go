@@ -30,7 +30,7 @@ func (o Order) Message() Words {
 	case Closing:
 		return Words{ZH: "订单正在关闭；若您已支付，我们会核实。", EN: "The order is being closed; if you have paid, we are checking."}
 	case Closed:
-		if o.Rejection != nil {
+		if o.endedBy(o.Rejection) {
 			return o.Rejection.message()
 		}
 		if o.Cancelled {

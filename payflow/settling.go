@@ -1,0 +1,186 @@
+package payflow
+
+import (
+	"context"
+	"fmt"
+)
+
+// Recheck asks WeChat and the HIS now and believes what is verified: an order
+// that turns out paid, fulfilled or refunded goes there. It blocks for both.
+func (s *Service) Recheck(ctx context.Context, r VerbRequest) (CaseAnswer, error) {
+	return s.verb(ctx, VerbRecheck, r, "", func(u *unit, _ *Case) (Words, error) { return u.recheck(ctx) })
+}
+
+func (u *unit) recheck(ctx context.Context) (Words, error) {
+	wechat, his := "", ""
+	tx, err := u.askTransaction(ctx)
+	switch {
+	case err == nil:
+		wechat = fmt.Sprintf("%s %d fen", tx.State, tx.TotalFen)
+		if tx.paid() {
+			if err := u.applyPaid(tx, "query"); err != nil {
+				return Words{}, err
+			}
+		}
+	case refusedWith(err, codeNotExist):
+		wechat = codeNotExist
+	default:
+		wechat = outcomeOf(err)
+	}
+	if i := u.o.openRefund(); i >= 0 && u.o.Refunds[i].Status != RefundStored {
+		if err := u.stepAskRefund(ctx, i); err != nil {
+			return Words{}, err
+		}
+		wechat += ", refund " + string(u.o.Refunds[i].Status)
+	}
+	var lk Lock
+	err = u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+		lk, err = u.s.locks.Get(ctx, u.no)
+		return err
+	})
+	switch {
+	case err != nil:
+		his = outcomeOf(err)
+	case lk.Cancelled:
+		his = "CANCELLED " + lk.HisOrderNo
+	case lk.Confirmed:
+		his = "DEDUCTED " + lk.HisOrderNo
+		if u.o.State == NeedsAttention && !u.o.WasFulfilled && noMoneyOut(u.o) == "" {
+			if err := u.fulfilled(lk); err != nil {
+				return Words{}, err
+			}
+		}
+	case lk.Released:
+		his = "RELEASED"
+	case lk.Held:
+		his = "HELD"
+	default:
+		his = "UNKNOWN"
+	}
+	u.said("RECHECKED", "WeChat: "+wechat+"; HIS: "+his)
+	return wordsRechecked(u.o, wechat, his), nil
+}
+
+// RetryFulfilment sends the order back to the HIS; not once a refund was sent
+// and is not verified CLOSED (§7.6).
+func (s *Service) RetryFulfilment(ctx context.Context, r VerbRequest) (CaseAnswer, error) {
+	return s.verb(ctx, VerbRetry, r, "", func(u *unit, _ *Case) (Words, error) {
+		o := u.o
+		if _, err := u.fire(evRetry, r.Actor, r.CaseID); err != nil {
+			return Words{}, err
+		}
+		u.withdraw()
+		o.Gone, o.RefundByPerson, o.RefundReason = nil, false, ""
+		return wordsRetry(), nil
+	})
+}
+
+// withdraw ends a refund that was written down and never sent.
+func (u *unit) withdraw() {
+	for i := range u.o.Refunds {
+		if r := &u.o.Refunds[i]; r.Status == RefundStored {
+			r.Status, r.EndedAt, r.Evidence = RefundEnded, u.s.now(), "never sent"
+		}
+	}
+}
+
+// RefundCase decides for the money: it goes back once the lock is settled.
+func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnswer, error) {
+	if r.Reason == "" {
+		r.Reason = textRefundPerson
+	}
+	if !plain(r.Reason, reasonMax) || len(r.Reason) > reasonMax {
+		return CaseAnswer{}, &InvalidError{Field: "reason", Reason: "must have at most 80 bytes"}
+	}
+	return s.verb(ctx, VerbRefund, r.VerbRequest, r.Reason, func(u *unit, _ *Case) (Words, error) {
+		if _, err := u.fire(evPersonRefund, r.Actor, r.CaseID); err != nil {
+			return Words{}, err
+		}
+		u.wantRefund(r.Reason, false)
+		return wordsRefund(), nil
+	})
+}
+
+// MarkFulfilled says that the HIS order exists, or the drugs were given out by
+// another way; refused once a refund was sent and is not verified CLOSED. The
+// order's own lock is given back after; should the HIS have deducted for it under
+// another number, a case says so.
+func (s *Service) MarkFulfilled(ctx context.Context, r MarkFulfilledRequest) (CaseAnswer, error) {
+	if !plain(r.HisOrderNo, idMax) {
+		return CaseAnswer{}, &InvalidError{Field: "his_order_no", Reason: "is required, at most 128 characters"}
+	}
+	return s.verb(ctx, VerbMarkFulfilled, r.VerbRequest, r.HisOrderNo, func(u *unit, c *Case) (Words, error) {
+		o := u.o
+		if c.Reason == CaseTwoOrders {
+			o.HisOrderNo = r.HisOrderNo
+			u.closeCase(c, r.Actor, "HIS order "+r.HisOrderNo+" stands")
+			return wordsMarkedFulfilled(), nil
+		}
+		if _, err := u.fire(evPersonFulfilled, r.Actor, "HIS order "+r.HisOrderNo); err != nil {
+			return Words{}, err
+		}
+		u.withdraw()
+		o.HisOrderNo, o.FulfilledAt, o.Gone = r.HisOrderNo, u.s.now(), nil
+		o.ByHand, o.Lock.Settled = true, false // its own lock is given back
+		return wordsMarkedFulfilled(), nil
+	})
+}
+
+// MarkRefunded says, with evidence, that the case's money went back by another
+// way. For the order's own payment the fence is asked first: not while the HIS
+// could still apply the lock [D1]. Blocks for the HIS then.
+func (s *Service) MarkRefunded(ctx context.Context, r MarkRefundedRequest) (CaseAnswer, error) {
+	if !plain(r.Evidence, noteMax) {
+		return CaseAnswer{}, &InvalidError{Field: "evidence", Reason: "is required, at most 1000 characters"}
+	}
+	return s.verb(ctx, VerbMarkRefunded, r.VerbRequest, r.Evidence, func(u *unit, c *Case) (Words, error) {
+		return u.markRefunded(ctx, c, &r)
+	})
+}
+
+func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest) (Words, error) {
+	o := u.o
+	own := o != nil && o.State == NeedsAttention &&
+		(!c.disputed() || c.Reason == CaseConsoleRefund && o.Payment != nil && o.Payment.TransactionID == c.TransactionID)
+	if !own {
+		if o != nil {
+			if d := u.disputed(c.TransactionID); d != nil {
+				d.Settled = true
+				o.NextAt = u.s.now() // an order that it kept from closing can close
+			}
+			if i := o.openRefund(); i >= 0 && !c.disputed() {
+				if reason := noMoneyFlying(o); reason != "" {
+					return Words{}, &PreconditionError{Reason: reason, State: o.State}
+				}
+				if err := u.refundDone(i, r.Evidence); err != nil {
+					return Words{}, err
+				}
+			}
+		}
+		if c.Open {
+			u.closeCase(c, r.Actor, "went back: "+r.Evidence)
+		}
+		return wordsMarkedRefunded(), nil
+	}
+	if reason := noMoneyFlying(o); reason != "" {
+		return Words{}, &PreconditionError{Reason: reason, State: o.State}
+	}
+	if !o.WasFulfilled {
+		if _, err := u.settle(ctx); err != nil || !o.Lock.Settled {
+			return Words{}, &PreconditionError{Reason: ReasonLockUnsettled, State: o.State, Detail: outcomeOf(err)}
+		}
+	}
+	if _, err := u.fire(evPersonRefunded, r.Actor, r.Evidence); err != nil {
+		return Words{}, err
+	}
+	for i := range o.Refunds {
+		if q := &o.Refunds[i]; q.open() {
+			q.Status, q.EndedAt, q.Evidence = RefundEnded, u.s.now(), r.Evidence
+		}
+	}
+	o.PersonRefund, o.RefundedFen = r.Evidence, o.Payment.TotalFen
+	if c.Open {
+		u.closeCase(c, r.Actor, "went back: "+r.Evidence)
+	}
+	return wordsMarkedRefunded(), nil
+}
