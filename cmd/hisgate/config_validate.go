@@ -175,6 +175,9 @@ func (c *Config) validatePayment(k *checker) {
 	k.between(p.HoldWindow, "payment.hold_window", 2*time.Minute, maxWindow)
 	k.oneOf(p.OnRefused, "payment.on_refused", "refund", "case")
 	k.atLeast(p.RefundsPerHour, 0, "payment.refunds_per_hour")
+	// The lock of an order lives until a minute after its pay deadline; that of a
+	// paid one half an hour.
+	k.between(c.Lock.MaxTTL, "lock.max_ttl", max(p.Window, p.HoldWindow, 30*time.Minute)+time.Minute, 24*time.Hour)
 	k.between(p.ProofGrace, "payment.proof_grace", time.Minute, time.Hour)
 	k.between(p.MisconfiguredCase, "payment.misconfigured_case", time.Minute, p.ProofGrace)
 	k.atLeast(p.Workers, 1, "payment.workers")

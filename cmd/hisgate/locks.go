@@ -107,6 +107,15 @@ func lockError(err error) error {
 		}
 		return errors.Join(payflow.ErrUnavailable, err)
 	}
+	// What the ledger will never take for this order, however often it is asked:
+	// a number that somebody else uses, or fields beyond its bounds. Nothing was
+	// sent, and an order that is paid needs a person.
+	if e, ok := errors.AsType[*lockstore.InvalidError](err); ok {
+		return &payflow.RefusedError{Kind: hisadapter.KindOther.String(), ForGood: true, Message: e.Error()}
+	}
+	if errors.Is(err, lockstore.ErrOrderNoReused) {
+		return &payflow.RefusedError{Kind: hisadapter.KindOther.String(), ForGood: true, Message: err.Error()}
+	}
 	for _, t := range []struct{ from, to error }{
 		{gateway.ErrOutcomeUnknown, payflow.ErrPending},
 		{lockstore.ErrLockPending, payflow.ErrPending},
