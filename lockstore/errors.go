@@ -7,7 +7,9 @@ import (
 
 // The refusals of the ledger. Each leaves the ledger as it was.
 var (
-	ErrNotFound          = errors.New("lock not found")
+	ErrNotFound = errors.New("lock not found")
+	// ErrOrderNoReused: also for an order_no that stands at the HIS for a later
+	// attempt of another order (RX1-2 for the second of RX1) [B5].
 	ErrOrderNoReused     = errors.New("order_no is in use for other items or by someone else")
 	ErrLockEnded         = errors.New("the lock has ended")
 	ErrLockPending       = errors.New("the lock is not held yet")

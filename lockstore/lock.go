@@ -90,7 +90,8 @@ type Item struct {
 	LineFen  int64 // what the patient pays for the line, 0 = not told; not part of the fingerprint
 }
 
-// ID names one attempt of an order. Attempts count from 1.
+// ID names one attempt of an order. Attempts count from 1; one whose number at
+// the HIS is another order's is left out [B5].
 type ID struct {
 	OrderNo string
 	Attempt int

@@ -137,7 +137,7 @@ func (j *lockJudgement) settle() (repeat *Lock, err error) {
 	if top := j.view.top(); top != nil {
 		j.next.Attempt = top.number() + 1
 	}
-	if j.hisNo, err = l.policy.hisNo(j.next); err != nil {
+	if j.next, j.hisNo, err = l.number(j.next); err != nil {
 		return nil, err
 	}
 	if l.holders[r.Principal] >= l.opts.MaxActive {

@@ -108,16 +108,3 @@ func (p *Policy) counts(l *Lock, lapsed bool) counting {
 		return notAtAll
 	}
 }
-
-// hisNo is the HIS's idempotency key of an attempt [B5].
-func (p *Policy) hisNo(id ID) (string, error) {
-	no := id.OrderNo
-	if id.Attempt > 1 {
-		no = fmt.Sprintf("%s-%d", id.OrderNo, id.Attempt)
-	}
-	if p.HisNoMax > 0 && len(no) > p.HisNoMax {
-		return "", &InvalidError{Field: "order_no", Reason: fmt.Sprintf(
-			"its number at the HIS would be %q with %d bytes, and the HIS takes %d", no, len(no), p.HisNoMax)}
-	}
-	return no, nil
-}
