@@ -261,6 +261,35 @@ func TestRefundedInTheConsole(t *testing.T) {
 			h.noCases()
 		})
 	})
+	for by, tell := range map[string]func(*house, payflow.Case){
+		"recheck": func(h *house, c payflow.Case) {
+			if _, err := h.svc.Recheck(h.Context(), verb(c, "r1")); err != nil {
+				h.Fatal(err)
+			}
+		},
+		"notice": func(h *house, _ payflow.Case) {
+			h.callback(h.pay.change("ORDER-1", func(*payflow.Transaction) {}))
+		},
+	} {
+		t.Run("a paid order, by "+by, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.locks.on("confirm", many(40, answer{err: payflow.ErrUnavailable})...)
+				h.paid("ORDER-1", payflow.Reserve)
+				h.wait(11 * time.Minute)
+				h.is("ORDER-1", payflow.Paid)
+				c := h.onlyCase(payflow.CaseOverdue)
+				h.pay.change("ORDER-1", func(tx *payflow.Transaction) { tx.State = payflow.TradeRefund })
+				tell(h, c)
+				tried := h.locks.count("confirm")
+				h.wait(time.Hour)
+				h.is("ORDER-1", payflow.NeedsAttention)
+				h.onlyCase(payflow.CaseConsoleRefund)
+				if n := h.locks.count("confirm") - tried; n != 0 {
+					t.Errorf("fulfilment was tried %d times more", n)
+				}
+			})
+		})
+	}
 	t.Run("notice for a fulfilled order", func(t *testing.T) {
 		inHouse(t, func(h *house) {
 			h.paid("ORDER-1", payflow.Reserve)

@@ -183,12 +183,22 @@ func (u *unit) stepSettle(ctx context.Context) error {
 	case outcomeOf(err) == kindConfirmed && o.State == Paid:
 		o.Gone = nil
 		return u.fulfilled(lk)
+	case outcomeOf(err) == kindConfirmed && o.ByHand && lk.HisOrderNo == o.HisOrderNo:
+		o.ByHand = false // the person meant this very HIS order, and it is refunded knowingly
+		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
+		u.said("HIS_ORDER_FOUND", lk.HisOrderNo)
 	case outcomeOf(err) == kindConfirmed:
+		detail := "to be refunded, but the HIS has deducted: HIS order " + lk.HisOrderNo
+		if o.ByHand {
+			// Nothing is under way any more: a further decision needs no fence.
+			detail += ", beside " + o.HisOrderNo + " that a person named"
+			o.ByHand = false
+		}
 		o.HisOrderNo = lk.HisOrderNo
 		if err := u.happened(evConfirmed, lk.HisOrderNo); err != nil {
 			return err
 		}
-		u.openCase(CaseLockDoubt, caseFacts{Detail: "to be refunded, but the HIS has deducted: HIS order " + lk.HisOrderNo})
+		u.openCase(CaseLockDoubt, caseFacts{Detail: detail})
 	default:
 		u.retryLater(opRelease, err)
 	}

@@ -91,7 +91,7 @@ func (u *unit) operatorRefund(r *RefundRequest) error {
 }
 
 // wantRefund notes a person's decision to give everything back. The fence comes
-// first, save for an order that was fulfilled and is refunded knowingly [D1].
+// first, save for an order that its lock fulfilled and that is refunded knowingly [D1].
 func (u *unit) wantRefund(reason string, knowingly bool) {
 	o := u.o
 	o.RefundWantedAt, o.RefundReason, o.RefundByPerson = u.s.now(), reason, true

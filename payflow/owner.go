@@ -23,7 +23,7 @@ func (s *Service) LockOwner(orderNo string, attempt int) LockVerdict {
 	case Closed, Rejected, Refunded:
 		return LockVerdict{Known: true, Release: true}
 	case Refunding:
-		if o.WasFulfilled {
+		if !o.fenced() {
 			return keep(now)
 		}
 		return LockVerdict{Known: true, Release: true}

@@ -106,13 +106,10 @@ func (u *unit) wrongWith(tx Transaction) string {
 // refund, somebody did in the merchant console.
 func (u *unit) paidSame(tx Transaction) error {
 	if tx.State == TradeRefund && noMoneyOut(u.o) == "" && u.o.PersonRefund == "" {
-		referred, err := u.fire(evPaidElsewhere, "", tx.TransactionID)
-		if err != nil {
+		if _, err := u.fire(evPaidElsewhere, "", tx.TransactionID); err != nil {
 			return err
 		}
-		if referred {
-			u.openCase(CaseConsoleRefund, caseFacts{TransactionID: tx.TransactionID, Fen: tx.TotalFen})
-		}
+		u.openCase(CaseConsoleRefund, caseFacts{TransactionID: tx.TransactionID, Fen: tx.TotalFen})
 	}
 	if u.o.State == Closing || u.o.State == AwaitingPayment {
 		u.fail(opQuery, kindPending, "", "a known payment in a state without one")

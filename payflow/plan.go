@@ -113,7 +113,7 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 	case Refunding:
 		switch {
 		case o.openRefund() >= 0:
-		case !o.Lock.Settled && !o.WasFulfilled:
+		case !o.Lock.Settled && o.fenced():
 			add(actSettle, poolHIS, retry)
 		default:
 			add(actStoreRefund, poolLocal, now)
@@ -155,6 +155,11 @@ func (o *Order) toRelease() bool {
 	}
 	return o.Strategy.holds() && !o.Lock.Settled
 }
+
+// fenced tells whether a refund of all has to wait until the HIS cannot apply the
+// order's lock any more [D1]. A fulfilled order refunded knowingly does not: its
+// lock is done. One fulfilled by hand does: its lock is still to be given back.
+func (o *Order) fenced() bool { return !o.WasFulfilled || o.ByHand }
 
 // openRefund is the index of the refund that may still pay out, or -1. There is
 // at most one: a new one waits for the end of the last.

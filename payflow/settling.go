@@ -165,7 +165,7 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 	if reason := noMoneyFlying(o); reason != "" {
 		return Words{}, &PreconditionError{Reason: reason, State: o.State}
 	}
-	if !o.WasFulfilled {
+	if o.fenced() {
 		if _, err := u.settle(ctx); err != nil || !o.Lock.Settled {
 			return Words{}, &PreconditionError{Reason: ReasonLockUnsettled, State: o.State, Detail: outcomeOf(err)}
 		}
