@@ -149,8 +149,8 @@ func (w *world) wantAgreement(n int) (confirmed int) {
 // stays held.
 func TestRandomTrouble(t *testing.T) {
 	all := maps.Clone(kinds)
-	all["careless"] = with(plainHIS, func(c *hisadapter.Capabilities) { c.IdempotentByHisNo = false })
-	all["careless freezing"] = with(freezingHIS, func(c *hisadapter.Capabilities) { c.IdempotentByHisNo = false })
+	all["careless"] = with(plainHIS, careless)
+	all["careless freezing"] = with(freezingHIS, careless)
 	all["mute"] = with(plainHIS, func(c *hisadapter.Capabilities) { c.Find = false })
 	for kind, caps := range all {
 		t.Run(kind, func(t *testing.T) {
@@ -255,6 +255,11 @@ func TestWhatIsHeldCanBeConfirmed(t *testing.T) {
 		}
 	}
 }
+
+// careless is a HIS that takes the same his_no twice, endless one whose freezes
+// never lapse.
+func careless(c *hisadapter.Capabilities) { c.IdempotentByHisNo = false }
+func endless(c *hisadapter.Capabilities)  { c.FreezeTTL = 0 }
 
 func with(c hisadapter.Capabilities, edit func(*hisadapter.Capabilities)) hisadapter.Capabilities {
 	edit(&c)

@@ -113,7 +113,7 @@ func (g *Gateway) overdue(j *job) {
 		return
 	}
 	r, err := g.ledger.Record(g.base, j.id, lockstore.Event{
-		Kind: lockstore.EvCase, Message: "the outcome has been unknown since " + l.UnknownSince.UTC().Format(time.RFC3339),
+		Kind: lockstore.EvCase, AboutUnknown: true, Message: "the outcome has been unknown since " + l.UnknownSince.UTC().Format(time.RFC3339),
 	})
 	if err != nil {
 		j.err = err

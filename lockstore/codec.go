@@ -43,6 +43,7 @@ const (
 	fCaseReason      = 25
 	fShortages       = 26
 	fHistory         = 27
+	fCaseKind        = 28
 )
 
 // The bits of fFlags.
@@ -97,6 +98,7 @@ func encodeLock(l *Lock) []byte {
 	w.Uint(fWatch, uint64(l.Watch))
 	w.Time(fWatchAt, l.WatchAt)
 	w.String(fCaseReason, l.CaseReason)
+	w.Uint(fCaseKind, uint64(l.CaseKind))
 	for i := range l.Shortages {
 		s := &l.Shortages[i]
 		w.Nested(fShortages, func(w *tlv.Writer) {

@@ -89,6 +89,8 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.WatchAt = r.Time()
 	case fCaseReason:
 		l.CaseReason = r.String()
+	case fCaseKind:
+		l.CaseKind = CaseKind(r.Byte())
 	case fShortages:
 		l.Shortages = append(l.Shortages, decodeShortage(r.Nested()))
 	case fHistory:

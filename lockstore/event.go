@@ -104,4 +104,7 @@ type Event struct {
 	Until         time.Time
 	Code, Message string // verbatim from the HIS
 	Actor         string // the person, for EvApplied and EvNotApplied
+	// AboutUnknown, of EvCase: it asks about the unknown outcome, and is over
+	// when that is known.
+	AboutUnknown bool
 }

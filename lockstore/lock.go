@@ -119,6 +119,20 @@ const (
 	WordCancelled
 )
 
+// CaseKind says what a case asks, and so what ends it beside a person's word.
+// Every case but that of a stray order also ends with the status that it is
+// about.
+type CaseKind uint8
+
+// The kinds of cases.
+const (
+	// CaseBusiness: the HIS, or an owner, left the lock where only a person can
+	// tell how to go on. Also the kind of a lock without a case.
+	CaseBusiness CaseKind = iota
+	// CaseUnknown: the outcome of a call is unknown. It ends when it is known.
+	CaseUnknown
+)
+
 // Step is one line of a lock's history. Repeats are folded into Count.
 type Step struct {
 	Time     time.Time
@@ -167,6 +181,7 @@ type Lock struct {
 	Watch        int       // RELEASED on a "none": looks that are still to come
 	WatchAt      time.Time // of the next
 	CaseReason   string    // a person must settle it; "" = no case
+	CaseKind     CaseKind  // what it takes to end that
 	Shortages    []Shortage
 	History      []Step
 }

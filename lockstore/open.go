@@ -150,7 +150,7 @@ func (l *Ledger) interrupt(lock *Lock, m moment) (changed, needsPerson bool) {
 	}
 	lock.Unknown, lock.UnknownSince = true, m.wall
 	if !l.policy.Find && lock.CaseReason == "" {
-		lock.CaseReason = cannotFind
+		lock.CaseReason, lock.CaseKind = cannotFind, CaseUnknown
 		return true, true
 	}
 	return true, false

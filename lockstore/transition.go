@@ -92,7 +92,7 @@ var transitions = [...]row{
 	EvCase:    {Pending: openCase, Locked: openCase, Confirming: openCase, Confirmed: openCase, Releasing: openCase, Released: openCase},
 
 	EvApplied: {
-		Pending: applied, Locked: ifDeducted(applied), Confirming: applied, Confirmed: ifOpen(closeCase),
+		Pending: applied, Locked: ifDeducted(applied), Confirming: applied, Confirmed: ifOpen(allIsWell),
 		Releasing: applied, Released: applied,
 	},
 	EvNotApplied: {
@@ -118,7 +118,7 @@ func (c *change) apply() (changed bool, err error) {
 		return false, err
 	}
 	if l.Status != from && !l.strayOrder() {
-		l.CaseReason = "" // it asked about the state that was left
+		c.closeCase() // it asked about the state that was left
 	}
 	actor := c.actor
 	if c.event.Actor != "" {

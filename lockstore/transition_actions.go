@@ -78,8 +78,12 @@ func (c *change) giveBackOrder() {
 	c.known()
 }
 
-// known: the HIS has spoken about the call whose outcome was unknown.
+// known: the HIS has spoken about the call whose outcome was unknown, so that
+// nobody needs to be asked about it any more.
 func (c *change) known() {
+	if c.lock.Unknown && c.lock.CaseKind == CaseUnknown {
+		c.closeCase()
+	}
 	c.lock.Unknown = false
 	c.lock.UnknownSince = time.Time{}
 }
@@ -93,16 +97,35 @@ func keepUntil(c *change) (bool, error) {
 }
 
 func openCase(c *change) (bool, error) {
-	c.caseFor(c.event.Message)
-	return true, nil
+	kind := CaseBusiness
+	if c.event.AboutUnknown {
+		if !c.lock.Unknown {
+			return false, nil // it has come to light meanwhile
+		}
+		kind = CaseUnknown
+	}
+	return c.caseFor(kind, c.event.Message), nil
 }
 
-func (c *change) caseFor(reason string) {
+// caseFor opens a case, or reports that it is open already. A question about an
+// unknown outcome does not take the place of another.
+func (c *change) caseFor(kind CaseKind, reason string) (changed bool) {
+	l := c.lock
 	if reason == "" {
 		reason = "no reason was given"
 	}
-	c.lock.CaseReason = clip(reason)
+	reason = clip(reason)
+	if l.CaseReason == reason && l.CaseKind == kind {
+		return false
+	}
+	if l.CaseReason != "" && l.CaseKind != CaseUnknown && kind == CaseUnknown {
+		return false
+	}
+	l.CaseReason, l.CaseKind = reason, kind
+	return true
 }
+
+func (c *change) closeCase() { c.lock.CaseReason, c.lock.CaseKind = "", CaseBusiness }
 
 // unknown: a write that may have been applied starts the grace time of a later
 // "none". A look that failed changes nothing.
@@ -117,7 +140,7 @@ func unknown(c *change) (bool, error) {
 	l.Unknown = true
 	l.UnknownSince = c.now
 	if !c.policy.Find {
-		c.caseFor(cannotFind)
+		c.caseFor(CaseUnknown, cannotFind)
 	}
 	return true, nil
 }

@@ -128,7 +128,7 @@ func refuseHeld(c *change) (bool, error) {
 
 func refuseConfirming(c *change) (bool, error) {
 	if c.lock.OrderSent {
-		c.caseFor("the freeze lapsed and was refused while the order may have been placed")
+		c.caseFor(CaseBusiness, "the freeze lapsed and was refused while the order may have been placed")
 		return true, nil
 	}
 	return refuseHeld(c)
@@ -198,7 +198,7 @@ func unfrozenEarly(c *change) (bool, error) {
 	if !c.orderInDoubt() {
 		c.known()
 	}
-	c.caseFor("the HIS says that the stock was given back, and nobody here asked for it")
+	c.caseFor(CaseBusiness, "the HIS says that the stock was given back, and nobody here asked for it")
 	return true, nil
 }
 

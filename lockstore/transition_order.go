@@ -18,7 +18,7 @@ func placedEarly(c *change) (bool, error) {
 	c.lock.Word = WordDeducted
 	c.lock.HISOrderNo = c.event.HISOrderNo
 	c.known()
-	c.caseFor("the HIS has deducted for a lock that is " + c.lock.Status.String())
+	c.caseFor(CaseBusiness, "the HIS has deducted for a lock that is "+c.lock.Status.String())
 	return true, nil
 }
 
@@ -35,8 +35,7 @@ func orderNone(c *change) (bool, error) {
 		return false, nil
 	}
 	if !c.policy.IdempotentByHisNo {
-		c.caseFor("the HIS knows no order, and would not refuse a duplicate if it was asked again")
-		return true, nil
+		return c.caseFor(CaseUnknown, "the HIS knows no order, and would not refuse a duplicate if it was asked again"), nil
 	}
 	c.known()
 	return true, nil
@@ -55,7 +54,7 @@ func cancelledLater(c *change) (bool, error) {
 	}
 	c.lock.CancelledAt = c.now
 	c.lock.Word = WordCancelled
-	c.lock.CaseReason = ""
+	c.closeCase()
 	return true, nil
 }
 
@@ -65,7 +64,7 @@ func undone(c *change) (bool, error) {
 	l := c.lock
 	l.HISOrderNo = ""
 	l.Word = WordCancelled
-	l.CaseReason = ""
+	c.closeCase()
 	c.known()
 	return true, nil
 }
@@ -111,13 +110,13 @@ func notApplied(c *change) (bool, error) {
 		c.giveBackOrder()
 	default: // go on as before; RELEASING asks the HIS again
 		c.known()
-		l.CaseReason = ""
+		c.closeCase()
 	}
 	return true, nil
 }
 
-// closeCase: a person looked, and all is well.
-func closeCase(c *change) (bool, error) {
-	c.lock.CaseReason = ""
+// allIsWell: a person looked, and there is nothing more to settle.
+func allIsWell(c *change) (bool, error) {
+	c.closeCase()
 	return true, nil
 }

@@ -165,6 +165,8 @@ func TestTransitionVariations(t *testing.T) {
 	sentInDoubt := func(c *change) { c.lock.OrderSent, c.lock.Unknown = true, true }
 	stray := func(c *change) { c.lock.Word, c.lock.CaseReason = WordDeducted, "an order turned up" }
 	withCase := func(c *change) { c.lock.CaseReason = "look" }
+	unknownCase := func(c *change) { c.lock.CaseReason, c.lock.CaseKind = "since then", CaseUnknown }
+	about := func(c *change) { c.event.AboutUnknown, c.event.Message = true, "since then" }
 	unfreezeTask := func(c *change) { c.lock.Word = WordFrozen }
 	watching := func(c *change) { c.lock.Watch, c.lock.WatchAt = 1, testNow }
 	short := func(c *change) { c.event.Shortages = []Shortage{{DrugID: "A", Requested: 2}} }
@@ -238,6 +240,18 @@ func TestTransitionVariations(t *testing.T) {
 		{"C3: unknown where none can be asked", Confirming, EvUnknown, with(func(c *change) { c.policy.Find = false }), "· case unknown", nil},
 		{"freeze for the order's sake is given back", Confirming, EvOrderRefused, with(noFreeze, unfreezeTask), "RELEASING", nil},
 		{"also when its outcome is unknown", Confirming, EvNotApplied, with(noFreeze, inDoubt, func(c *change) { c.policy.DeductNeedsFreeze = true }), "RELEASING known", nil},
+		{"an unknown outcome is a case no longer when it is known", Confirming, EvOrderNone, with(sentInDoubt, unknownCase), "· closed known", nil},
+		{"nor for a freeze", Pending, EvFreezeNone, with(inDoubt, unknownCase), "· closed known", nil},
+		{"nor for an unfreeze", Releasing, EvFreezeDone, with(inDoubt, unknownCase), "· closed known", nil},
+		{"what else was asked stays asked", Pending, EvFreezeNone, with(inDoubt, withCase), "· known", nil},
+		{"a case about what is known by now", Confirming, EvCase, with(about), "=", nil},
+		{"it does not take the place of another", Confirming, EvCase, with(sentInDoubt, withCase, about), "=", nil},
+		{"but gives way to one", Confirming, EvCase, with(sentInDoubt, unknownCase), "·", func(l *Lock) bool { return l.CaseKind == CaseBusiness }},
+		{"a case that is open is not opened again", Locked, EvCase, with(withCase, func(c *change) { c.event.Message = "look" }), "=", nil},
+		{"nor that of a none", Confirming, EvOrderNone, with(sentInDoubt, func(c *change) {
+			c.policy.IdempotentByHisNo = false
+			c.lock.CaseKind, c.lock.CaseReason = CaseUnknown, "the HIS knows no order, and would not refuse a duplicate if it was asked again"
+		}), "=", nil},
 		{"placing the order closes the case", Confirming, EvOrderPlaced, with(sentInDoubt, withCase), "CONFIRMED closed known", nil},
 		{"cancelled twice", Confirmed, EvCancelled, with(func(c *change) { c.lock.CancelledAt = testNow }), "=", nil},
 		{"cancelled after the order", Confirmed, EvCancelled, nil, "· cancelled_at", (*Lock).Settled},
