@@ -64,6 +64,20 @@ func (s restStream) next(t *testing.T, m proto.Message) proto.Message {
 	return nil
 }
 
+// end reads the stream to its end and returns its last line.
+func (s restStream) end(t *testing.T) (last string) {
+	t.Helper()
+	for s.lines.Scan() {
+		if line := strings.TrimSpace(s.lines.Text()); line != "" {
+			last = line
+		}
+	}
+	if err := s.lines.Err(); err != nil {
+		t.Errorf("the stream broke: %v", err)
+	}
+	return last
+}
+
 func TestStockOverRESTAndGRPC(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, true)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -37,6 +38,7 @@ type gate struct {
 	hisgate string // scheme and host that callbacks go on to
 	seen    []*http.Request
 	bodies  [][]byte
+	signed  []string
 }
 
 // stop is an order to hold the next call that fits.
@@ -128,16 +130,33 @@ func (g *gate) through(next http.Handler) http.Handler {
 		if err != nil || !g.held(r, beforeIt) {
 			panic(http.ErrAbortHandler)
 		}
+		g.note(r.Header)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, r)
 		if !g.held(r, afterIt) {
 			panic(http.ErrAbortHandler)
 		}
+		g.note(answer.Header())
 		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
 		w.Write(answer.Body.Bytes())
 	})
+}
+
+// note keeps the signature of a message, to look for it where it must not be.
+func (g *gate) note(h http.Header) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := h.Get("Wechatpay-Signature"); s != "" {
+		g.signed = append(g.signed, s)
+	}
+}
+
+func (g *gate) signatures() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.signed)
 }
 
 // forward hands a callback to hisgate as it stands, and keeps it.

@@ -185,11 +185,18 @@ type house struct {
 	ops     hisgatev1.OpsServiceClient
 }
 
-// openHouse opens the program on free ports. tune may change anything first. At
-// the end of the test the books are judged and the program must close cleanly.
+// openHouse opens the program in a new world. tune may change anything first.
 func openHouse(t *testing.T, freeze bool, tune ...func(*Config, *settings)) *house {
 	t.Helper()
-	h := &house{world: newWorld(t, freeze), log: &logBuffer{}}
+	return newWorld(t, freeze).open(tune...)
+}
+
+// open opens the program on free ports. At the end of the test it must close
+// cleanly, and its log must keep its secrets.
+func (w *world) open(tune ...func(*Config, *settings)) *house {
+	t := w.t
+	t.Helper()
+	h := &house{world: w, log: &logBuffer{}}
 	s := h.cfg.settings()
 	quick(&s)
 	for _, f := range tune {
@@ -209,6 +216,7 @@ func openHouse(t *testing.T, freeze bool, tune ...func(*Config, *settings)) *hou
 		if err := h.program.Close(ctx); err != nil {
 			t.Errorf("closing: %v", err)
 		}
+		h.checkLeaks(h.log.String())
 		if t.Failed() {
 			t.Logf("hisgate's log:\n%s", h.log.tail(200))
 		}

@@ -4,17 +4,22 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
 // quickName is hisgate serve with the waiting shortened by quick.
@@ -96,6 +101,7 @@ func (w *world) run(cmd *exec.Cmd) *process {
 	}
 	w.t.Cleanup(func() {
 		p.kill()
+		w.checkLeaks(p.log.String())
 		if w.t.Failed() {
 			w.t.Logf("log of process %d:\n%s", cmd.Process.Pid, p.log.tail(150))
 		}
@@ -133,4 +139,74 @@ func (w *world) run(cmd *exec.Cmd) *process {
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	<-p.ended
+}
+
+func TestSecondProcessOnTheSameFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 10)
+	first := w.start()
+	first.post("/v1/locks", lockJSON("FIRST-1", "D1", 3, "60s")).lock(t)
+	out, err := command(t, "hisgate", "serve", "-c", w.writeConfig()).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("the second process ended with %v:\n%s", err, out)
+	}
+	last := lastLine(out)
+	for _, says := range []string{"hisgate: data_dir:", w.cfg.DataDir, "in use by another hisgate"} {
+		if !strings.Contains(last, says) {
+			t.Errorf("the refusal %q does not say %q", last, says)
+		}
+	}
+	// The first one did not notice.
+	first.post("/v1/locks/FIRST-1:release", `{}`).lock(t)
+	w.audit(first.api)
+}
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+// hisgate serve as it is installed: told to stop, it answers what is under way,
+// ends its streams, and goes with status 0. The next one goes on.
+func TestSIGTERMDrainsAndEndsWell(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 10)
+	p := w.run(command(t, "hisgate", "serve", "-c", w.writeConfig()))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stream := openStream(t, ctx, p.base+"/v1/stock:watch?pharmacy_id=HLWYF&drug_ids=D1")
+	stream.next(t, &hisgatev1.StockResult{})
+	freeze := w.gate.hold(t, freezing, beforeIt)
+	underWay := make(chan answer, 1)
+	go func() {
+		got, err := p.try(http.MethodPost, "/v1/locks", lockJSON("TERM-1", "D1", 3, "600s"))
+		if err != nil {
+			t.Error(err)
+		}
+		underWay <- got
+	}()
+	freeze.wait(t)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if last := stream.end(t); !strings.Contains(last, hisgatev1.Reason_SHUTTING_DOWN.String()) {
+		t.Errorf("the stream ended with %q", last)
+	}
+	freeze.release()
+	if l := (<-underWay).lock(t); l.GetStatus() != hisgatev1.Lock_LOCKED {
+		t.Errorf("the call under way got %s", l.GetStatus())
+	}
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		t.Fatal("it does not end")
+	}
+	if p.err != nil || !strings.Contains(p.log.String(), `"msg":"stopped"`) {
+		t.Errorf("it ended with %v:\n%s", p.err, p.log.tail(5))
+	}
+	next := w.start()
+	next.post("/v1/locks/TERM-1:confirm", `{}`).lock(t)
+	w.audit(next.api)
 }

@@ -90,7 +90,7 @@ type failure struct {
 		Reason          string
 		Domain          string
 		RetryDelay      string
-		FieldViolations []struct{ Field, Description string }
+		FieldViolations []struct{ Field, Description string } `json:"field_violations"`
 		Shortages       []struct {
 			DrugID    string `json:"drug_id"`
 			Requested string

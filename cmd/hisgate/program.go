@@ -125,7 +125,10 @@ func (p *Program) openStorage(c Config) error {
 		o.EncryptionKey = bytes.TrimRight(key, "\r\n")
 	}
 	e, err := badgerengine.Open(c.DataDir, o)
-	if err != nil {
+	switch {
+	case errors.Is(err, badgerengine.ErrWrongKey):
+		return fmt.Errorf("storage.encryption_key_file: %w", err)
+	case err != nil:
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	p.engine = e
@@ -157,7 +160,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 	o.Logger = p.log
 	channel, err := wechat.New(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("wechat: %w", err)
+		return nil, inSettings(err)
 	}
 	return channel, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 
@@ -123,6 +124,36 @@ func (w WeChat) options(notifyBase string) (wechat.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// inSettings says what wechat.New objects to in the words of the configuration.
+func inSettings(err error) error {
+	var errs []error
+	for _, e := range parts(err) {
+		o, ok := errors.AsType[*wechat.OptionError](e)
+		if !ok {
+			errs = append(errs, fmt.Errorf("wechat: %w", e))
+			continue
+		}
+		name, ok := map[string]string{
+			"MchID": "mch_id", "AppIDs": "app_ids", "MerchantSerial": "merchant_serial", "MerchantKey": "merchant_key_file",
+			"APIv3Key": "api_v3_key_file", "Mode": "keys", "PublicKeyID": "public_key_id", "PublicKey": "public_key_file",
+			"NotifyURL": "notify_url", "RefundNotifyURL": "notify_url", "BaseURL": "api_base_url", "Timeout": "timeout",
+		}[o.Option]
+		if !ok {
+			name = o.Option
+		}
+		errs = append(errs, fmt.Errorf("wechat.%s: %s", name, o.Reason))
+	}
+	return errors.Join(errs...)
+}
+
+// parts takes a joined error apart.
+func parts(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 // The paths of the callbacks.
