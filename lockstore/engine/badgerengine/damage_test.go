@@ -294,3 +294,45 @@ func TestDamagedHeadOfAnEncryptedLog(t *testing.T) {
 	wantRefused(t, whole.write(t), badgerengine.Options{EncryptionKey: []byte(key)},
 		badgerengine.ErrDamaged, "has a damaged head")
 }
+
+// The registry of keys is small enough to try every byte of it.
+func TestDamagedKeyRegistry(t *testing.T) {
+	for _, key := range []string{"", "0123456789abcdef"} {
+		dir, opts := t.TempDir(), badgerengine.Options{EncryptionKey: []byte(key)}
+		e := mustOpen(t, dir, opts)
+		if err := errors.Join(e.Apply(filledBatch(0)), e.Close()); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, "KEYREGISTRY")
+		whole, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := 0
+		for at := range whole {
+			for _, damaged := range [][]byte{whole[:at], flipped(whole, at)} {
+				if err := os.WriteFile(name, damaged, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if !badgerengine.KeysFit(t, dir, opts) {
+					refused++
+				}
+			}
+		}
+		if err := os.WriteFile(name, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !badgerengine.KeysFit(t, dir, opts) {
+			t.Fatal("the undamaged registry is refused")
+		}
+		if refused < len(whole) {
+			t.Errorf("key %q: %d refused, with %d bytes to cut off", key, refused, len(whole))
+		}
+	}
+}
+
+func flipped(data []byte, at int) []byte {
+	data = slices.Clone(data)
+	data[at] ^= 0x80
+	return data
+}

@@ -36,11 +36,9 @@ func inspect(dir string, opts Options) (orphaned uint64, err error) {
 	if err := identify(dir, f); err != nil {
 		return 0, err
 	}
-	keys, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{
-		Dir: dir, ReadOnly: true, EncryptionKey: opts.EncryptionKey,
-	})
+	keys, err := openKeys(dir, opts.EncryptionKey)
 	if err != nil {
-		return 0, explain(dir, err)
+		return 0, err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return 0, &OpenError{Dir: dir, Reason: err}
