@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hisgate/hisgate/lockstore"
 )
@@ -10,8 +11,15 @@ import (
 // the HIS applied what it was asked (hisOrderNo then names its order), or did
 // not. What follows from it, say giving a freeze back, goes on by itself.
 //
+// The word is taken only while no call about the lock is under way: it would be
+// about the HIS as it was before. Resolve blocks until such a call has ended, at
+// most until ctx ends.
+//
 // Errors: *lockstore.InvalidError without an actor; *lockstore.FaultError when
-// the lock waits for nobody's word; lockstore.ErrNotFound.
+// the lock waits for nobody's word; lockstore.ErrConfirmInProgress when a call
+// was under way and did not end in time, or changed the lock, or may still
+// arrive because it was lost within the grace time: the person must look again;
+// lockstore.ErrNotFound, ErrClosed.
 func (g *Gateway) Resolve(ctx context.Context, id lockstore.ID, applied bool, hisOrderNo, actor string) (lockstore.Lock, error) {
 	if actor == "" {
 		return lockstore.Lock{}, &lockstore.InvalidError{Field: "actor", Reason: "is empty"}
@@ -20,17 +28,29 @@ func (g *Gateway) Resolve(ctx context.Context, id lockstore.ID, applied bool, hi
 	if applied {
 		ev.Kind = lockstore.EvApplied
 	}
-	l, err := g.record(id)
+	seen, err := g.record(id)
 	if err != nil {
-		return l, err
+		return seen, err
 	}
-	if l.CaseReason == "" {
-		return l, &lockstore.FaultError{ID: id, Status: l.Status, Event: ev.Kind}
+	if seen.CaseReason == "" {
+		return seen, &lockstore.FaultError{ID: id, Status: seen.Status, Event: ev.Kind}
+	}
+	j, err := g.desk.seize(ctx, id, rankRelease)
+	if err != nil {
+		return seen, err
+	}
+	// Whoever joined meanwhile waits for it, and the lock goes on from the word.
+	defer func() { go g.work(j) }()
+	l, err := g.record(id)
+	switch {
+	case err != nil:
+		return l, err
+	case l.Version != seen.Version:
+		return l, fmt.Errorf("%w: a call that was under way has changed the lock; look at the HIS again", lockstore.ErrConfirmInProgress)
 	}
 	if l, err = g.ledger.Record(ctx, id, ev); err != nil {
 		return l, err
 	}
 	g.hub.lockChanged(&l)
-	g.pursue(id, rankRelease, false, nil)
 	return l, nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -91,6 +92,32 @@ func (d *desk) join(id lockstore.ID, rank int, asked bool, after func()) (j *job
 		j.after = append(j.after, after)
 	}
 	return j, mine
+}
+
+// seize waits until nobody works on the lock, and then makes the caller the one
+// who does: they must run work on the returned job.
+//
+// Errors: lockstore.ErrConfirmInProgress when ctx ended first; ErrClosed.
+func (d *desk) seize(ctx context.Context, id lockstore.ID, rank int) (*job, error) {
+	for {
+		d.mu.Lock()
+		if d.closed {
+			d.mu.Unlock()
+			return nil, ErrClosed
+		}
+		other := d.jobs[id]
+		if other == nil {
+			j := &job{id: id, rank: rank, done: make(chan struct{})}
+			d.jobs[id] = j
+			d.wg.Add(1)
+			d.mu.Unlock()
+			return j, nil
+		}
+		d.mu.Unlock()
+		if other.wait(ctx) != nil {
+			return nil, fmt.Errorf("%w: a call about this lock is under way", lockstore.ErrConfirmInProgress)
+		}
+	}
 }
 
 // look returns for whom the job works, at the moment when the record is read.

@@ -124,6 +124,7 @@ func (l *Ledger) change(a *attempt, c *change, m moment) (lock *Lock, changed bo
 // follows from the answer may then be made.
 //
 // Errors: ErrNotFound, *FaultError (logged; nothing changed), *InvalidError,
+// ErrConfirmInProgress (a person's "not applied" while the call may still arrive),
 // ErrOutcomeUnknown, ErrClosed, or ctx's.
 func (l *Ledger) Record(ctx context.Context, id ID, ev Event) (Lock, error) {
 	if err := ctx.Err(); err != nil {

@@ -92,11 +92,15 @@ func applied(c *change) (bool, error) {
 	return true, nil
 }
 
-// notApplied: a person looked at the HIS, and it had not.
+// notApplied: a person looked at the HIS, and it had not. A call that was lost a
+// moment ago may still arrive after they looked.
 func notApplied(c *change) (bool, error) {
 	l := c.lock
-	if l.strayOrder() {
+	switch {
+	case l.strayOrder():
 		return undone(c)
+	case l.Unknown && !c.graceOver && (l.Status == Pending || l.Status == Confirming):
+		return false, ErrConfirmInProgress
 	}
 	switch l.Status {
 	case Pending:

@@ -184,6 +184,8 @@ func TestTransitionVariations(t *testing.T) {
 		{"no freeze: expires at once", Locked, EvClock, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Cause == ByClock }},
 		{"no freeze: order refused", Confirming, EvOrderRefused, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Settled() && l.Cause == ByHIS }},
 		{"no freeze: person says not applied", Confirming, EvNotApplied, with(noFreeze, sentInDoubt), "RELEASED known", (*Lock).Settled},
+		{"a person's word within the grace time", Confirming, EvNotApplied, with(noFreeze, sentInDoubt, early), "!IN_PROGRESS", nil},
+		{"also about a freeze", Pending, EvNotApplied, with(early), "!IN_PROGRESS", nil},
 		{"no freeze: HIS order cancelled", Confirming, EvCancelled, with(noFreeze, sentInDoubt), "RELEASED known", func(l *Lock) bool { return l.Settled() && l.Word == WordCancelled }},
 
 		{"shortage lets the order_no be tried again", Released, EvLock, with(func(c *change) { c.same, c.lock.Cause = true, ForShortage }), "!next", nil},
