@@ -41,9 +41,12 @@ fresh: generate
 	@git diff --exit-code -- proto docs/configuration.md hisgate.example.yaml \
 	|| { echo "generated files are stale: run make generate and commit"; exit 1; }
 
-# bench times the rooms that have something to time.
+# bench measures the ledger side by side with its peers: docs/performance.md.
+# More with BENCH='--quick', BENCH='--rows lock-*-hot-64 --json', …
+BENCH ?=
 bench:
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./lockstore/... ./cache/... ./gateway/...
+	$(GO) build -o bin/hisgate-bench ./cmd/hisgate-bench
+	bin/hisgate-bench $(BENCH)
 
 # generate writes every generated file anew from the .proto files.
 generate: proto-deps

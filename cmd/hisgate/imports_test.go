@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"payflow/wechat":                {"payflow"},
 	"payflow/wechatsim":             {},
 	"cmd/hisgate":                   {"*"},
+	"cmd/hisgate-bench":             {"*"},
 }
 
 func TestImportsOnlyPointDown(t *testing.T) {
