@@ -209,6 +209,7 @@ func (h *linHistory) run() error {
 		last.crashed.Store(h.time.Add(1))
 	}
 	clear(h.faults)
+	h.crashes = false
 	if err := h.openAfter(last); err != nil {
 		return err
 	}
