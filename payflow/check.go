@@ -26,8 +26,8 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error
 			}
 		}
 	}
-	if !plain(pharmacy, idMax) {
-		return CheckAnswer{}, &InvalidError{Field: "pharmacy_id", Reason: "must have 1 to 128 characters"}
+	if !validID(pharmacy) {
+		return CheckAnswer{}, &InvalidError{Field: "pharmacy_id", Reason: "must have 1 to 128 bytes"}
 	}
 	items, err := mergeItems(items)
 	if err != nil {

@@ -175,13 +175,16 @@ func (u *unit) stepSettle(ctx context.Context) error {
 		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 		u.said("LOCK_SETTLED", "HIS "+lk.HisNo)
 		if o.State == Paid {
-			o.RefundWantedAt, o.RefundReason = u.s.now(), textRefundGone
+			o.RefundWantedAt = u.s.now()
+			if !o.RefundByPerson {
+				o.RefundReason = textRefundGone
+			}
 			return u.happened(evGone, o.Gone.Reason)
 		}
 	case err == nil:
 		u.retryLater(opRelease, ErrUnsettled)
 	case outcomeOf(err) == kindConfirmed && o.State == Paid:
-		o.Gone = nil
+		o.Gone, o.RefundByPerson, o.RefundReason = nil, false, ""
 		return u.fulfilled(lk)
 	case outcomeOf(err) == kindConfirmed && o.ByHand && lk.HisOrderNo == o.HisOrderNo:
 		o.ByHand = false // the person meant this very HIS order, and it is refunded knowingly

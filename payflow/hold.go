@@ -170,6 +170,9 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 		}
 		return got, ErrConfirmed
 	}
+	if outcomeOf(err) == kindNotFound {
+		return u.neverHeld(ctx)
+	}
 	if err != nil {
 		return Lock{}, err
 	}
@@ -178,4 +181,26 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 		return lk, ErrConfirmed
 	}
 	return lk, nil
+}
+
+// neverHeld settles an order that has no lock and can leave no tombstone, because
+// its number is that of somebody else's lock: nothing of it can be confirmed.
+// Errors: what kept the question from an answer, or ErrUnsettled.
+func (u *unit) neverHeld(ctx context.Context) (Lock, error) {
+	var lk Lock
+	err := u.s.outside(ctx, opRelease, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+		lk, err = u.s.locks.Get(ctx, u.o.No)
+		return err
+	})
+	switch {
+	case outcomeOf(err) == kindNotFound:
+		u.o.Lock.Held, u.o.Lock.Settled = false, true
+		u.changed = true
+		return Lock{}, nil
+	case err != nil:
+		return Lock{}, err
+	default:
+		u.heard(lk) // there is one after all: release it next time
+		return lk, ErrUnsettled
+	}
 }

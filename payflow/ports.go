@@ -29,7 +29,8 @@ type Locks interface {
 
 	// Release gives the stock back; a repeat or an order never locked is fine
 	// (a tombstone stays). Errors: ErrPending (CONFIRMING is not settled),
-	// ErrConfirmed (too late), ErrUnavailable.
+	// ErrConfirmed (too late), ErrUnavailable, ErrNotFound (the order_no is that
+	// of somebody else's lock; no tombstone can be left).
 	Release(ctx context.Context, orderNo string) (Lock, error)
 
 	// Get returns the latest attempt. Errors: ErrNotFound.

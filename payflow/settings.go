@@ -31,6 +31,7 @@ type Settings struct {
 	ProofGrace         time.Duration // [D9]
 	RefundGrace        time.Duration // accepted → done, before a case
 	MaxTotalFen        int64         // of one order
+	MaxDrugs           int           // of one order, at most 100; 1 where the HIS cannot hold several all or nothing [C7]
 
 	CaseOwner string // the duty role that owns a case until someone claims it
 	// How long persons have, by severity.
@@ -61,9 +62,9 @@ func Default() Settings {
 		LeastToPay: time.Minute,
 		OnGone:     PolicyRefund, AutoRefundsPerHour: 10,
 		ProofGrace: 10 * time.Minute, RefundGrace: 72 * time.Hour,
-		MaxTotalFen: 10_000_000,
-		CaseOwner:   "duty-pharmacist",
-		P0Deadline:  30 * time.Minute, P1Deadline: 2 * time.Hour, P2Deadline: 24 * time.Hour,
+		MaxTotalFen: 10_000_000, MaxDrugs: itemsMax,
+		CaseOwner:  "duty-pharmacist",
+		P0Deadline: 30 * time.Minute, P1Deadline: 2 * time.Hour, P2Deadline: 24 * time.Hour,
 		HISWorkers: 8, PayWorkers: 8,
 		HISTimeout: 30 * time.Second, PayTimeout: 10 * time.Second,
 		AnswerWithin: 8 * time.Second,
@@ -110,6 +111,9 @@ func (s Settings) Validate() error {
 	}
 	if s.MaxTotalFen < 1 || s.MaxTotalFen > 1_000_000_000_000 {
 		bad("largest total %d fen is not between 1 and 10^12", s.MaxTotalFen)
+	}
+	if s.MaxDrugs < 1 || s.MaxDrugs > itemsMax {
+		bad("most drugs of one order %d is not between 1 and %d", s.MaxDrugs, itemsMax)
 	}
 	if s.CaseOwner == "" {
 		bad("cases need an owner")

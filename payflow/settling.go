@@ -84,7 +84,8 @@ func (u *unit) withdraw() {
 	}
 }
 
-// RefundCase decides for the money: it goes back once the lock is settled.
+// RefundCase decides for the money: it goes back once the lock is settled. For a
+// PAID order that is overdue it ends the tries to fulfil it.
 func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnswer, error) {
 	if r.Reason == "" {
 		r.Reason = textRefundPerson
@@ -93,6 +94,9 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 		return CaseAnswer{}, &InvalidError{Field: "reason", Reason: "must have at most 80 bytes"}
 	}
 	return s.verb(ctx, VerbRefund, r.VerbRequest, r.Reason, func(u *unit, _ *Case) (Words, error) {
+		if u.o.State == Paid {
+			return u.giveUp(&r)
+		}
 		if _, err := u.fire(evPersonRefund, r.Actor, r.CaseID); err != nil {
 			return Words{}, err
 		}
@@ -101,8 +105,35 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 	})
 }
 
+// giveUp ends the tries to fulfil a paid order. It stays PAID until the fence says
+// that the HIS cannot apply its lock any more [D1]; then the money goes back. Had
+// the HIS deducted already, the order is fulfilled instead.
+func (u *unit) giveUp(r *RefundCaseRequest) (Words, error) {
+	o := u.o
+	if _, err := u.fire(evGiveUp, r.Actor, r.CaseID); err != nil {
+		return Words{}, err
+	}
+	if o.Gone == nil {
+		o.Gone = &Rejection{Reason: rejectedByPerson, Detail: r.Reason, At: u.s.now()}
+	}
+	o.RefundReason, o.RefundByPerson = r.Reason, true
+	o.NextAt, o.Tries = u.s.now(), 0
+	u.note(HistoryEntry{Event: string(evGiveUp), Actor: r.Actor, Detail: r.Reason})
+	return wordsRefund(), nil
+}
+
+// fencedNow asks the fence for a person's word on the order's own lock. Errors:
+// *PreconditionError while the HIS could still apply it, or has applied it.
+func (u *unit) fencedNow(ctx context.Context) error {
+	if _, err := u.settle(ctx); err != nil || !u.o.Lock.Settled {
+		return &PreconditionError{Reason: ReasonLockUnsettled, State: u.o.State, Detail: outcomeOf(err)}
+	}
+	return nil
+}
+
 // MarkFulfilled says that the HIS order exists, or the drugs were given out by
-// another way; refused once a refund was sent and is not verified CLOSED. The
+// another way; refused once a refund was sent and is not verified CLOSED, and for a
+// PAID order as long as the HIS could still apply its lock (blocks for it). The
 // order's own lock is given back after; should the HIS have deducted for it under
 // another number, a case says so.
 func (s *Service) MarkFulfilled(ctx context.Context, r MarkFulfilledRequest) (CaseAnswer, error) {
@@ -115,6 +146,11 @@ func (s *Service) MarkFulfilled(ctx context.Context, r MarkFulfilledRequest) (Ca
 			o.HisOrderNo = r.HisOrderNo
 			u.closeCase(c, r.Actor, "HIS order "+r.HisOrderNo+" stands")
 			return wordsMarkedFulfilled(), nil
+		}
+		if o.State == Paid {
+			if err := u.fencedNow(ctx); err != nil {
+				return Words{}, err
+			}
 		}
 		if _, err := u.fire(evPersonFulfilled, r.Actor, "HIS order "+r.HisOrderNo); err != nil {
 			return Words{}, err
@@ -140,7 +176,7 @@ func (s *Service) MarkRefunded(ctx context.Context, r MarkRefundedRequest) (Case
 
 func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest) (Words, error) {
 	o := u.o
-	own := o != nil && o.State == NeedsAttention &&
+	own := o != nil && o.State == Paid && !c.disputed() || o != nil && o.State == NeedsAttention &&
 		(!c.disputed() || c.Reason == CaseConsoleRefund && o.Payment != nil && o.Payment.TransactionID == c.TransactionID)
 	if !own {
 		if o != nil {
@@ -166,8 +202,8 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 		return Words{}, &PreconditionError{Reason: reason, State: o.State}
 	}
 	if o.fenced() {
-		if _, err := u.settle(ctx); err != nil || !o.Lock.Settled {
-			return Words{}, &PreconditionError{Reason: ReasonLockUnsettled, State: o.State, Detail: outcomeOf(err)}
+		if err := u.fencedNow(ctx); err != nil {
+			return Words{}, err
 		}
 	}
 	if _, err := u.fire(evPersonRefunded, r.Actor, r.Evidence); err != nil {

@@ -6,6 +6,7 @@ import "context"
 const (
 	rejectedForStock = "STOCK_INSUFFICIENT"
 	rejectedForPrice = "PRICE_CHANGED"
+	rejectedByPerson = "GIVEN_UP" // after payment: a person ended the tries to fulfil
 )
 
 // asError is the rejection as its caller gets it, the same at each repeat.

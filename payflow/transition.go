@@ -27,6 +27,7 @@ const (
 	evMoneyBack       event = "MONEY_BACK" // all refunded
 	evRetry           event = "RETRY"      // a person: try the fulfilment again
 	evResume          event = "RESUME"     // a person opened the refund brake
+	evGiveUp          event = "GIVE_UP"    // a person: no further try to fulfil; the money goes back once the lock is settled
 	evPersonRefund    event = "REFUND"     // a person: give everything back
 	evPersonPart      event = "REFUND_PART"
 	evPersonFulfilled event = "MARK_FULFILLED"
@@ -117,6 +118,12 @@ func next(s State, e event) cell {
 			return to(Refunding)
 		case evPark:
 			return to(NeedsAttention)
+		case evGiveUp:
+			return same
+		case evPersonFulfilled:
+			return toIf(Fulfilled, lockOver)
+		case evPersonRefunded:
+			return toIf(Refunded, lockOver)
 		case evCancel, evPersonRefund, evPersonPart:
 			return notNow(ReasonBeingFulfilled)
 		}
@@ -197,7 +204,7 @@ func common(s State, e event) cell {
 		return no(ReasonAlreadyPaid)
 	case evPersonRefund, evPersonPart:
 		return no(ReasonNotPaid)
-	case evRetry, evResume, evPersonFulfilled, evPersonRefunded:
+	case evRetry, evResume, evGiveUp, evPersonFulfilled, evPersonRefunded:
 		return no(ReasonVerbNotAllowed)
 	}
 	return cell{kind: fault}
@@ -210,6 +217,15 @@ func fulfilmentOpen(o *Order) string {
 		return ReasonWasFulfilled
 	}
 	return noMoneyOut(o)
+}
+
+// lockOver: the HIS cannot apply the order's lock any more. Whoever decides for a
+// paid order asks the fence first [D1].
+func lockOver(o *Order) string {
+	if !o.Lock.Settled {
+		return ReasonLockUnsettled
+	}
+	return ""
 }
 
 // noMoneyOut: no refund is on its way or done.

@@ -37,10 +37,11 @@ PARK                        –   –   –   –   –   –   NA  c   NA  – 
 MONEY_BACK                  –   –   –   –   –   –   –   –   RD  =   RD
 RETRY                       !V  !V  !V  !V  !V  !V  !V  !W  PA? !V  PA?
 RESUME                      !V  !V  !V  !V  !V  !V  !V  !V  !V  !V  RG?
+GIVE_UP                     !V  !V  !V  !V  !V  !V  =   !V  !V  !V  !V
 REFUND                      !N  !N  !N  !N  !N  !N  ~F  RG  !I  !M  RG?
 REFUND_PART                 !N  !N  !N  !N  !N  !N  ~F  =   !I  !M  !V
-MARK_FULFILLED              !V  !V  !V  !V  !V  !V  !V  !V  !V  !V  FU?
-MARK_REFUNDED               !V  !V  !V  !V  !V  !V  !V  !V  !V  !V  RD?
+MARK_FULFILLED              !V  !V  !V  !V  !V  !V  FU? !V  !V  !V  FU?
+MARK_REFUNDED               !V  !V  !V  !V  !V  !V  RD? !V  !V  !V  RD?
 `
 
 func TestTransitions(t *testing.T) {
@@ -99,7 +100,7 @@ func TestTransitions(t *testing.T) {
 	for _, e := range []event{
 		evLocked, evChecked, evRejected, evIntent, evPrepayRefused, evEndedThere, evCancel, evDeadline, evLockLost,
 		evPaid, evPaidUnwanted, evPaidElsewhere, evPaidAgain, evPaidWrong, evClosed, evConfirmed, evGone, evPark,
-		evMoneyBack, evRetry, evResume, evPersonRefund, evPersonPart, evPersonFulfilled, evPersonRefunded,
+		evMoneyBack, evRetry, evResume, evGiveUp, evPersonRefund, evPersonPart, evPersonFulfilled, evPersonRefunded,
 	} {
 		if !events[e] {
 			t.Errorf("event %s is not in the table", e)
@@ -133,6 +134,8 @@ func TestGuards(t *testing.T) {
 		{"mark refunded, refused", noMoneyFlying, with(RefundSent, "X"), ""},
 		{"mark refunded, accepted", noMoneyFlying, with(RefundAccepted, ""), ReasonRefundSent},
 		{"mark refunded, abnormal", noMoneyFlying, with(RefundFailed, ""), ""},
+		{"mark a paid one, unsettled", lockOver, &Order{State: Paid}, ReasonLockUnsettled},
+		{"mark a paid one, settled", lockOver, &Order{State: Paid, Lock: LockRecord{Settled: true}}, ""},
 		{"refund, abnormal", refundCanGo, with(RefundFailed, ""), ReasonRefundSent},
 		{"refund, refused", refundCanGo, with(RefundSent, "X"), ""},
 	}

@@ -14,8 +14,9 @@ import (
 const (
 	itemsMax      = 100
 	quantityMax   = 1_000_000_000
-	idMax         = 128 // characters of pharmacy and drug ids
+	idMax         = 128 // bytes of pharmacy and drug ids: what the ledger takes
 	attributesMax = 20
+	attributeSize = 8 << 10 // bytes of all keys and values: what the ledger takes
 	attributeKey  = 64
 	attributeText = 512
 	requestIDMax  = 64
@@ -38,6 +39,9 @@ func plain(s string, most int) bool {
 		strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
+// validID tells whether the ledger takes a pharmacy's or a drug's id.
+func validID(id string) bool { return len(id) <= idMax && plain(id, idMax) }
+
 // validate checks a request and returns its items, merged and sorted. Errors:
 // *InvalidError, ErrPricingNotAllowed.
 func (r *CreateRequest) validate(set Settings) ([]Item, error) {
@@ -46,8 +50,8 @@ func (r *CreateRequest) validate(set Settings) ([]Item, error) {
 		return nil, &InvalidError{Field: "order_no", Reason: "must be 6 to 32 of 0-9 A-Z a-z _ -"}
 	case !slices.Contains([]Strategy{Reserve, Hold, Verify, Refund}, r.Strategy):
 		return nil, &InvalidError{Field: "strategy", Reason: "must be RESERVE, HOLD, VERIFY or REFUND"}
-	case !plain(r.PharmacyID, idMax):
-		return nil, &InvalidError{Field: "pharmacy_id", Reason: "must have 1 to 128 characters"}
+	case !validID(r.PharmacyID):
+		return nil, &InvalidError{Field: "pharmacy_id", Reason: "must have 1 to 128 bytes"}
 	case r.Payment == nil && r.Strategy != Hold:
 		return nil, &InvalidError{Field: "payment", Reason: "is required for " + string(r.Strategy)}
 	}
@@ -57,6 +61,9 @@ func (r *CreateRequest) validate(set Settings) ([]Item, error) {
 	items, err := mergeItems(r.Items)
 	if err != nil {
 		return nil, err
+	}
+	if len(items) > set.MaxDrugs {
+		return nil, &InvalidError{Field: "items", Reason: fmt.Sprintf("at most %d different drugs are possible in one order", set.MaxDrugs)}
 	}
 	if err := r.validAmount(items, set); err != nil {
 		return nil, err
@@ -73,13 +80,18 @@ func validAttributes(m map[string]string) error {
 	if len(m) > attributesMax {
 		return &InvalidError{Field: "attributes", Reason: fmt.Sprintf("at most %d", attributesMax)}
 	}
+	size := 0
 	for k, v := range m {
+		size += len(k) + len(v)
 		if !plain(k, attributeKey) {
 			return &InvalidError{Field: "attributes", Reason: "a key must have 1 to 64 printable characters"}
 		}
 		if v != "" && !plain(v, attributeText) {
 			return &InvalidError{Field: "attributes." + k, Reason: "must have at most 512 printable characters"}
 		}
+	}
+	if size > attributeSize {
+		return &InvalidError{Field: "attributes", Reason: fmt.Sprintf("must have at most %d bytes in all", attributeSize)}
 	}
 	return nil
 }
@@ -94,8 +106,8 @@ func mergeItems(in []Item) ([]Item, error) {
 	for i, it := range in {
 		field := fmt.Sprintf("items[%d].", i)
 		switch {
-		case !plain(it.DrugID, idMax):
-			return nil, &InvalidError{Field: field + "drug_id", Reason: "must have 1 to 128 characters"}
+		case !validID(it.DrugID):
+			return nil, &InvalidError{Field: field + "drug_id", Reason: "must have 1 to 128 bytes"}
 		case it.Quantity < 1 || it.Quantity > quantityMax:
 			return nil, &InvalidError{Field: field + "quantity", Reason: fmt.Sprintf("must be 1 to %d", int64(quantityMax))}
 		case it.LineFen < 0:

@@ -151,6 +151,10 @@ func allowed(c *Case, o *Order) []Verb {
 		add(VerbMarkFulfilled, evPersonFulfilled)
 		add(VerbMarkRefunded, evPersonRefunded)
 	}
+	if o.State == Paid && (c.Reason == CaseOverdue || c.Reason == CaseWorker) {
+		// hisgate goes on trying, and a person may end that, behind the fence.
+		verbs = append(verbs, VerbRefund, VerbMarkFulfilled, VerbMarkRefunded)
+	}
 	if c.Reason == CaseTwoOrders {
 		verbs = append(verbs, VerbMarkFulfilled)
 	}

@@ -107,7 +107,7 @@ func reasonText(r CaseReason) Words {
 	case CaseTwoOrders:
 		return Words{ZH: "已人工发药，但 HIS 也生成了订单。请在 HIS 取消多余的一单，再登记有效单号。", EN: "Fulfilled by hand, and the HIS made its order too. Cancel one of them in the HIS, then note the one that stands."}
 	case CaseOverdue:
-		return Words{ZH: "已付款但超时未完成，系统仍在重试。请核查 HIS 与微信支付。", EN: "Paid and not finished in time; hisgate goes on trying. Look at HIS and WeChat Pay."}
+		return Words{ZH: "已付款但超时未完成，系统仍在重试。请核查 HIS 与微信支付；不再等待时可退款，或登记已发药、已退款。", EN: "Paid and not finished in time; hisgate goes on trying. Look at HIS and WeChat Pay; to wait no longer, refund, or note that drugs or money were given."}
 	case CaseRefundAbnormal:
 		return Words{ZH: "退款异常，患者账户无法入账。请在微信商户平台处理，再登记凭证。", EN: "The patient's account cannot take the refund. Settle it in the merchant platform, then note the evidence."}
 	case CaseRefundRefused:
