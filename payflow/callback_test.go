@@ -44,6 +44,29 @@ func TestFiftyDuplicateCallbacksAtOnce(t *testing.T) {
 	})
 }
 
+// Copies that come while the first is on its way to the disk are one letter.
+func TestCopiesOfANoticeAreOneLetter(t *testing.T) {
+	slow := memengine.Options{Sync: func() { time.Sleep(10 * time.Millisecond) }}
+	inDisk(t, slow, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		tx := h.pay.pay("ORDER-1")
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if err := h.svc.PaymentCallback(h.Context(), notice(tx)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := h.svc.Stats().Callbacks; got["accepted"] != 1 || got["duplicate"] != 49 {
+			t.Errorf("%v", got)
+		}
+		h.wait(time.Second)
+		h.is("ORDER-1", payflow.Fulfilled)
+	})
+}
+
 // D3: the notice is answered once it is durable, whatever the HIS does, and it is
 // there after a crash.
 func TestD3CallbackNeverWaitsForTheHIS(t *testing.T) {

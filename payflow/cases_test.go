@@ -189,6 +189,26 @@ func TestLockInDoubt(t *testing.T) {
 	})
 }
 
+// The HIS deducted, the answer was lost, and someone cancelled the HIS order.
+func TestHISOrderCancelledMeanwhile(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.locks.on("confirm", answer{err: errLost, did: true})
+		h.callback(h.pay.pay("ORDER-1"))
+		h.locks.cancelOrder("ORDER-1")
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		c := h.onlyCase(payflow.CaseLockDoubt)
+		if _, err := h.svc.RefundCase(h.Context(), payflow.RefundCaseRequest{VerbRequest: verb(c, "r")}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Second)
+		if got := h.pay.sentRefunds(); len(got) != 1 {
+			t.Errorf("a cancelled HIS order is settled [D1]: %v", got)
+		}
+	})
+}
+
 // An order that closed unpaid, and the HIS deducted for it: a person must look.
 func TestDeductedForAnUnpaidOrder(t *testing.T) {
 	inHouse(t, func(h *house) {

@@ -417,6 +417,19 @@ func TestPrepayRefusedForGood(t *testing.T) {
 	})
 }
 
+// The first prepay arrived, its answer was lost, and the patient paid all the same.
+func TestPrepayRepeatedAfterThePayment(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.pay.on("prepay", answer{err: errLost, did: true})
+		if _, err := h.svc.Create(h.Context(), request("ORDER-1", payflow.Reserve)); err != nil {
+			t.Fatal(err)
+		}
+		h.pay.pay("ORDER-1")
+		h.wait(3 * time.Second)
+		h.is("ORDER-1", payflow.Fulfilled)
+	})
+}
+
 func TestPrepayWhileWeChatIsAway(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.pay.on("prepay", answer{err: refusal("prepay", "SYSTEMERROR")}, answer{err: channelFailure(payflow.ChannelNotSent)}, answer{err: errLost, did: true})

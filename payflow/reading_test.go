@@ -295,6 +295,16 @@ func TestB6LockOwner(t *testing.T) {
 		h.wait(10 * time.Second)
 		h.is("ORDER-3", payflow.Fulfilled)
 		keeps("ORDER-3") // confirmed: nothing is asked, and nothing may be released
+		h.locks.sell("A", -10)
+		c := h.parked("ORDER-4")
+		h.locks.on("release", answer{err: payflow.ErrUnavailable})
+		if _, err := h.svc.MarkFulfilled(h.Context(), payflow.MarkFulfilledRequest{VerbRequest: verb(c, "r"), HisOrderNo: "DJ"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if v := h.svc.LockOwner("ORDER-4", 1); !v.Known || !v.Release {
+			t.Errorf("%+v for an order fulfilled by hand", v)
+		}
 	})
 }
 

@@ -489,6 +489,34 @@ func TestOperatorRefund(t *testing.T) {
 	})
 }
 
+// A part that WeChat does not take in time is a case; the order stays FULFILLED.
+func TestPartialRefundIsWatchedToo(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.paid("ORDER-1", payflow.Reserve)
+		for range 3 {
+			h.pay.on("refund", answer{err: refusal("refund", "NOTENOUGH")})
+		}
+		if _, err := h.svc.Refund(h.Context(), payflow.RefundRequest{OrderNo: "ORDER-1", Fen: 10, Reason: "x", Fulfilled: true, Actor: "a", RequestID: "r"}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(11 * time.Minute)
+		h.onlyCase(payflow.CaseOverdue)
+		h.wait(2 * time.Hour)
+		h.noCases()
+		h.pay.set("ORDER-1-R1", payflow.RefundAbnormal)
+		h.wait(2 * time.Hour)
+		h.is("ORDER-1", payflow.Fulfilled)
+		c := h.onlyCase(payflow.CaseRefundAbnormal)
+		if _, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "r"), Evidence: "cash"}); err != nil {
+			t.Fatal(err)
+		}
+		if o := h.is("ORDER-1", payflow.Fulfilled); o.RefundedFen != 10 {
+			t.Errorf("%d fen", o.RefundedFen)
+		}
+		h.noCases()
+	})
+}
+
 func TestOperatorRefundWhileTheHISIsAsked(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.create("ORDER-1", payflow.Reserve)
