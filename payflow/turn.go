@@ -63,45 +63,52 @@ func (s *Service) advance(ctx context.Context, no string, p pool) (err error) {
 		}
 	}()
 	for range stepsPerTurn {
-		u, err := s.begin(no)
-		if err != nil {
+		if again, err := s.step(ctx, no, p); err != nil || !again {
 			return err
 		}
-		l, ask := s.pending(no, u)
-		if l != nil {
-			if err := u.deliver(l); err != nil {
-				u.release()
-				return err
-			}
-			s.delivered(no, l)
-			continue
-		}
-		if u.o == nil {
-			s.answered(no)
-			return nil
-		}
-		a := nextAction(u.o, s.set, s.now(), ask)
-		if a.kind == actNone || a.at.After(s.now()) {
-			s.answered(no) // nothing could be asked
-			return nil
-		}
-		if a.pool != poolLocal && a.pool != p {
-			return nil
-		}
-		if a.pool != poolLocal {
-			s.answered(no)
-		}
-		err = u.do(ctx, a)
-		if err == nil {
-			err = u.commit()
-		}
-		u.release()
-		if err != nil {
-			return err
-		}
-		s.ring(no)
 	}
 	return nil
+}
+
+// step takes one letter, or does one due thing. again tells whether to look once
+// more. Whatever happens, a panic too, nothing that orders share stays locked.
+func (s *Service) step(ctx context.Context, no string, p pool) (again bool, err error) {
+	u, err := s.begin(no)
+	if err != nil {
+		return false, err
+	}
+	defer u.release()
+	l, ask := s.pending(no, u)
+	if l != nil {
+		if err := u.deliver(l); err != nil {
+			return false, err
+		}
+		s.delivered(no, l)
+		return true, nil
+	}
+	if u.o == nil {
+		s.answered(no)
+		return false, nil
+	}
+	a := nextAction(u.o, s.set, s.now(), ask)
+	if a.kind == actNone || a.at.After(s.now()) {
+		s.answered(no) // nothing could be asked
+		return false, nil
+	}
+	if a.pool != poolLocal && a.pool != p {
+		return false, nil
+	}
+	if a.pool != poolLocal {
+		s.answered(no)
+	}
+	if err := u.do(ctx, a); err != nil {
+		return false, err
+	}
+	if err := u.commit(); err != nil {
+		return false, err
+	}
+	s.ring(no)
+	return true, nil
 }
 
 // pending returns the order's oldest letter and whether someone asks. It keeps
