@@ -142,12 +142,22 @@ func (u *unit) refundFails(i int, op, kind string, err error) {
 
 // stepAskRefund asks what became of a refund: from 1 min after it was accepted.
 func (u *unit) stepAskRefund(ctx context.Context, i int) error {
-	r := &u.o.Refunds[i]
-	var answer RefundAnswer
-	err := u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
-		answer, err = u.s.pay.QueryRefund(ctx, r.OutRefundNo)
+	answer, err := u.askRefund(ctx, i)
+	return u.refundAsked(i, answer, err)
+}
+
+// askRefund only asks.
+func (u *unit) askRefund(ctx context.Context, i int) (answer RefundAnswer, err error) {
+	err = u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+		answer, err = u.s.pay.QueryRefund(ctx, u.o.Refunds[i].OutRefundNo)
 		return err
 	})
+	return answer, err
+}
+
+// refundAsked judges the answer to a question about a refund.
+func (u *unit) refundAsked(i int, answer RefundAnswer, err error) error {
+	r := &u.o.Refunds[i]
 	switch {
 	case err == nil && answer.OutRefundNo != r.OutRefundNo:
 		u.refundFails(i, opRefundQuery, kindUnknown, errors.New("the answer is about another refund"))

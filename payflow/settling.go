@@ -12,53 +12,75 @@ func (s *Service) Recheck(ctx context.Context, r VerbRequest) (CaseAnswer, error
 }
 
 func (u *unit) recheck(ctx context.Context) (Words, error) {
-	wechat, his := "", ""
-	tx, err := u.askTransaction(ctx)
-	switch {
-	case err == nil:
-		wechat = fmt.Sprintf("%s %d fen", tx.State, tx.TotalFen)
-		if tx.paid() {
-			if err := u.applyPaid(tx, "query"); err != nil {
-				return Words{}, err
-			}
-		}
-	case refusedWith(err, codeNotExist):
-		wechat = codeNotExist
-	default:
-		wechat = outcomeOf(err)
+	// All is asked before anything is judged: judging late money locks what orders
+	// share, until the commit.
+	tx, txErr := u.askTransaction(ctx)
+	refund := u.o.openRefund()
+	if refund >= 0 && u.o.Refunds[refund].Status == RefundStored {
+		refund = -1
 	}
-	if i := u.o.openRefund(); i >= 0 && u.o.Refunds[i].Status != RefundStored {
-		if err := u.stepAskRefund(ctx, i); err != nil {
-			return Words{}, err
-		}
-		wechat += ", refund " + string(u.o.Refunds[i].Status)
+	var said RefundAnswer
+	var refundErr error
+	if refund >= 0 {
+		said, refundErr = u.askRefund(ctx, refund)
 	}
 	var lk Lock
-	err = u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
+	lockErr := u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
 		lk, err = u.s.locks.Get(ctx, u.no)
 		return err
 	})
-	switch {
-	case err != nil:
-		his = outcomeOf(err)
-	case lk.Cancelled:
-		his = "CANCELLED " + lk.HisOrderNo
-	case lk.Confirmed:
-		his = "DEDUCTED " + lk.HisOrderNo
-		if u.o.State == NeedsAttention && !u.o.WasFulfilled && noMoneyOut(u.o) == "" {
-			if err := u.fulfilled(lk); err != nil {
-				return Words{}, err
-			}
+
+	wechat, err := u.recheckedMoney(tx, txErr)
+	if err != nil {
+		return Words{}, err
+	}
+	if refund >= 0 {
+		if err := u.refundAsked(refund, said, refundErr); err != nil {
+			return Words{}, err
 		}
-	case lk.Released:
-		his = "RELEASED"
-	case lk.Held:
-		his = "HELD"
-	default:
-		his = "UNKNOWN"
+		wechat += ", refund " + string(u.o.Refunds[refund].Status)
+	}
+	his, err := u.recheckedLock(lk, lockErr)
+	if err != nil {
+		return Words{}, err
 	}
 	u.said("RECHECKED", "WeChat: "+wechat+"; HIS: "+his)
 	return wordsRechecked(u.o, wechat, his), nil
+}
+
+// recheckedMoney believes WeChat's answer, and says it in a word.
+func (u *unit) recheckedMoney(tx Transaction, err error) (string, error) {
+	switch {
+	case err == nil && tx.paid():
+		return fmt.Sprintf("%s %d fen", tx.State, tx.TotalFen), u.applyPaid(tx, "query")
+	case err == nil:
+		return fmt.Sprintf("%s %d fen", tx.State, tx.TotalFen), nil
+	case refusedWith(err, codeNotExist):
+		return codeNotExist, nil
+	default:
+		return outcomeOf(err), nil
+	}
+}
+
+// recheckedLock believes what the stock half says, and says it in a word.
+func (u *unit) recheckedLock(lk Lock, err error) (string, error) {
+	switch {
+	case err != nil:
+		return outcomeOf(err), nil
+	case lk.Cancelled:
+		return "CANCELLED " + lk.HisOrderNo, nil
+	case lk.Confirmed:
+		if u.o.State == NeedsAttention && !u.o.WasFulfilled && noMoneyOut(u.o) == "" {
+			return "DEDUCTED " + lk.HisOrderNo, u.fulfilled(lk)
+		}
+		return "DEDUCTED " + lk.HisOrderNo, nil
+	case lk.Released:
+		return "RELEASED", nil
+	case lk.Held:
+		return "HELD", nil
+	default:
+		return "UNKNOWN", nil
+	}
 }
 
 // RetryFulfilment sends the order back to the HIS; not once a refund was sent

@@ -2,7 +2,9 @@ package payflow_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hisgate/hisgate/payflow"
@@ -118,6 +120,39 @@ func TestOneOrderDoesNotBlockAnother(t *testing.T) {
 		if o := h.get("ORDER-1"); o.State != payflow.Paid { // reading never waits
 			t.Errorf("%s", o.State)
 		}
+	})
+}
+
+// A person's recheck asks the outside before it judges: what orders share is free
+// meanwhile, also when the answer is late money.
+func TestRecheckLetsOthersGoOn(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.wait(40 * time.Minute)
+		h.is("ORDER-1", payflow.Closed)
+		if err := h.svc.RefundCallback(h.Context(), notice(payflow.RefundAnswer{OrderNo: "ORDER-1", OutRefundNo: "X1", MchID: "M1", State: payflow.RefundSuccess, RefundFen: 1})); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		c := h.onlyCase(payflow.CaseConsoleRefund)
+		h.pay.pay("ORDER-1") // late
+		free := make(chan struct{})
+		h.locks.on("get", answer{call: func() { // while the stock half is being asked
+			go func() { h.svc.Stats(); close(free) }() // needs what orders share, as every commit does
+			for range 1_000_000 {
+				select {
+				case <-free:
+					return
+				default:
+					runtime.Gosched()
+				}
+			}
+			t.Error("nothing can be committed while the HIS is asked")
+		}})
+		if _, err := h.svc.Recheck(h.Context(), verb(c, "r1")); err != nil {
+			t.Error(err)
+		}
+		<-free
 	})
 }
 
