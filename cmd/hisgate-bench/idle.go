@@ -144,7 +144,7 @@ func idle(ctx context.Context, dir string, past int64, rounds int, during time.D
 	if err := used.expire(ctx, past); err != nil {
 		return nil, err
 	}
-	expiry, err := ticks(ctx, fmt.Sprintf("idle-expiry-%d", past), used.expiryTick, fresh.expiryTick, rounds, during)
+	expiry, err := ticks(ctx, fmt.Sprintf("idle-expiry-%d", past), used.expiryTick, fresh.expiryTick, idleTarget, rounds, during)
 	if err != nil {
 		return nil, err
 	}
@@ -163,13 +163,13 @@ func idle(ctx context.Context, dir string, past int64, rounds int, during time.D
 	case int64(n) != past:
 		return nil, fmt.Errorf("%d of %d ended locks were purged", n, past)
 	}
-	purge, err := ticks(ctx, fmt.Sprintf("idle-purge-%d", past), used.purgeTick, fresh.purgeTick, rounds, during)
+	purge, err := ticks(ctx, fmt.Sprintf("idle-purge-%d", past), used.purgeTick, fresh.purgeTick, 0, rounds, during)
 	return []report.Row{expiry, purge}, err
 }
 
 // ticks times both in turns, one caller each.
-func ticks(ctx context.Context, name string, used, fresh load.Op, rounds int, during time.Duration) (report.Row, error) {
-	row := report.Row{Name: name, Unit: report.PerSecond, Peer: "fresh", Target: idleTarget}
+func ticks(ctx context.Context, name string, used, fresh load.Op, target float64, rounds int, during time.Duration) (report.Row, error) {
+	row := report.Row{Name: name, Unit: report.PerSecond, Peer: "fresh", Target: target}
 	for round := range rounds + 1 {
 		var rate [2]float64
 		for k := range rate {

@@ -32,7 +32,7 @@ type runCmd struct {
 	Peers  []string      `placeholder:"NAME" default:"postgres,redis,badger,rawfile" help:"Peers to measure against (${default}); none for hisgate alone."`
 	List   bool          `help:"Print the names of the cases and end."`
 	Rounds int           `help:"Rounds of each case; 0 = 5."`
-	For    time.Duration `help:"Length of one round of one system; 0 = 1s, or 200ms with --quick."`
+	For    time.Duration `help:"Length of one round of one system; 0 = 1s, or 150ms with --quick."`
 	Dir    string        `type:"existingdir" placeholder:"DIR" help:"Where to store; the disk that is measured. Default: the temporary folder."`
 	Active int           `help:"Active locks of the size and opening cases; 0 = 1,000,000, or 100,000 with --quick."`
 	Ended  int           `default:"1000000" help:"Ended locks of the size cases."`
@@ -64,7 +64,7 @@ func (c *runCmd) settle() error {
 	if c.For == 0 {
 		c.For = time.Second
 		if c.Quick {
-			c.For = 200 * time.Millisecond
+			c.For = 150 * time.Millisecond
 		}
 	}
 	if c.Active == 0 {
