@@ -58,7 +58,7 @@ var sentinels = []struct {
 	{gateway.ErrTooManyWatchers, codes.ResourceExhausted, hisgatev1.Reason_RATE_LIMITED, "订阅过多，请稍后再试"},
 	{gateway.ErrOverloaded, codes.ResourceExhausted, hisgatev1.Reason_RATE_LIMITED, "等待 HIS 的请求过多，请稍后再试"},
 	{gateway.ErrClosed, codes.Unavailable, hisgatev1.Reason_SHUTTING_DOWN, "服务正在停止"},
-	{errTooManyStreams, codes.ResourceExhausted, hisgatev1.Reason_RATE_LIMITED, "订阅过多，请稍后再试"},
+	{payflow.ErrDiskReserve, codes.Unavailable, hisgatev1.Reason_DISK_RESERVE, "磁盘将满，暂不接受新业务"},
 	{payflow.ErrDisabled, codes.FailedPrecondition, hisgatev1.Reason_PAYMENT_DISABLED, "未启用支付"},
 	{payflow.ErrBusy, codes.ResourceExhausted, hisgatev1.Reason_RATE_LIMITED, "业务繁忙，请稍后再试"},
 	{payflow.ErrStopped, codes.Unavailable, hisgatev1.Reason_OUTCOME_UNKNOWN, "服务正在停止，结果未知，请重试"},
@@ -106,6 +106,12 @@ func timedOut() failure {
 func classify(err error) (failure, bool) {
 	if e, ok := errors.AsType[*protovalidate.ValidationError](err); ok {
 		return fieldFailure(e), true
+	}
+	if e, ok := errors.AsType[*limitError](err); ok {
+		return failure{
+			code: codes.ResourceExhausted, reason: hisgatev1.Reason_RATE_LIMITED, message: e.Error(), zh: "请求过多，请稍后再试",
+			retry: e.retry, meta: map[string]string{"scope": string(e.scope)},
+		}, true
 	}
 	if f, ok := classifyStock(err); ok {
 		return f, true
