@@ -5,9 +5,9 @@
 //
 //	gRPC ────────────────┐
 //	                     ▼
-//	REST ──► mux ──► request id and log ──► recover ──► identity ──► deadline
+//	REST ──► mux ──► request id and log ──► recover ──► identity ──► limits
 //	         (in process)                                              │
-//	                     handler ◄── field rules ◄── error table ◄─────┘
+//	        handler ◄── field rules ◄── error table ◄── deadline ◄─────┘
 //
 //	WeChat ──► webhook ──► payflow's inbox ──► 200
 //

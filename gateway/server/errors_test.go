@@ -184,7 +184,7 @@ func testInterceptors(t *testing.T, log *strings.Builder) *interceptors {
 	}
 	return &interceptors{
 		log: slog.New(slog.NewTextHandler(log, nil)), now: time.Now, metrics: m, rules: rules,
-		draining: t.Context(), streams: make(chan struct{}, 1),
+		draining: t.Context(), admit: newAdmission(&Options{Limits: Limits{Streams: 1}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, func(scope) {}),
 	}
 }
 

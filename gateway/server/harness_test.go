@@ -50,7 +50,7 @@ type world struct {
 }
 
 // newWorld opens one; payment is disabled when pay is nil.
-func newWorld(t *testing.T, pay *fakePay) *world {
+func newWorld(t *testing.T, pay *fakePay, edit ...func(*server.Options)) *world {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -93,11 +93,15 @@ func newWorld(t *testing.T, pay *fakePay) *world {
 	}
 	w.orders, err = payflow.Open(t.Context(), o)
 	must(err)
-	w.srv, err = server.New(server.Options{
+	options := server.Options{
 		Gateway: w.gw, Orders: w.orders, Guard: driver.State, Registry: w.reg, AppIDs: []string{"wx1"}, Version: "test",
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Health: func() []string { return w.health },
-	})
+	}
+	for _, f := range edit {
+		f(&options)
+	}
+	w.srv, err = server.New(options)
 	must(err)
 
 	ctx, cancel := context.WithCancel(context.Background())

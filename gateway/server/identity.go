@@ -5,9 +5,10 @@ import "context"
 // identity is who calls. There is one place that makes it, identify, and one key
 // by which handlers find it; no client header has a part in it [E5].
 type identity struct {
-	name     string
-	operator bool // sees the records of all principals, and settles cases
-	pricing  bool // may give amounts [E2]
+	name          string
+	authenticated bool // it proved its name
+	operator      bool // sees the records of all principals, and settles cases
+	pricing       bool // may give amounts [E2]
 }
 
 // local is the one caller of a hisgate without authentication. Its name, as that

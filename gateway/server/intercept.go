@@ -17,27 +17,20 @@ import (
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
-const (
-	// defaultDeadline bounds a call whose caller named no time.
-	defaultDeadline = 30 * time.Second
-	// maxStreams bounds the streams of all callers together.
-	maxStreams = 1000
-)
+// defaultDeadline bounds a call whose caller named no time.
+const defaultDeadline = 30 * time.Second
 
 // interceptors is what every call passes, whichever way it came, outermost
-// first: number and log, recovery, identity, deadline or drain, error table,
-// field rules.
+// first: number and log, recovery, identity, limits, deadline or drain, error
+// table, field rules.
 type interceptors struct {
 	log      *slog.Logger
 	now      func() time.Time
 	metrics  *metrics
 	rules    protovalidate.Validator
 	draining context.Context
-	streams  chan struct{} // a place for each stream
+	admit    *admission
 }
-
-// errTooManyStreams refuses a stream.
-var errTooManyStreams = errors.New("too many streams")
 
 // unary is the chain of a unary call.
 func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
@@ -46,6 +39,13 @@ func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServe
 	defer i.observe(ctx, info.FullMethod, i.now(), &err)
 	defer i.recoverTo(ctx, info.FullMethod, &err)
 	ctx = identify(ctx)
+	if k, counted := kindOf(info.FullMethod); counted {
+		leave, err := i.admit.enter(clientOf(ctx), k)
+		if err != nil {
+			return nil, i.translate(ctx, info.FullMethod, err)
+		}
+		defer leave()
+	}
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
@@ -68,12 +68,11 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	defer i.observe(ctx, info.FullMethod, i.now(), &err)
 	defer i.recoverTo(ctx, info.FullMethod, &err)
 	ctx = identify(ctx)
-	select {
-	case i.streams <- struct{}{}:
-		defer func() { <-i.streams }()
-	default:
-		return i.translate(ctx, info.FullMethod, errTooManyStreams)
+	leave, err := i.admit.enter(clientOf(ctx), streamCall)
+	if err != nil {
+		return i.translate(ctx, info.FullMethod, err)
 	}
+	defer leave()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(i.draining, func() { cancel(gateway.ErrClosed) })()

@@ -21,6 +21,10 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	// panics should stay 0.
 	panics prometheus.Counter
+	// limited counts calls refused by the limits on callers, by the limit.
+	limited *prometheus.CounterVec
+
+	admission *admission // where what is under way is read
 }
 
 func newMetrics(o *Options) (*metrics, error) {
@@ -36,12 +40,19 @@ func newMetrics(o *Options) (*metrics, error) {
 			Name: "hisgate_panics_total", Help: "Calls that ended in a panic.",
 		}),
 	}
+	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hisgate_limited_total", Help: "Calls refused at the door, by the limit that they met.",
+	}, []string{"scope"})
+	for _, s := range scopes {
+		m.limited.WithLabelValues(string(s))
+	}
+	m.admission = newAdmission(o, func(s scope) { m.limited.WithLabelValues(string(s)).Inc() })
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "hisgate_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": o.Version},
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.panics, build, newCollector(o.Gateway, o.Orders, o.Guard, o.Now),
+		m.requests, m.duration, m.panics, m.limited, build, newCollector(o, m.admission),
 	} {
 		if err := o.Registry.Register(c); err != nil {
 			return nil, err
@@ -60,12 +71,13 @@ type collector struct {
 	gw     *gateway.Gateway
 	orders *payflow.Service
 	guard  func() guard.State
+	door   *admission
 	now    func() time.Time
 	descs  map[string]*prometheus.Desc
 }
 
-func newCollector(gw *gateway.Gateway, orders *payflow.Service, state func() guard.State, now func() time.Time) *collector {
-	c := &collector{gw: gw, orders: orders, guard: state, now: now, descs: map[string]*prometheus.Desc{}}
+func newCollector(o *Options, door *admission) *collector {
+	c := &collector{gw: o.Gateway, orders: o.Orders, guard: o.Guard, door: door, now: o.Now, descs: map[string]*prometheus.Desc{}}
 	for _, d := range collected {
 		c.descs[d.name] = prometheus.NewDesc(d.name, d.help, d.labels, nil)
 	}
@@ -87,6 +99,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	gauge, counter := send(prometheus.GaugeValue), send(prometheus.CounterValue)
+	c.collectDoor(gauge)
 	c.collectLedger(gauge, counter)
 	c.collectOrders(gauge, counter)
 	c.collectGuard(gauge, counter)

@@ -12,6 +12,10 @@ var collected = []struct {
 	name, help string
 	labels     []string
 }{
+	{"hisgate_calls_in_flight", "Unary calls under way.", nil},
+	{"hisgate_streams", "Streams under way.", nil},
+	{"hisgate_clients", "Clients told apart by the limits: seen within ten minutes.", nil},
+
 	{"hisgate_locks", "Locks that have not ended, by status.", []string{"status"}},
 	{"hisgate_lock_cases", "Locks that a person must settle.", nil},
 	{"hisgate_lock_work", "Locks for which the HIS is to be asked; a growing figure means that it does not answer.", nil},
@@ -51,6 +55,13 @@ var collected = []struct {
 
 // emit sends one figure.
 type emit func(name string, v float64, labels ...string)
+
+func (c *collector) collectDoor(gauge emit) {
+	calls, streams, clients := c.door.load()
+	gauge("hisgate_calls_in_flight", float64(calls))
+	gauge("hisgate_streams", float64(streams))
+	gauge("hisgate_clients", float64(clients))
+}
 
 func (c *collector) collectLedger(gauge, counter emit) {
 	s := c.gw.State()

@@ -42,7 +42,9 @@ func levelOf(method string, code codes.Code) slog.Level {
 		return slog.LevelInfo
 	case codes.Internal, codes.Unknown, codes.DataLoss:
 		return slog.LevelError
-	case codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded:
+	case codes.ResourceExhausted:
+		return slog.LevelDebug // a flood must not flood the log; it is counted
+	case codes.Unavailable, codes.DeadlineExceeded:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo

@@ -29,6 +29,8 @@ type Options struct {
 	AppIDs    []string         // of the merchant; the first is that of a payment that names none
 	CaseOwner string           // the duty that owns the cases of locks; "" = duty-pharmacist
 
+	Limits Limits // on callers; the zero value sets none, DefaultLimits are a start
+
 	Version  string               // for the metrics
 	Health   func() []string      // further reasons why hisgate is degraded; nil = none
 	Ready    func() error         // why no requests can be taken yet; nil = always ready
@@ -68,7 +70,7 @@ func New(o Options) (*Server, error) {
 	draining, drain := context.WithCancelCause(context.Background())
 	chain := &interceptors{
 		log: o.Logger, now: o.Now, metrics: m, rules: rules,
-		draining: draining, streams: make(chan struct{}, maxStreams),
+		draining: draining, admit: m.admission,
 	}
 	svc := newServices(&o)
 	s := &Server{draining: draining, drain: drain}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// admission lets calls in, within the limits. It never makes anyone wait: what
+// exceeds a bound is refused at once and told when to come again.
+type admission struct {
+	limits Limits
+	now    func() time.Time
+	log    *slog.Logger
+	shed   func(scope)
+	all    *rate.Limiter // nil = no limit
+
+	mu      sync.Mutex
+	clients *clients
+	calls   int // unary, under way
+	streams int
+	warned  map[scope]time.Time
+}
+
+// warnEvery keeps a flood out of the log.
+const warnEvery = time.Minute
+
+func newAdmission(o *Options, shed func(scope)) *admission {
+	return &admission{
+		limits: o.Limits, now: o.Now, log: o.Logger, shed: shed,
+		all: bucket(o.Limits.Rate, o.Limits.Burst), clients: newClients(o.Limits), warned: make(map[scope]time.Time),
+	}
+}
+
+// bucket is a limiter that starts full; nil without a rate.
+func bucket(perSecond float64, burst int) *rate.Limiter {
+	if perSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(burst, 1))
+}
+
+// enter lets a call of the client in, or returns a *limitError. leave must be
+// called when the call has ended.
+func (a *admission) enter(client string, k kind) (leave func(), err error) {
+	now := a.now()
+	a.mu.Lock()
+	c := a.clients.take(client, now)
+	refused := a.admit(c, k, now)
+	if refused != nil {
+		a.clients.leave(c, now)
+		warn := a.mayWarn(refused.scope, now)
+		a.mu.Unlock()
+		a.shed(refused.scope)
+		if warn {
+			a.log.Warn("calls are being refused", "why", refused.Error(), "scope", string(refused.scope), "client", client)
+		}
+		return nil, refused
+	}
+	a.count(c, k, 1)
+	a.mu.Unlock()
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.count(c, k, -1)
+		a.clients.leave(c, a.now())
+	}, nil
+}
+
+// admit checks all bounds and takes the tokens, under mu. The client's own come
+// first, so that its flood leaves the common ones alone.
+func (a *admission) admit(c *client, k kind, now time.Time) *limitError {
+	if s, full := a.full(c, k); full {
+		return &limitError{scope: s}
+	}
+	own, wait := reserve(c.bucket, now)
+	if wait > 0 {
+		return &limitError{scope: scopeClientRate, retry: wait}
+	}
+	if _, wait = reserve(a.all, now); wait > 0 {
+		if own != nil {
+			own.CancelAt(now)
+		}
+		return &limitError{scope: scopeRate, retry: wait}
+	}
+	return nil
+}
+
+// full returns the bound on what is under way that one more would exceed.
+func (a *admission) full(c *client, k kind) (scope, bool) {
+	over := func(n, bound int) bool { return bound > 0 && n >= bound }
+	l := a.limits
+	switch {
+	case k == streamCall && over(c.streams, l.ClientStreams):
+		return scopeClientStreams, true
+	case k == streamCall && over(a.streams, l.Streams):
+		return scopeStreams, true
+	case k == ordinaryCall && over(c.calls, ordinary(l.ClientInFlight)),
+		k == settlingCall && over(c.calls, l.ClientInFlight):
+		return scopeClientInFlight, true
+	case k == ordinaryCall && over(a.calls, ordinary(l.InFlight)),
+		k == settlingCall && over(a.calls, l.InFlight):
+		return scopeInFlight, true
+	default:
+		return "", false
+	}
+}
+
+// reserve takes a token, or says how long until there is one.
+func reserve(l *rate.Limiter, now time.Time) (*rate.Reservation, time.Duration) {
+	if l == nil {
+		return nil, 0
+	}
+	r := l.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now)
+	}
+	return r, wait
+}
+
+func (a *admission) count(c *client, k kind, n int) {
+	if k == streamCall {
+		c.streams += n
+		a.streams += n
+		return
+	}
+	c.calls += n
+	a.calls += n
+}
+
+func (a *admission) mayWarn(s scope, now time.Time) bool {
+	if last, ok := a.warned[s]; ok && now.Sub(last) < warnEvery {
+		return false
+	}
+	a.warned[s] = now
+	return true
+}
+
+// load is what is under way now, for the metrics.
+func (a *admission) load() (calls, streams, clients int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls, a.streams, len(a.clients.known)
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"container/list"
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/fullstorydev/grpchan/inprocgrpc"
+	"golang.org/x/time/rate"
+	"google.golang.org/grpc/peer"
+)
+
+// clients is the bounded table of who asks. Those who ask nothing now stand in
+// the order of their last call, and the oldest of them makes room; who has calls
+// under way is never forgotten. It belongs to admission.mu.
+type clients struct {
+	limits Limits
+	most   int
+	known  map[string]*client
+	idle   *list.List // of *client, the latest in front
+	others *client    // shares one account when the table is full of active ones
+}
+
+type client struct {
+	name    string
+	bucket  *rate.Limiter // nil = no limit
+	calls   int           // unary, under way
+	streams int
+	seen    time.Time
+	at      *list.Element // its place among the idle; nil while it is active
+}
+
+func newClients(l Limits) *clients {
+	t := &clients{limits: l, most: l.Clients, known: make(map[string]*client), idle: list.New()}
+	if t.most <= 0 {
+		t.most = defaultClients
+	}
+	t.others = t.fresh("")
+	return t
+}
+
+func (t *clients) fresh(name string) *client {
+	return &client{name: name, bucket: bucket(t.limits.ClientRate, t.limits.ClientBurst)}
+}
+
+// take finds or makes the client's account and holds it; leave gives it back.
+func (t *clients) take(name string, now time.Time) *client {
+	t.expire(now)
+	c := t.known[name]
+	switch {
+	case c != nil:
+		if c.at != nil {
+			t.idle.Remove(c.at)
+			c.at = nil
+		}
+		return c
+	case len(t.known) >= t.most && !t.forgetOldest():
+		return t.others
+	}
+	c = t.fresh(name)
+	t.known[name] = c
+	return c
+}
+
+// leave puts a client without calls among the idle.
+func (t *clients) leave(c *client, now time.Time) {
+	if c == t.others || c.calls+c.streams > 0 || c.at != nil {
+		return
+	}
+	c.seen = now
+	c.at = t.idle.PushFront(c)
+}
+
+// expire forgets those who have been silent for long. Their buckets are full
+// again by then, or as good as.
+func (t *clients) expire(now time.Time) {
+	for e := t.idle.Back(); e != nil && now.Sub(e.Value.(*client).seen) > clientIdle; e = t.idle.Back() {
+		t.forgetOldest()
+	}
+}
+
+func (t *clients) forgetOldest() bool {
+	e := t.idle.Back()
+	if e == nil {
+		return false
+	}
+	t.idle.Remove(e)
+	delete(t.known, e.Value.(*client).name)
+	return true
+}
+
+// clientOf names the account that a call is counted under.
+func clientOf(ctx context.Context) string {
+	if id := caller(ctx); id.authenticated {
+		return "name:" + id.name
+	}
+	return "addr:" + peerOf(ctx)
+}
+
+type peerKey struct{}
+
+// withPeer carries the address of the TCP peer into the services. It is that of
+// the connection; no header has a part in it [E5].
+func withPeer(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), peerKey{}, hostOf(r.RemoteAddr)))
+}
+
+// peerOf is the address that a call came from: for REST the one that withPeer
+// put there, which only a call in this process can have.
+func peerOf(ctx context.Context) string {
+	if c := inprocgrpc.ClientContext(ctx); c != nil {
+		host, _ := c.Value(peerKey{}).(string)
+		return host
+	}
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		return hostOf(p.Addr.String())
+	}
+	return ""
+}
+
+// hostOf is an address without its port. An IPv6 host has a network of 64 bits
+// to call from, so that network counts as one.
+func hostOf(addr string) string {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return addr // a pipe, or a socket in the file system
+	}
+	host := ap.Addr().Unmap().WithZone("")
+	if host.Is4() || host.IsLoopback() {
+		return host.String()
+	}
+	return netip.PrefixFrom(host, 64).Masked().String()
+}
