@@ -2,6 +2,8 @@ package main
 
 import (
 	"time"
+
+	"github.com/hisgate/hisgate/gateway/server"
 )
 
 // Config is every setting of hisgate. Default has a safe value for each; a YAML
@@ -13,6 +15,7 @@ type Config struct {
 	Storage         Storage       `yaml:"storage"`
 	Log             Log           `yaml:"log"`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" doc:"One deadline for the whole shutdown: REST, gRPC, callbacks, workers, ledger."`
+	Limits          Limits        `yaml:"limits"`
 	HIS             HIS           `yaml:"his"`
 	Cache           CacheConfig   `yaml:"cache"`
 	Lock            LockConfig    `yaml:"lock"`
@@ -41,6 +44,20 @@ type Storage struct {
 type Log struct {
 	Level  string `yaml:"level" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" doc:"json or text."`
+}
+
+// Limits bound what callers ask. A client is who it proved to be, or else the
+// address that its connection comes from; headers have no part in it.
+type Limits struct {
+	ClientRate     float64 `yaml:"client_rate" doc:"Calls a second of one client: an authenticated name, or else the address of its connection. What exceeds it is told RATE_LIMITED (429) and when to come again. WeChat callbacks and health checks are never refused. 0 = no limit, as for each of these."`
+	ClientBurst    int     `yaml:"client_burst" doc:"Calls of one client that may come at once."`
+	Rate           float64 `yaml:"rate" doc:"Calls a second, all clients together."`
+	Burst          int     `yaml:"burst" doc:"Calls that may come at once, all clients together."`
+	ClientInFlight int     `yaml:"client_in_flight" doc:"Calls of one client under way at once; a tenth is kept for Confirm, Release and OpsService."`
+	InFlight       int     `yaml:"in_flight" doc:"The same for all clients together."`
+	ClientStreams  int     `yaml:"client_streams" doc:"Streams of one client at once."`
+	Streams        int     `yaml:"streams" doc:"Streams of all clients at once."`
+	Clients        int     `yaml:"clients" doc:"Clients told apart. The one that was silent longest makes room for a new one."`
 }
 
 // HIS is the hospital information system and how it is protected.
@@ -159,6 +176,7 @@ func Default() Config {
 		Storage:         Storage{DiskReserve: 512 << 20, Retention: 400 * 24 * time.Hour},
 		Log:             Log{Level: "info", Format: "json"},
 		ShutdownTimeout: 30 * time.Second,
+		Limits:          Limits(server.DefaultLimits()),
 		HIS: HIS{
 			Driver:       "simhis",
 			Capabilities: Capabilities{Find: true, IdempotentByHisNo: true, AtomicItems: true, BatchSize: 20},

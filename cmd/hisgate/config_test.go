@@ -48,6 +48,8 @@ func TestBadSettingsAreNamedWithTheirLine(t *testing.T) {
 		{"wrong type", stockHalf + "cache:\n  max_keys: many\n", nil, nil, []string{"c.yaml:4", "many"}},
 		{"out of range", stockHalf + "cache:\n  max_age: 11s\n", nil, nil, []string{"c.yaml:4: cache.max_age", "11s"}},
 		{"unquoted id", stockHalf + "safety:\n  drugs:\n    - {pharmacy_id: 'a', drug_id: 00010041}\n", nil, nil, []string{"c.yaml:5", "quoted", "00010041"}},
+		{"no calls at all", stockHalf + "limits: {client_burst: 0}\n", nil, nil, []string{"c.yaml:3: limits.client_burst"}},
+		{"a rate below nothing", stockHalf + "limits: {rate: -1}\n", nil, nil, []string{"c.yaml:3: limits.rate", "-1"}},
 		{"two at once", stockHalf + "log: {level: loud, format: xml}\n", nil, nil, []string{"log.level", "log.format"}},
 		{"unknown variable", stockHalf, []string{"HISGATE_CACHE_MAXAGE=1s"}, nil, []string{"HISGATE_CACHE_MAXAGE", "no such setting"}},
 		{"bad variable", stockHalf, []string{"HISGATE_CACHE_MAX_AGE=soon"}, nil, []string{"HISGATE_CACHE_MAX_AGE", "soon"}},

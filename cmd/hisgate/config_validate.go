@@ -67,6 +67,7 @@ func (c *Config) Validate(where map[string]string) error {
 	k.oneOf(c.Log.Level, "log.level", "debug", "info", "warn", "error")
 	k.oneOf(c.Log.Format, "log.format", "json", "text")
 	k.between(c.ShutdownTimeout, "shutdown_timeout", time.Second, 10*time.Minute)
+	c.validateLimits(k)
 	c.validateHIS(k)
 	c.validateStock(k)
 	if c.Payment.Enabled {
@@ -74,6 +75,21 @@ func (c *Config) Validate(where map[string]string) error {
 		c.validateWeChat(k)
 	}
 	return errors.Join(k.errs...)
+}
+
+func (c *Config) validateLimits(k *checker) {
+	l := c.Limits
+	pace := func(rate float64, burst int, name string) {
+		k.want(rate >= 0 && rate <= 1e6, "limits."+name+"rate", "%v is not between 0 and 1000000 calls a second", rate)
+		k.want(rate == 0 || burst >= 1, "limits."+name+"burst", "%d lets nothing through; at least 1", burst)
+	}
+	pace(l.ClientRate, l.ClientBurst, "client_")
+	pace(l.Rate, l.Burst, "")
+	k.atLeast(l.ClientInFlight, 0, "limits.client_in_flight")
+	k.atLeast(l.InFlight, 0, "limits.in_flight")
+	k.atLeast(l.ClientStreams, 0, "limits.client_streams")
+	k.atLeast(l.Streams, 0, "limits.streams")
+	k.want(l.Clients >= 1 && l.Clients <= 1e6, "limits.clients", "%d is not between 1 and 1000000", l.Clients)
 }
 
 func (c *Config) validateListen(k *checker) {

@@ -103,6 +103,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	r := &reach{his: his, wechat: channel, log: log}
 	p.edge, err = server.New(server.Options{
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Logger: log,
+		Limits:   server.Limits(c.Limits),
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(), Health: r.health,
 	})
 	if err != nil {
