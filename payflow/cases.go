@@ -152,8 +152,14 @@ func warranted(o *Order, c *Case, set Settings) bool {
 			return o.toRelease()
 		}
 	case CaseRefundAbnormal, CaseRefundRefused:
-		if i := o.openRefund(); i >= 0 && o.State == Fulfilled {
+		i := o.openRefund()
+		switch {
+		case i >= 0 && o.Refunds[i].WrongFen != 0:
+			return true
+		case i >= 0 && o.State == Fulfilled:
 			return o.Refunds[i].Status == RefundFailed || o.Refunds[i].Refused != ""
+		case c.Reason == CaseRefundRefused && o.gaveUp() >= 0:
+			return true
 		}
 	}
 	if o.State == NeedsAttention {

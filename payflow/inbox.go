@@ -229,10 +229,13 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 		if r.OutRefundNo != a.OutRefundNo {
 			continue
 		}
-		if !r.open() {
-			return nil // a repeat
+		if r.open() {
+			return u.refundSaid(i, a, false)
 		}
-		return u.refundSaid(i, a, false)
+		if r.NeverTaken && a.State == RefundSuccess {
+			break // given up as never taken, and paid out all the same
+		}
+		return nil // a repeat
 	}
 	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
 	facts := caseFacts{Detail: detail, Fen: a.RefundFen}

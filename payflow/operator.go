@@ -56,6 +56,7 @@ func (r *RefundRequest) validate() error {
 
 func (u *unit) operatorRefund(r *RefundRequest) error {
 	o := u.o
+	u.dropNeverTaken()
 	left := o.leftFen()
 	part := r.Fen != 0 && r.Fen != left
 	e := evPersonRefund
@@ -90,6 +91,18 @@ func (u *unit) operatorRefund(r *RefundRequest) error {
 	return nil
 }
 
+// dropNeverTaken ends the part of a FULFILLED order that WeChat refused and does
+// not know, so that another refund can take its place. Should the request fail,
+// the change is discarded with it.
+func (u *unit) dropNeverTaken() {
+	o := u.o
+	if i := o.openRefund(); i >= 0 && o.State == Fulfilled && o.Refunds[i].NeverTaken {
+		r := &o.Refunds[i]
+		r.Status, r.EndedAt, r.Evidence = RefundEnded, u.s.now(), "refused, never taken"
+		u.said("REFUND_DROPPED", r.OutRefundNo)
+	}
+}
+
 // wantRefund notes a person's decision to give everything back. The fence comes
 // first, save for an order that its lock fulfilled and that is refunded knowingly [D1].
 func (u *unit) wantRefund(reason string, knowingly bool) {
@@ -105,6 +118,7 @@ func (u *unit) resend() {
 	if i := u.o.openRefund(); i >= 0 && u.o.Refunds[i].Status == RefundSent {
 		r := &u.o.Refunds[i]
 		r.Refused, r.AskNow, r.NextAt, r.Tries = "", false, u.s.now(), 0
+		r.NeverTaken, r.WrongFen = false, 0
 	}
 	u.changed = true
 }

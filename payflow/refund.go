@@ -9,6 +9,7 @@ import (
 //
 //	STORED ──► SENT ──► PROCESSING ──► DONE
 //	             │           ├───────► CLOSED     (verified by query; a new generation may follow)
+//	             │           │                    (or refused and verifiably never taken, when a person asks for another)
 //	             └───────────┴───────► ABNORMAL   (a person must settle it)
 type RefundStatus string
 
@@ -42,10 +43,30 @@ type RefundRecord struct {
 	NextAt      time.Time    `json:"next_at,omitzero"`
 	Tries       int          `json:"tries,omitempty"`
 	AskNow      bool         `json:"ask_now,omitempty"` // a notice or a refusal must be confirmed by query
+
+	// NeverTaken: WeChat refused it, and a query later verified that it knows no
+	// such refund. A person may send it again, or give it up for another one.
+	NeverTaken bool `json:"never_taken,omitempty"`
+	// WrongFen is another amount that WeChat has under this number, 0 = none. A
+	// person must find out whose refund that is.
+	WrongFen int64 `json:"wrong_fen,omitempty"`
 }
 
 // open tells whether the refund may still pay out.
 func (r *RefundRecord) open() bool { return r.Status != RefundDone && r.Status != RefundEnded }
+
+// gaveUp is the operator's part that WeChat closed so often that no other
+// generation followed, or -1. It waits for a person: another refund, or evidence.
+func (o *Order) gaveUp() int {
+	i := len(o.Refunds) - 1
+	if i < 0 || o.State != Fulfilled {
+		return -1
+	}
+	if r := &o.Refunds[i]; r.Full || r.Status != RefundEnded || r.AcceptedAt.IsZero() {
+		return -1
+	}
+	return i
+}
 
 // outRefundNo is the refund's number at WeChat: the order_no and the generation.
 // No two orders can meet in one, because what follows the last "-R" is digits.

@@ -167,6 +167,12 @@ func (u *unit) refundAsked(i int, answer RefundAnswer, err error) error {
 		r.AskNow = false
 		if r.Refused != "" && r.Refused != "NOTENOUGH" {
 			// Verified twice: refused, and never taken. A person may send it again.
+			if r.NeverTaken {
+				r.AskNow, r.NextAt = true, u.s.now().Add(time.Hour)
+				u.said("ASKED_WECHAT", "still no refund "+r.OutRefundNo)
+				return nil
+			}
+			r.NeverTaken = true
 			r.AskNow, r.NextAt, r.Tries = true, u.s.now().Add(time.Hour), 0
 			return u.cannotRefund(CaseRefundRefused, "WeChat refused "+r.OutRefundNo+": "+r.Refused)
 		}
@@ -183,10 +189,15 @@ func (u *unit) refundSaid(i int, a RefundAnswer, byQuery bool) error {
 	o, now := u.o, u.s.now()
 	r := &o.Refunds[i]
 	if a.RefundFen != 0 && a.RefundFen != r.Fen {
-		u.openCase(CaseRefundRefused, caseFacts{Detail: fmt.Sprintf("WeChat speaks of %d fen for %s, sent were %d", a.RefundFen, r.OutRefundNo, r.Fen)})
+		first := r.WrongFen != a.RefundFen
+		r.WrongFen, r.AskNow = a.RefundFen, true
 		u.refundFails(i, opRefundQuery, kindUnknown, errors.New("the amount of the refund does not fit"))
+		if first {
+			return u.cannotRefund(CaseRefundRefused, fmt.Sprintf("WeChat speaks of %d fen for %s, sent were %d", a.RefundFen, r.OutRefundNo, r.Fen))
+		}
 		return nil
 	}
+	r.WrongFen, r.NeverTaken = 0, false
 	if a.RefundID != "" {
 		r.RefundID = a.RefundID
 	}

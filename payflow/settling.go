@@ -107,7 +107,8 @@ func (u *unit) withdraw() {
 }
 
 // RefundCase decides for the money: it goes back once the lock is settled. For a
-// PAID order that is overdue it ends the tries to fulfil it.
+// PAID order that is overdue it ends the tries to fulfil it; a FULFILLED order's
+// part that WeChat refused is sent again, under its number.
 func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnswer, error) {
 	if r.Reason == "" {
 		r.Reason = textRefundPerson
@@ -116,8 +117,12 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 		return CaseAnswer{}, &InvalidError{Field: "reason", Reason: "must have at most 80 bytes"}
 	}
 	return s.verb(ctx, VerbRefund, r.VerbRequest, r.Reason, func(u *unit, _ *Case) (Words, error) {
-		if u.o.State == Paid {
+		switch u.o.State {
+		case Paid:
 			return u.giveUp(&r)
+		case Fulfilled: // an operator's part that WeChat refused
+			u.resend()
+			return wordsResend(), nil
 		}
 		if _, err := u.fire(evPersonRefund, r.Actor, r.CaseID); err != nil {
 			return Words{}, err
@@ -206,7 +211,11 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 				d.Settled = true
 				o.NextAt = u.s.now() // an order that it kept from closing can close
 			}
-			if i := o.openRefund(); i >= 0 && !c.disputed() {
+			i := o.openRefund()
+			if i < 0 && c.Reason == CaseRefundRefused {
+				i = o.gaveUp()
+			}
+			if i >= 0 && !c.disputed() {
 				if reason := noMoneyFlying(o); reason != "" {
 					return Words{}, &PreconditionError{Reason: reason, State: o.State}
 				}

@@ -242,7 +242,11 @@ func noMoneyOut(o *Order) string {
 // made.
 func noMoneyFlying(o *Order) string {
 	for i := range o.Refunds {
-		if r := &o.Refunds[i]; r.Status == RefundAccepted || r.Status == RefundSent && r.Refused == "" {
+		r := &o.Refunds[i]
+		if r.WrongFen != 0 {
+			continue // not our refund that is there under our number
+		}
+		if r.Status == RefundAccepted || r.Status == RefundSent && r.Refused == "" {
 			return ReasonRefundSent
 		}
 	}

@@ -134,6 +134,7 @@ func TestGuards(t *testing.T) {
 		{"mark refunded, refused", noMoneyFlying, with(RefundSent, "X"), ""},
 		{"mark refunded, accepted", noMoneyFlying, with(RefundAccepted, ""), ReasonRefundSent},
 		{"mark refunded, abnormal", noMoneyFlying, with(RefundFailed, ""), ""},
+		{"mark refunded, of another amount", noMoneyFlying, &Order{Refunds: []RefundRecord{{Status: RefundSent, WrongFen: 7}}}, ""},
 		{"mark a paid one, unsettled", lockOver, &Order{State: Paid}, ReasonLockUnsettled},
 		{"mark a paid one, settled", lockOver, &Order{State: Paid, Lock: LockRecord{Settled: true}}, ""},
 		{"refund, abnormal", refundCanGo, with(RefundFailed, ""), ReasonRefundSent},

@@ -158,8 +158,14 @@ func allowed(c *Case, o *Order) []Verb {
 	if c.Reason == CaseTwoOrders {
 		verbs = append(verbs, VerbMarkFulfilled)
 	}
-	if o.State == Fulfilled && o.openRefund() >= 0 && noMoneyFlying(o) == "" {
-		verbs = append(verbs, VerbMarkRefunded)
+	if o.State == Fulfilled {
+		i := o.openRefund()
+		if i >= 0 && o.Refunds[i].NeverTaken {
+			verbs = append(verbs, VerbRefund) // the same one again
+		}
+		if i >= 0 && noMoneyFlying(o) == "" || c.Reason == CaseRefundRefused && o.gaveUp() >= 0 {
+			verbs = append(verbs, VerbMarkRefunded)
+		}
 	}
 	return verbs
 }

@@ -150,6 +150,10 @@ func wordsRefund() Words {
 	return Words{ZH: "先确认 HIS 不再扣库存，再发起退款。", EN: "First the HIS must be certain not to deduct, then the refund is sent."}
 }
 
+func wordsResend() Words {
+	return Words{ZH: "正以原退款单号重新发起退款。", EN: "The same refund is being sent again, under its number."}
+}
+
 func wordsMarkedFulfilled() Words {
 	return Words{ZH: "订单记为已发药，不会再退款。", EN: "The order counts as fulfilled; nothing will be refunded."}
 }
