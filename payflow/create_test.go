@@ -180,6 +180,48 @@ func TestE2Amounts(t *testing.T) {
 	})
 }
 
+// E2: the HIS could not be asked for prices when the order came. Before the patient
+// can pay they are compared all the same, also after a restart.
+func TestE2AmountsAreComparedBeforeThePrepay(t *testing.T) {
+	tests := map[string]struct {
+		given   int64
+		checks  []answer // at order time
+		live    []answer // before the prepay
+		changed bool
+	}{
+		"another price":             {given: 1, checks: many(1, answer{err: payflow.ErrUnavailable}), changed: true},
+		"the same price":            {given: 1000, checks: many(1, answer{err: payflow.ErrUnavailable})},
+		"another price, only later": {given: 1, checks: many(1, answer{err: payflow.ErrUnavailable}), live: many(3, answer{err: payflow.ErrUnavailable}), changed: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.locks.on("check", tt.checks...)
+				h.locks.on("check_live", tt.live...)
+				r := request("ORDER-1", payflow.Reserve)
+				r.Pricing, r.Amount = true, payflow.Amount{DrugsFen: tt.given, TotalFen: tt.given}
+				_, err := h.svc.Create(h.Context(), r)
+				if len(tt.live) > 0 {
+					h.is("ORDER-1", payflow.Locked)
+					h.crash()
+					h.wait(time.Minute)
+					_, err = h.svc.Create(h.Context(), r)
+				}
+				var changed *payflow.PriceChangedError
+				if errors.As(err, &changed) != tt.changed || !tt.changed && err != nil {
+					t.Errorf("%v", err)
+				}
+				if n := h.pay.count("prepay"); (n == 0) != tt.changed {
+					t.Errorf("%d prepays", n)
+				}
+				if h.wait(time.Minute); tt.changed && h.locks.left("A") != 10 {
+					t.Error("the stock is still held")
+				}
+			})
+		})
+	}
+}
+
 func TestCreateRejects(t *testing.T) {
 	for want, prepare := range map[string]func(*fakeLocks, *payflow.CreateRequest){
 		payflow.ReasonUnknownDrug:  func(_ *fakeLocks, r *payflow.CreateRequest) { r.Items[0].DrugID = "nobody" },

@@ -160,6 +160,33 @@ func TestD10PrepayTooLate(t *testing.T) {
 	})
 }
 
+// D10: a check that takes long must not leave a patient with seconds to pay.
+func TestD10SlowCheckLeavesNoPrepay(t *testing.T) {
+	slow := func() { time.Sleep(28 * time.Second) }
+	late := []answer{{err: payflow.ErrUnavailable, call: slow}, {err: payflow.ErrUnavailable, call: slow}, {call: slow}}
+	for name, ask := range map[string]func(*house){
+		"VERIFY": func(h *house) {
+			_, _ = h.svc.Create(h.Context(), request("ORDER-1", payflow.Verify))
+		},
+		"a degraded lock": func(h *house) {
+			h.locks.degraded = true
+			_, _ = h.svc.Create(h.Context(), request("ORDER-1", payflow.Reserve))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.locks.on("check_live", late...)
+				ask(h)
+				h.wait(100 * time.Second)
+				o := h.is("ORDER-1", payflow.Closed)
+				if o.EndReason != payflow.ReasonTooLate || o.Prepay != nil || h.pay.count("prepay") != 0 {
+					t.Errorf("%s, prepay %+v", o.EndReason, o.Prepay)
+				}
+			}, func(s *payflow.Settings) { s.VerifyWindow, s.ReserveWindow = 2*time.Minute, 2*time.Minute })
+		})
+	}
+}
+
 // A7: the pay deadline lies 5 min before the HIS freeze lapses; with no room left
 // the order is not offered at all.
 func TestDeadlineWithinTheFreeze(t *testing.T) {

@@ -164,8 +164,9 @@ type Order struct {
 	PharmacyID string            `json:"pharmacy"`
 	Items      []Item            `json:"items"` // merged and sorted by drug; LineFen is filled in once priced
 	Amount     Amount            `json:"amount"`
-	Priced     bool              `json:"priced,omitempty"` // Amount is final
-	Given      bool              `json:"given,omitempty"`  // the caller gave the amounts [E2]
+	Priced     bool              `json:"priced,omitempty"`     // Amount is final
+	Given      bool              `json:"given,omitempty"`      // the caller gave the amounts [E2]
+	Uncompared bool              `json:"uncompared,omitempty"` // nor could they be compared with the HIS prices yet: before any prepay they are
 	Terms      *PaymentTerms     `json:"terms,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 

@@ -11,6 +11,9 @@ import (
 // AWAITING_PAYMENT in the same durable step. From here on WeChat may hold money.
 func (u *unit) storeIntent(e event) error {
 	o := u.o
+	if !o.PayDeadline.After(u.s.now().Add(u.s.set.LeastToPay)) {
+		return u.stepDeadline() // a slow check took what time was left to pay [D10]
+	}
 	body, err := u.s.pay.BuildPrepay(prepayIntent(o, *o.Terms))
 	if err != nil {
 		field, _ := asType[*FieldError](err)

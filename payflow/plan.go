@@ -22,7 +22,7 @@ const (
 	actDeadline    actionKind = "deadline"     // the time to pay is over
 	actCheck       actionKind = "check"        // price and stock at order time
 	actLock        actionKind = "lock"         // hold the stock
-	actLiveCheck   actionKind = "live_check"   // HOLD, or a degraded lock [A10]: once more before the prepay
+	actLiveCheck   actionKind = "live_check"   // HOLD, a degraded lock [A10] or uncompared amounts [E2]: once more before the prepay
 	actIntent      actionKind = "intent"       // store the bytes of the prepay
 	actPrepay      actionKind = "prepay"       // send them
 	actQuery       actionKind = "query"        // ask WeChat for the transaction
@@ -73,7 +73,7 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 		switch {
 		case !wanted:
 			add(actDeadline, poolLocal, o.PayDeadline)
-		case o.Strategy == Hold || o.Lock.Degraded:
+		case o.Strategy == Hold || o.Lock.Degraded || o.Uncompared:
 			add(actDeadline, poolLocal, latest)
 			add(actLiveCheck, poolHIS, retry)
 		default:

@@ -117,6 +117,7 @@ func (u *unit) stepCheck(ctx context.Context) error {
 		return u.reject(r)
 	}
 	if o.Strategy.holds() {
+		o.Uncompared = o.Given && !all
 		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 		u.said("PRICED", "")
 		return nil
@@ -125,8 +126,8 @@ func (u *unit) stepCheck(ctx context.Context) error {
 }
 
 // stepLiveCheck repeats the check on the HIS's figures of now, right before the
-// prepay: for each HOLD order, and for a lock that was judged on an old reading
-// [A10]. Short or dearer: HOLD is blocked and stays LOCKED, RESERVE is over.
+// prepay: for each HOLD order, for a lock that was judged on an old reading [A10],
+// and for amounts of the caller that were never compared [E2]. Short or dearer: HOLD is blocked and stays LOCKED, RESERVE is over.
 func (u *unit) stepLiveCheck(ctx context.Context) error {
 	o := u.o
 	lines, all, stale, err := u.askStock(ctx, true)
@@ -146,7 +147,7 @@ func (u *unit) stepLiveCheck(ctx context.Context) error {
 	}
 	switch {
 	case r == nil:
-		o.Lock.Degraded, o.Rejection = false, nil
+		o.Lock.Degraded, o.Uncompared, o.Rejection = false, false, nil
 		return u.storeIntent(evIntent)
 	case o.Strategy == Hold:
 		r.At = u.s.now()
