@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -69,10 +70,13 @@ func overlay(c *Config, doc []byte, origin string, at func(line int) string, whe
 	}
 	var errs []error
 	for _, e := range le.Errors {
-		errs = append(errs, fmt.Errorf("%s: %s", at(e.Mark.Line), e.Message))
+		errs = append(errs, fmt.Errorf("%s: %s", at(e.Mark.Line), unknownKey.ReplaceAllString(e.Message, "$1: no such setting")))
 	}
 	return errors.Join(errs...)
 }
+
+// unknownKey is how the decoder speaks of a key that no setting has.
+var unknownKey = regexp.MustCompile(`^field (.+) not found in type \S+$`)
 
 // noteLines remembers the line of every setting of a mapping.
 func noteLines(n *yaml.Node, prefix string, at func(int) string, where map[string]string) {

@@ -137,7 +137,7 @@ func TestCancelledOrderIsClosedAndItsStockReleased(t *testing.T) {
 	if s := h.live("D1"); s.GetAvailable() != 10 {
 		t.Errorf("after the release %d are available", s.GetAvailable())
 	}
-	h.post("/v1/orders/E2E-CANCEL:prepay", `{}`).refused(t, http.StatusBadRequest, hisgatev1.Reason_NOT_PAYABLE)
+	h.post("/v1/orders/E2E-CANCEL:prepay", `{}`).refused(t, http.StatusBadRequest, hisgatev1.Reason_CANCELLED)
 }
 
 // The patient pays in the moment in which hisgate closes: first the query, then

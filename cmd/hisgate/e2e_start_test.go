@@ -44,8 +44,6 @@ func TestServeRefusesToStartAndNamesTheSetting(t *testing.T) {
 	middle := strings.Split(string(key), "\n")[3]
 	cut := put("cut.pem", string(key[:len(key)/2]))
 	put("junk/MANIFEST", "no manifest of Badger's")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +71,8 @@ func TestServeRefusesToStartAndNamesTheSetting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
 			cmd := exec.CommandContext(ctx, self, "serve", "-c", file, "--set", "data_dir="+t.TempDir(), "--set", tc.set)
 			cmd.Args[0] = "hisgate"
 			out, err := cmd.CombinedOutput()

@@ -29,7 +29,7 @@ const (
 type simCmd struct {
 	Dir    string `default:"sim" help:"Folder for the merchant's keys and a hisgate.yaml that fits; made anew when missing."`
 	HIS    string `default:"127.0.0.1:9480" help:"Address of the simulated HIS."`
-	WeChat string `default:"127.0.0.1:9481" help:"Address of the simulated WeChat Pay."`
+	WeChat string `name:"wechat" default:"127.0.0.1:9481" help:"Address of the simulated WeChat Pay."`
 	Freeze bool   `help:"The HIS can freeze stock."`
 }
 
