@@ -148,7 +148,7 @@ func (s *Service) signed(o *Order) (Order, error) {
 	if m := o.Terms.Method; m != JSAPI && m != App {
 		return *o, nil
 	}
-	invoke, err := s.pay.Invoke(o.Terms.AppID, o.Prepay.PrepayID)
+	invoke, err := s.pay.Invoke(o.Terms.Method, o.Terms.AppID, o.Prepay.PrepayID)
 	if err != nil {
 		return Order{}, err
 	}

@@ -497,6 +497,18 @@ func TestNativeHasACodeAndNoInvoke(t *testing.T) {
 	})
 }
 
+// An app pays with the OpenSDK, whose keys and signature are others than a page's.
+func TestAppIsInvokedAsAnApp(t *testing.T) {
+	inHouse(t, func(h *house) {
+		o := h.create("ORDER-1", payflow.Reserve, func(r *payflow.CreateRequest) {
+			r.Payment = &payflow.PaymentTerms{Method: payflow.App, AppID: "wx1", Description: "药费"}
+		})
+		if o.Invoke["prepayid"] != "wx-ORDER-1" || o.Invoke["appId"] != "" {
+			t.Errorf("%v", o.Invoke)
+		}
+	})
+}
+
 func TestActiveOrdersAreBounded(t *testing.T) {
 	inHouse(t, func(h *house) {
 		for i := range 3 {

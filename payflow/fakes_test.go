@@ -482,7 +482,10 @@ func (f *fakePay) QueryRefund(ctx context.Context, no string) (a payflow.RefundA
 	return a, nil
 }
 
-func (f *fakePay) Invoke(appID, prepayID string) (map[string]string, error) {
+func (f *fakePay) Invoke(m payflow.Method, appID, prepayID string) (map[string]string, error) {
+	if m == payflow.App {
+		return map[string]string{"appid": appID, "prepayid": prepayID, "timestamp": fmt.Sprint(f.now().Unix())}, nil
+	}
 	return map[string]string{"appId": appID, "package": "prepay_id=" + prepayID, "timeStamp": fmt.Sprint(f.now().Unix())}, nil
 }
 

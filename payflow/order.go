@@ -208,8 +208,8 @@ type Order struct {
 	Trouble   *Trouble       `json:"trouble,omitempty"`
 	History   []HistoryEntry `json:"history"`
 
-	// Invoke is filled in on answers only: what wx.requestPayment wants, signed
-	// afresh (§7.12).
+	// Invoke is filled in on answers only: what wx.requestPayment (JSAPI) or the
+	// OpenSDK's PayReq (APP) wants, signed afresh (§7.12).
 	Invoke map[string]string `json:"-"`
 
 	extra map[string]rawField // fields of a newer hisgate, kept as they came

@@ -161,8 +161,10 @@ type PayChannel interface {
 	Refund(ctx context.Context, r RefundIntent) (RefundAnswer, error)
 	// QueryRefund asks what became of a refund.
 	QueryRefund(ctx context.Context, outRefundNo string) (RefundAnswer, error)
-	// Invoke signs afresh what wx.requestPayment wants. Nothing is sent.
-	Invoke(appID, prepayID string) (map[string]string, error)
+	// Invoke signs afresh what the patient's device pays with: JSAPI the keys of
+	// wx.requestPayment, APP those of the OpenSDK's PayReq. Errors: *FieldError, also
+	// for other methods. Nothing is sent.
+	Invoke(method Method, appID, prepayID string) (map[string]string, error)
 	// ParsePayment verifies and opens a payment callback. Errors: *CallbackError.
 	ParsePayment(ctx context.Context, c Callback) (Transaction, error)
 	// ParseRefund verifies and opens a refund callback. Errors: *CallbackError.

@@ -58,7 +58,7 @@ func (f *fakePay) QueryRefund(_ context.Context, no string) (payflow.RefundAnswe
 	return payflow.RefundAnswer{OutRefundNo: no, State: payflow.RefundSuccess}, nil
 }
 
-func (f *fakePay) Invoke(appID, prepayID string) (map[string]string, error) {
+func (f *fakePay) Invoke(_ payflow.Method, appID, prepayID string) (map[string]string, error) {
 	return map[string]string{"appId": appID, "package": "prepay_id=" + prepayID, "paySign": "x"}, nil
 }
 

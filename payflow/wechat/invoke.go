@@ -9,9 +9,22 @@ import (
 	"github.com/hisgate/hisgate/payflow"
 )
 
-// Invoke implements payflow.PayChannel: exactly the keys of wx.requestPayment and WeixinJSBridge (appId, timeStamp,
-// nonceStr, package, signType, paySign), with a time and nonce of their own each time. Errors: *payflow.FieldError.
-func (c *Channel) Invoke(appID, prepayID string) (map[string]string, error) {
+// Invoke implements payflow.PayChannel, with a time and nonce of their own each time. JSAPI: exactly the keys of
+// wx.requestPayment and WeixinJSBridge (appId, timeStamp, nonceStr, package, signType, paySign). APP: exactly the keys of
+// the OpenSDK's PayReq (appid, partnerid, prepayid, package, noncestr, timestamp, sign). Errors: *payflow.FieldError, also
+// for a method that pays without either.
+func (c *Channel) Invoke(method payflow.Method, appID, prepayID string) (map[string]string, error) {
+	switch method {
+	case payflow.JSAPI:
+		return c.invokePage(appID, prepayID)
+	case payflow.App:
+		return c.invokeApp(appID, prepayID)
+	default:
+		return nil, &payflow.FieldError{Field: "method", Reason: "is paid by its own link, not by an app"}
+	}
+}
+
+func (c *Channel) invokePage(appID, prepayID string) (map[string]string, error) {
 	pack := "prepay_id=" + prepayID
 	timeStamp, nonce, sign, err := c.signInvoke(appID, prepayID, pack)
 	if err != nil {
@@ -22,9 +35,7 @@ func (c *Channel) Invoke(appID, prepayID string) (map[string]string, error) {
 	}, nil
 }
 
-// InvokeApp is Invoke for prepays with method APP: exactly the keys of the OpenSDK's PayReq (appid, partnerid, prepayid,
-// package, noncestr, timestamp, sign). Errors: *payflow.FieldError.
-func (c *Channel) InvokeApp(appID, prepayID string) (map[string]string, error) {
+func (c *Channel) invokeApp(appID, prepayID string) (map[string]string, error) {
 	timeStamp, nonce, sign, err := c.signInvoke(appID, prepayID, prepayID)
 	if err != nil {
 		return nil, err

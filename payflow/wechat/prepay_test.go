@@ -25,7 +25,7 @@ func TestPrepayGivesWhatEachMethodPaysWith(t *testing.T) {
 	c := open(t, sim.RoundTripper())
 	for method, pay := range map[payflow.Method]func(payflow.Prepay) error{
 		payflow.JSAPI: func(p payflow.Prepay) error {
-			invoke, err := c.Invoke(appID, p.PrepayID)
+			invoke, err := c.Invoke(payflow.JSAPI, appID, p.PrepayID)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func TestPrepayGivesWhatEachMethodPaysWith(t *testing.T) {
 			return err
 		},
 		payflow.App: func(p payflow.Prepay) error {
-			if _, err := c.InvokeApp(appID, p.PrepayID); err != nil {
+			if _, err := c.Invoke(payflow.App, appID, p.PrepayID); err != nil {
 				return err
 			}
 			_, err := sim.Pay(context.Background(), "RX-APP-1")
@@ -224,7 +224,7 @@ func TestInvokeHasExactlyTheKeysOfRequestPayment(t *testing.T) {
 	sim := newSim(t)
 	c := open(t, sim.RoundTripper())
 	p := prepay(t, c, "RX20261122001")
-	first := must(c.Invoke(appID, p.PrepayID))(t)
+	first := must(c.Invoke(payflow.JSAPI, appID, p.PrepayID))(t)
 	want := []string{"appId", "nonceStr", "package", "paySign", "signType", "timeStamp"}
 	if got := slices.Sorted(maps.Keys(first)); !slices.Equal(got, want) {
 		t.Fatalf("keys %v, want %v", got, want)
@@ -232,7 +232,7 @@ func TestInvokeHasExactlyTheKeysOfRequestPayment(t *testing.T) {
 	if first["signType"] != "RSA" || first["package"] != "prepay_id="+p.PrepayID || first["appId"] != appID {
 		t.Fatalf("invoke: %v", first)
 	}
-	if second := must(c.Invoke(appID, p.PrepayID))(t); second["nonceStr"] == first["nonceStr"] || second["paySign"] == first["paySign"] {
+	if second := must(c.Invoke(payflow.JSAPI, appID, p.PrepayID))(t); second["nonceStr"] == first["nonceStr"] || second["paySign"] == first["paySign"] {
 		t.Fatal("invoke is not signed afresh")
 	}
 	if _, err := sim.PayInvoke(t.Context(), first); err != nil {
@@ -240,7 +240,7 @@ func TestInvokeHasExactlyTheKeysOfRequestPayment(t *testing.T) {
 	}
 	for _, x := range [][2]string{{"wxsomebodyelse", p.PrepayID}, {appID, ""}, {appID, "a\nb"}} {
 		var e *payflow.FieldError
-		if _, err := c.Invoke(x[0], x[1]); !errors.As(err, &e) {
+		if _, err := c.Invoke(payflow.JSAPI, x[0], x[1]); !errors.As(err, &e) {
 			t.Errorf("Invoke(%q, %q): %v", x[0], x[1], err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestInvokeHasExactlyTheKeysOfRequestPayment(t *testing.T) {
 
 func TestInvokeAppIsSignedOverTheBarePrepayID(t *testing.T) {
 	c := open(t, newSim(t).RoundTripper())
-	got := must(c.InvokeApp(appID, "wx201410272009395522657a690389285100"))(t)
+	got := must(c.Invoke(payflow.App, appID, "wx201410272009395522657a690389285100"))(t)
 	want := []string{"appid", "noncestr", "package", "partnerid", "prepayid", "sign", "timestamp"}
 	if have := slices.Sorted(maps.Keys(got)); !slices.Equal(have, want) {
 		t.Fatalf("keys %v, want %v", have, want)
@@ -262,6 +262,16 @@ func TestInvokeAppIsSignedOverTheBarePrepayID(t *testing.T) {
 	}
 	if got["partnerid"] != mchID || got["package"] != "Sign=WXPay" {
 		t.Fatalf("invoke: %v", got)
+	}
+}
+
+func TestInvokeIsForThoseThatPayInAnApp(t *testing.T) {
+	c := open(t, newSim(t).RoundTripper())
+	for _, method := range []payflow.Method{payflow.Native, payflow.H5, ""} {
+		var e *payflow.FieldError
+		if _, err := c.Invoke(method, appID, "wx201410272009395522657a690389285100"); !errors.As(err, &e) || e.Field != "method" {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }
 

@@ -254,7 +254,7 @@ const (
 	Payment_NATIVE Payment_Method = 2
 	// A mobile browser outside WeChat: open h5_url.
 	Payment_H5 Payment_Method = 3
-	// A native app with the WeChat SDK: prepay_id.
+	// A native app with the WeChat SDK: sendReq(PayReq of invoke).
 	Payment_APP Payment_Method = 4
 )
 
@@ -1102,9 +1102,10 @@ type Payment struct {
 	CodeUrl string `protobuf:"bytes,6,opt,name=code_url,json=codeUrl,proto3" json:"code_url,omitempty"`
 	// The page to open. H5.
 	H5Url string `protobuf:"bytes,7,opt,name=h5_url,json=h5Url,proto3" json:"h5_url,omitempty"`
-	// JSAPI, while the order can be paid: exactly the keys of wx.requestPayment
-	// (appId, timeStamp, nonceStr, package, signType, paySign), signed afresh with
-	// each answer.
+	// While the order can be paid, signed afresh with each answer. JSAPI: exactly
+	// the keys of wx.requestPayment (appId, timeStamp, nonceStr, package, signType,
+	// paySign). APP: exactly those of the WeChat SDK's PayReq (appid, partnerid,
+	// prepayid, package, noncestr, timestamp, sign). Empty for other methods.
 	Invoke        map[string]string `protobuf:"bytes,8,rep,name=invoke,proto3" json:"invoke,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
