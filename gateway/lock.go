@@ -148,6 +148,10 @@ func unfinished(j *job) error {
 		r := *j.refused
 		r.ForGood = false // the lock goes on, so this was not the last word
 		return &r
+	case j.lock.CaseKind == lockstore.CaseDoubt:
+		r := refusalOf(&j.lock)
+		r.ForGood = false
+		return r
 	case j.trouble != nil && !j.lock.Unknown:
 		return j.trouble
 	default:
@@ -164,7 +168,11 @@ func ended(j *job, l *lockstore.Lock) error {
 	case l.Cause != lockstore.ForShortage && l.Cause != lockstore.ByHIS:
 		return lockstore.ErrLockEnded
 	}
-	// The refusal came to someone else; the record has what the HIS said.
+	return refusalOf(l) // it came to someone else
+}
+
+// refusalOf is the HIS's refusal as the record has it.
+func refusalOf(l *lockstore.Lock) *HISRefusedError {
 	r := &HISRefusedError{ForGood: true}
 	if len(l.Shortages) > 0 {
 		r.Kind = hisadapter.Insufficient

@@ -54,6 +54,7 @@ const (
 	flagReleaseWanted
 	flagUnknown
 	flagOrderSent
+	flagFreezeDoubt
 )
 
 // encodeLock returns the stored form of l.
@@ -152,6 +153,7 @@ func flagsOf(l *Lock) uint64 {
 		{l.ReleaseWanted, flagReleaseWanted},
 		{l.Unknown, flagUnknown},
 		{l.OrderSent, flagOrderSent},
+		{l.FreezeDoubt, flagFreezeDoubt},
 	} {
 		if b.set {
 			f |= b.bit

@@ -63,6 +63,7 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.ReleaseWanted = f&flagReleaseWanted != 0
 		l.Unknown = f&flagUnknown != 0
 		l.OrderSent = f&flagOrderSent != 0
+		l.FreezeDoubt = f&flagFreezeDoubt != 0
 	case fHISLockID:
 		l.HISLockID = r.String()
 	case fFreezeExpires:

@@ -52,8 +52,8 @@ func checkReference(ref *Reference) error {
 // durable.
 //
 // Errors: ErrNotFound for a stranger's active lock [E1]; ErrConfirmInProgress,
-// ErrAlreadyConfirmed, *InvalidError, ErrTooManyLocks and ErrDiskReserve where a
-// tombstone would be needed, ErrOutcomeUnknown, ErrClosed, or ctx's.
+// ErrAlreadyConfirmed, *InvalidError, ErrTooManyLocks where a tombstone would be
+// needed, ErrOutcomeUnknown, ErrClosed, or ctx's.
 func (l *Ledger) Release(ctx context.Context, principal, orderNo string, cause Cause) (Lock, error) {
 	if err := checkOrder(principal, orderNo); err != nil {
 		return Lock{}, err

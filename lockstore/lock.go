@@ -131,6 +131,9 @@ const (
 	CaseBusiness CaseKind = iota
 	// CaseUnknown: the outcome of a call is unknown. It ends when it is known.
 	CaseUnknown
+	// CaseDoubt: the HIS refused an order for good, after an earlier call that
+	// may still arrive there. It ends when the HIS shows the order after all.
+	CaseDoubt
 )
 
 // Step is one line of a lock's history. Repeats are folded into Count.
@@ -177,13 +180,17 @@ type Lock struct {
 	// process stopped. UnknownSince starts the grace time of a "none".
 	Unknown      bool
 	UnknownSince time.Time
-	OrderSent    bool      // PlaceOrder may have reached the HIS
-	Watch        int       // RELEASED on a "none": looks that are still to come
-	WatchAt      time.Time // of the next
-	CaseReason   string    // a person must settle it; "" = no case
-	CaseKind     CaseKind  // what it takes to end that
-	Shortages    []Shortage
-	History      []Step
+	// OrderSent, FreezeDoubt: a PlaceOrder, a Freeze was sent whose outcome was
+	// unknown, and no word of the HIS has shown it since: "none" does not say that
+	// it cannot arrive any more [C1]. A known refusal sets neither.
+	OrderSent   bool
+	FreezeDoubt bool
+	Watch       int       // RELEASED with such a call in doubt: looks that are still to come
+	WatchAt     time.Time // of the next
+	CaseReason  string    // a person must settle it; "" = no case
+	CaseKind    CaseKind  // what it takes to end that
+	Shortages   []Shortage
+	History     []Step
 }
 
 // ID returns the attempt's identity.

@@ -64,11 +64,10 @@ func newTombstone(p *Policy, principal, orderNo string, at time.Time) *Lock {
 }
 
 // bury records a Release of an order that never was, so that a late Lock of it
-// is refused. Errors: ErrTooManyLocks, ErrDiskReserve.
+// is refused. It is taken below the disk reserve too, as every Release is [B10]:
+// the refund of an order that never got a lock waits for it, and the number of
+// tombstones is bounded. Errors: ErrTooManyLocks.
 func (l *Ledger) bury(principal, orderNo string, m moment) (*Lock, engine.Ticket, error) {
-	if err := l.low(m); err != nil {
-		return nil, l.disk.Barrier(), err
-	}
 	g := l.graves[principal]
 	if g == nil {
 		g = &graveyard{graves: make(map[string]time.Time)}
