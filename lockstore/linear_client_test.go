@@ -136,7 +136,8 @@ func (c *linClient) ask(g *linOpening, in linCall) (out linAnswer, err error) {
 		c.his.place(in.order, in.units)
 		lock, err = l.Record(ctx, id, lockstore.Event{Kind: lockstore.EvOrderPlaced, Op: lockstore.OpPlaceOrder, HISOrderNo: "H"})
 	case "refused":
-		lock, err = l.Record(ctx, id, lockstore.Event{Kind: lockstore.EvOrderRefused, Op: lockstore.OpPlaceOrder})
+		// As a cancellation: after a crash a mere refusal would be a person's.
+		lock, err = l.Record(ctx, id, lockstore.Event{Kind: lockstore.EvCancelled})
 	case "get":
 		lock, err = l.Get(ctx, alice, no)
 	case "due":

@@ -136,15 +136,22 @@ func createdOf(rec []byte) (created time.Time, err error) {
 // reports whether that changed the lock, and whether it now needs a person.
 func (l *Ledger) interrupt(lock *Lock, m moment) (changed, needsPerson bool) {
 	switch lock.Status {
-	case Pending, Releasing:
+	case Releasing:
+	case Pending:
+		lock.FreezeDoubt = true
 	case Confirming:
 		// The order is sent once the freeze that it needs is recorded.
 		needsFreeze := lock.Freeze || l.policy.DeductNeedsFreeze
-		lock.OrderSent = lock.OrderSent || !needsFreeze || lock.Word == WordFrozen
+		if needsFreeze && lock.Word != WordFrozen {
+			lock.FreezeDoubt = true
+		} else {
+			lock.OrderSent = true
+		}
 	case Locked:
 		if !needsFreezeAgain(lock, lapsedBy(lock, &l.policy, m)) {
 			return false, false
 		}
+		lock.FreezeDoubt = lock.FreezeDoubt || lock.Word != WordFrozen
 	default:
 		return false, false
 	}

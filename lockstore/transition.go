@@ -120,6 +120,9 @@ func (c *change) apply() (changed bool, err error) {
 	if l.Status != from && !l.strayOrder() {
 		c.closeCase() // it asked about the state that was left
 	}
+	if l.Status == Released && from != Released {
+		c.watchDoubt()
+	}
 	actor := c.actor
 	if c.event.Actor != "" {
 		actor = c.event.Actor

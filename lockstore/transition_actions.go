@@ -136,6 +136,8 @@ func unknown(c *change) (bool, error) {
 		return true, nil
 	case OpPlaceOrder:
 		l.OrderSent = true
+	case OpFreeze:
+		l.FreezeDoubt = true
 	}
 	l.Unknown = true
 	l.UnknownSince = c.now

@@ -15,6 +15,7 @@ func (c *change) froze() {
 		l.HISLockID = e.HISLockID
 	}
 	l.FreezeExpires = c.freezeExpires()
+	c.shown()
 	if !l.strayOrder() {
 		l.Word = WordFrozen
 	}
@@ -86,7 +87,7 @@ func freezeToUndo(c *change) (bool, error) {
 
 func refusePending(c *change) (bool, error) {
 	l := c.lock
-	doubted := !c.policy.IdempotentByHisNo && l.doubted()
+	doubted := l.Unknown || l.FreezeDoubt
 	if !l.ReleaseWanted {
 		l.Cause = ByHIS
 		if len(c.event.Shortages) > 0 {
@@ -96,7 +97,8 @@ func refusePending(c *change) (bool, error) {
 	l.Shortages = c.event.Shortages
 	c.known()
 	if doubted {
-		// An earlier call may be what took the stock that this one was refused.
+		// An earlier call may be what took the stock that this one was refused,
+		// or arrive now that there is some again.
 		c.giveUp()
 	} else {
 		l.Status = Released
@@ -104,17 +106,12 @@ func refusePending(c *change) (bool, error) {
 	return true, nil
 }
 
-// doubted reports whether the outcome of a call was ever unknown.
-func (l *Lock) doubted() bool {
-	if l.Unknown {
-		return true
+// shown: the HIS has shown a freeze of this attempt. Where it takes a number once
+// only, no other can come of it.
+func (c *change) shown() {
+	if c.policy.IdempotentByHisNo {
+		c.lock.FreezeDoubt = false
 	}
-	for i := range l.History {
-		if k := l.History[i].Event; k == EvUnknown || k == EvFreezeNone {
-			return true
-		}
-	}
-	return false
 }
 
 // refuseHeld: a freeze that lapsed, or was about to, could not be taken again.
@@ -172,6 +169,7 @@ func lapsed(c *change) (bool, error) {
 	if !l.strayOrder() {
 		l.Word = WordLapsed
 	}
+	c.shown()
 	c.known()
 	if l.Status == Releasing || l.Status == Pending && l.ReleaseWanted {
 		l.Status = Released
@@ -187,6 +185,7 @@ func unfrozen(c *change) (bool, error) {
 	if !l.strayOrder() {
 		l.Word = WordReleased
 	}
+	c.shown()
 	c.known()
 	l.Status = Released
 	return true, nil
@@ -215,6 +214,15 @@ func watchClear(c *change) (bool, error) {
 func (c *change) giveUp() {
 	c.lock.Status = Released
 	c.watch(len(watches))
+}
+
+// watchDoubt has an attempt that ended looked at when a call of it may still
+// arrive: a freeze is undone then, and an order makes a case.
+func (c *change) watchDoubt() {
+	l := c.lock
+	if (l.FreezeDoubt || l.OrderSent) && c.policy.Find && l.Watch == 0 && !l.strayOrder() && l.Word != WordCancelled {
+		c.watch(len(watches))
+	}
 }
 
 func (c *change) watch(looks int) {

@@ -22,7 +22,19 @@ func placedEarly(c *change) (bool, error) {
 	return true, nil
 }
 
+// orderRefused ends the attempt, unless an earlier call of the same order was lost
+// on its way: that the HIS refuses a repeat, because the stock is gone just now
+// say, does not prove that it will refuse the first when that arrives. Where a
+// deduct needs a freeze it cannot be applied once the freeze is given back; else
+// only the HIS showing the order, or a person, settles it [C1].
 func orderRefused(c *change) (bool, error) {
+	l := c.lock
+	if l.OrderSent && !c.policy.DeductNeedsFreeze {
+		l.Shortages = c.event.Shortages
+		l.Unknown, l.UnknownSince = true, c.now
+		return c.caseFor(CaseDoubt, "the HIS refused the order, and may still apply an earlier call whose outcome never came to light: "+
+			c.event.Message), nil
+	}
 	c.lock.Cause = ByHIS
 	c.lock.Shortages = c.event.Shortages
 	c.giveBackOrder()
@@ -31,7 +43,7 @@ func orderRefused(c *change) (bool, error) {
 
 // orderNone: "none" permits a repeat only where a duplicate is refused [C1].
 func orderNone(c *change) (bool, error) {
-	if c.lock.Unknown && !c.graceOver {
+	if c.lock.Unknown && !c.graceOver || c.lock.CaseKind == CaseDoubt {
 		return false, nil
 	}
 	if !c.policy.IdempotentByHisNo {
@@ -93,13 +105,14 @@ func applied(c *change) (bool, error) {
 }
 
 // notApplied: a person looked at the HIS, and it had not. A call that was lost a
-// moment ago may still arrive after they looked.
+// moment ago may still arrive after they looked; one that was followed by a
+// repeat was lost longer ago than that.
 func notApplied(c *change) (bool, error) {
 	l := c.lock
 	switch {
 	case l.strayOrder():
 		return undone(c)
-	case l.Unknown && !c.graceOver && (l.Status == Pending || l.Status == Confirming):
+	case l.Unknown && !c.graceOver && l.CaseKind != CaseDoubt && (l.Status == Pending || l.Status == Confirming):
 		return false, ErrConfirmInProgress
 	}
 	switch l.Status {

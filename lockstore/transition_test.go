@@ -165,6 +165,8 @@ func TestTransitionVariations(t *testing.T) {
 	sentInDoubt := func(c *change) { c.lock.OrderSent, c.lock.Unknown = true, true }
 	stray := func(c *change) { c.lock.Word, c.lock.CaseReason = WordDeducted, "an order turned up" }
 	withCase := func(c *change) { c.lock.CaseReason = "look" }
+	freezeDoubt := func(c *change) { c.lock.FreezeDoubt = true }
+	refusedInDoubt := func(c *change) { c.lock.CaseReason, c.lock.CaseKind = "refused", CaseDoubt }
 	unknownCase := func(c *change) { c.lock.CaseReason, c.lock.CaseKind = "since then", CaseUnknown }
 	about := func(c *change) { c.event.AboutUnknown, c.event.Message = true, "since then" }
 	unfreezeTask := func(c *change) { c.lock.Word = WordFrozen }
@@ -183,7 +185,7 @@ func TestTransitionVariations(t *testing.T) {
 		{"no freeze: released at once", Locked, EvRelease, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Cause == ByCaller && l.Settled() }},
 		{"no freeze: expires at once", Locked, EvClock, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Cause == ByClock }},
 		{"no freeze: order refused", Confirming, EvOrderRefused, with(noFreeze), "RELEASED", func(l *Lock) bool { return l.Settled() && l.Cause == ByHIS }},
-		{"no freeze: person says not applied", Confirming, EvNotApplied, with(noFreeze, sentInDoubt), "RELEASED known", (*Lock).Settled},
+		{"no freeze: person says not applied", Confirming, EvNotApplied, with(noFreeze, sentInDoubt), "RELEASED watch known", (*Lock).Settled},
 		{"a person's word within the grace time", Confirming, EvNotApplied, with(noFreeze, sentInDoubt, early), "!IN_PROGRESS", nil},
 		{"also about a freeze", Pending, EvNotApplied, with(early), "!IN_PROGRESS", nil},
 		{"no freeze: HIS order cancelled", Confirming, EvCancelled, with(noFreeze, sentInDoubt), "RELEASED known", func(l *Lock) bool { return l.Settled() && l.Word == WordCancelled }},
@@ -206,7 +208,18 @@ func TestTransitionVariations(t *testing.T) {
 
 		{"freeze refused for stock", Pending, EvFreezeRefused, with(short), "RELEASED", func(l *Lock) bool { return l.Cause == ForShortage && len(l.Shortages) == 1 && l.Settled() }},
 		{"freeze refused otherwise", Pending, EvFreezeRefused, nil, "RELEASED", func(l *Lock) bool { return l.Cause == ByHIS }},
-		{"freeze refused after a doubtful one", Pending, EvFreezeRefused, with(inDoubt, func(c *change) { c.policy.IdempotentByHisNo = false }), "RELEASED watch known", nil},
+		{"freeze refused after a doubtful one", Pending, EvFreezeRefused, with(inDoubt), "RELEASED watch known", nil},
+		{"C1: whatever was said of that since", Pending, EvFreezeRefused, with(freezeDoubt, short), "RELEASED watch", func(l *Lock) bool { return l.Cause == ForShortage && l.Settled() }},
+		{"C1: also while held", Locked, EvFreezeRefused, with(freezeDoubt, func(c *change) { c.lock.Word = WordNone }), "RELEASED watch", (*Lock).Settled},
+		{"the freeze in doubt is there", Pending, EvFreezeDone, with(freezeDoubt), "LOCKED", func(l *Lock) bool { return !l.FreezeDoubt }},
+		{"C1: a HIS that takes duplicates may hold another", Releasing, EvUnfreezeDone, with(freezeDoubt, func(c *change) { c.policy.IdempotentByHisNo = false }), "RELEASED watch", (*Lock).Settled},
+		{"an unknown freeze is in doubt", Pending, EvUnknown, with(func(c *change) { c.event.Op = OpFreeze }), "· unknown", func(l *Lock) bool { return l.FreezeDoubt && !l.OrderSent }},
+		{"C1: order refused after a doubtful one", Confirming, EvOrderRefused, with(noFreeze, sent), "· case unknown", func(l *Lock) bool { return l.CaseKind == CaseDoubt && !l.Settled() }},
+		{"C1: none is no way out of that", Confirming, EvOrderNone, with(noFreeze, sentInDoubt, refusedInDoubt), "=", nil},
+		{"C1: the order is one", Confirming, EvOrderPlaced, with(noFreeze, sentInDoubt, refusedInDoubt), "CONFIRMED closed known", nil},
+		{"C1: a person is another, and the HIS is looked at", Confirming, EvNotApplied, with(noFreeze, sentInDoubt, refusedInDoubt), "RELEASED closed watch known", (*Lock).Settled},
+		{"C1: where a deduct needs a freeze, giving that back is one", Confirming, EvOrderRefused, with(sent, func(c *change) { c.policy.DeductNeedsFreeze = true }), "RELEASING", nil},
+		{"and then it is looked at", Releasing, EvUnfreezeDone, with(sent), "RELEASED watch", (*Lock).Settled},
 		{"freeze lapsed and refused while held", Locked, EvFreezeRefused, with(func(c *change) { c.lock.Word = WordLapsed }), "RELEASED", func(l *Lock) bool { return l.Settled() && l.Cause == ByHIS }},
 		{"freeze lapsed and refused, order never sent", Confirming, EvFreezeRefused, with(func(c *change) { c.lock.Word = WordLapsed }), "RELEASED", (*Lock).Settled},
 		{"freeze lapsed and refused, order sent", Confirming, EvFreezeRefused, with(sent), "· case", nil},
