@@ -308,6 +308,26 @@ func TestB6LockOwner(t *testing.T) {
 	})
 }
 
+// Switching payment off leaves nothing unseen: what is under way can be told.
+func TestPaymentDisabledWithOrdersUnderWay(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.parked("ORDER-2")
+		h.paid("ORDER-3", payflow.Reserve)
+		h.is("ORDER-3", payflow.Fulfilled)
+		if n := h.svc.Unworked(); n != 0 {
+			t.Errorf("%d unworked with payment", n)
+		}
+		svc, err := payflow.Open(h.Context(), payflow.Options{Committer: h.committer, Locks: h.locks, Settings: h.set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := svc.Unworked(); n != 2 {
+			t.Errorf("%d unworked, want 2", n)
+		}
+	})
+}
+
 func TestPaymentDisabled(t *testing.T) {
 	inHouse(t, func(h *house) {
 		svc, err := payflow.Open(h.Context(), payflow.Options{Committer: h.committer, Locks: h.locks, Settings: h.set})

@@ -15,7 +15,7 @@ import (
 type Options struct {
 	Committer *engine.Committer // the store, shared with the ledger; all keys begin with "o/"
 	Locks     Locks
-	Pay       PayChannel       // nil: payment is disabled, only Check answers
+	Pay       PayChannel       // nil: payment is disabled, only Check answers; see Unworked
 	Settings  Settings         // see Default
 	Now       func() time.Time // nil: time.Now. Timers are the runtime's (testing/synctest)
 	Logger    *slog.Logger     // nil: discard
@@ -161,6 +161,16 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Wait()
 	s.die(ErrStopped)
 	return err
+}
+
+// Unworked is how many active orders and unread notices nobody works on because
+// payment is disabled; 0 when it is not. Money may be among them, so the program
+// should warn. It reads memory and does not block.
+func (s *Service) Unworked() int {
+	if s.pay != nil {
+		return 0
+	}
+	return s.activeOrders()
 }
 
 // die ends the service: waiting calls answer ErrStopped.
