@@ -14,12 +14,14 @@ type Cache[K comparable, V, S any] struct {
 	base   context.Context // of all loads; ends at Close
 	cancel context.CancelFunc
 	loads  sync.WaitGroup
+	tally  tally
 
 	mu        sync.Mutex
 	ordinary  *lane[K, V, S]
 	live      *lane[K, V, S]
 	waiting   int
 	closed    bool
+	counted   Stats // as far as it is counted under mu
 	recent    recent[K]
 	sequences *bounded[sequenceKey[K], int64]
 }
@@ -47,7 +49,7 @@ func New[K comparable, V, S any](opts Options[K, V, S]) *Cache[K, V, S] {
 // the caller leaves first, which does not end the load.
 func (c *Cache[K, V, S]) Get(ctx context.Context, key K, want Want) (Entry[V, S], error) {
 	if !want.Live {
-		if e, ok := c.fresh(key); ok {
+		if e, ok := c.hit(key); ok {
 			return e, nil
 		}
 	}
@@ -65,7 +67,7 @@ func (c *Cache[K, V, S]) GetMany(ctx context.Context, keys []K, want Want) []Ans
 	tickets := make([]*ticket[K, V, S], len(keys))
 	for i, key := range keys {
 		if !want.Live {
-			if e, ok := c.fresh(key); ok {
+			if e, ok := c.hit(key); ok {
 				answers[i].Entry = e
 				continue
 			}
@@ -109,15 +111,28 @@ func (c *Cache[K, V, S]) Close() {
 	c.loads.Wait()
 }
 
-// fresh is the way of nearly every read: one shard's read lock.
+// hit is the way of nearly every read: one shard's read lock.
+func (c *Cache[K, V, S]) hit(key K) (e Entry[V, S], ok bool) {
+	now := c.opts.Now()
+	r := c.store.get(key)
+	if r == nil || !r.fresh(now) {
+		return e, false
+	}
+	c.tally.hits.Add(1)
+	r.markRead()
+	if c.opts.RefreshAfter > 0 && r.ageing(now, c.opts.RefreshAfter) {
+		c.refresh(key, r)
+	}
+	return r.entry(), true
+}
+
+// fresh looks once more, for those who were about to wait.
 func (c *Cache[K, V, S]) fresh(key K) (e Entry[V, S], ok bool) {
 	r := c.store.get(key)
 	if r == nil || !r.fresh(c.opts.Now()) {
 		return e, false
 	}
-	if !r.read.Load() {
-		r.read.Store(true)
-	}
+	r.markRead()
 	return r.entry(), true
 }
 
@@ -128,6 +143,7 @@ func (c *Cache[K, V, S]) join(key K, want Want) (*ticket[K, V, S], Entry[V, S], 
 	defer c.mu.Unlock()
 	if !want.Live {
 		if e, ok := c.fresh(key); ok {
+			c.tally.hits.Add(1)
 			return nil, e, nil
 		}
 	}
@@ -196,9 +212,11 @@ func (c *Cache[K, V, S]) fallback(key K, want Want, err error) (Entry[V, S], err
 		e := r.entry()
 		if c.opts.Now().Sub(e.AsOf()) <= c.opts.MaxStale {
 			e.Stale = true
+			c.tally.stale.Add(1)
 			return e, nil
 		}
 	}
+	c.tally.failed.Add(1)
 	return Entry[V, S]{}, err
 }
 

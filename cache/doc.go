@@ -26,5 +26,8 @@
 //	   ▲                                   │ a live reader, or any reader after a push,
 //	   └── when this one has landed ◄──────┘ may not join: it waits for the next ticket [A2] [A3]
 //
+// With [Options.RefreshAfter] a reader of a FRESH value of that age starts a load
+// behind itself, so that the next readers need not wait when its age is over.
+//
 // Loads run under their own deadline. A reader that leaves cancels nothing.
 package cache

@@ -8,6 +8,7 @@ type ticket[K comparable, V, S any] struct {
 	key      K
 	rank     int
 	waiters  int
+	behind   bool             // to be loaded though nobody waits
 	outdated bool             // a push came while it was flying
 	amend    func(V) V        // the last figure pushed while it was flying
 	amended  time.Time        // when that came
@@ -82,7 +83,7 @@ func (l *lane[K, V, S]) enqueue(t *ticket[K, V, S]) {
 	l.queued[t.key] = t
 }
 
-// take moves up to n waited-for tickets from the queue into flight, the oldest
+// take moves up to n wanted tickets from the queue into flight, the oldest
 // first. Tickets whose waiters have all left are dropped.
 func (l *lane[K, V, S]) take(n int) []*ticket[K, V, S] {
 	var batch []*ticket[K, V, S]
@@ -90,7 +91,7 @@ func (l *lane[K, V, S]) take(n int) []*ticket[K, V, S] {
 	for ; i < len(l.queue) && len(batch) < n; i++ {
 		t := l.queue[i]
 		delete(l.queued, t.key)
-		if t.waiters == 0 {
+		if t.waiters == 0 && !t.behind {
 			continue
 		}
 		l.flying[t.key] = t

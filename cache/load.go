@@ -45,6 +45,11 @@ func (c *Cache[K, V, S]) run(l *lane[K, V, S]) {
 			tickets = c.fill(l, tickets, began)
 		}
 		batch := Batch[K, S]{Keys: make([]K, len(tickets)), Live: l.live, Rank: tickets[0].rank}
+		c.counted.Loads++
+		c.counted.LoadedKeys += uint64(len(tickets))
+		if l.live {
+			c.counted.LiveLoads++
+		}
 		for i, t := range tickets {
 			batch.Keys[i] = t.key
 			if t.waiters > 0 {
@@ -86,9 +91,28 @@ func (c *Cache[K, V, S]) fill(l *lane[K, V, S], tickets []*ticket[K, V, S], now 
 		t := newTicket[K, V, S](key)
 		l.flying[key] = t
 		tickets = append(tickets, t)
+		c.counted.FilledKeys++
 		return dropItem
 	})
 	return tickets
+}
+
+// refresh has the key loaded, unless it is on its way already. It does not block.
+func (c *Cache[K, V, S]) refresh(key K, r *record[V, S]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.store.get(key) != r {
+		return // another is there, and will have its own turn
+	}
+	for _, l := range []*lane[K, V, S]{c.ordinary, c.live} {
+		if l.flying[key] != nil || l.queued[key] != nil {
+			return
+		}
+	}
+	t := c.ordinary.place(key)
+	t.behind, t.rank = true, c.opts.RefreshRank
+	c.counted.Refreshes++
+	c.start(c.ordinary)
 }
 
 func (c *Cache[K, V, S]) load(batch Batch[K, S]) []Result[V] {
@@ -113,8 +137,10 @@ func (c *Cache[K, V, S]) land(l *lane[K, V, S], tickets []*ticket[K, V, S], stam
 	changed := make([]K, 0, len(tickets))
 	for i, t := range tickets {
 		l.land(t)
+		c.counted.Waiters += uint64(t.waiters)
 		res := results[i]
 		if res.Err != nil {
+			c.counted.FailedKeys++
 			t.err = res.Err
 			continue
 		}

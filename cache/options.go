@@ -38,6 +38,13 @@ type Options[K comparable, V, S any] struct {
 	// AbsentAge is the same for keys that the source does not know, shortened by
 	// up to a third. Default 3 s, so 2 to 3 s.
 	AbsentAge time.Duration
+	// RefreshAfter is the age from which a fresh value that is read is loaded
+	// anew behind its reader, who is answered at once. Each load is tried once; a
+	// key that nobody reads is left alone. It costs the source MaxAge /
+	// RefreshAfter times the loads. 0 = never.
+	RefreshAfter time.Duration
+	// RefreshRank is the rank of a load that nobody waits for.
+	RefreshRank int
 	// MaxStale is the age up to which the last value is answered, marked Stale,
 	// when it cannot be loaded. Default 5 min.
 	MaxStale time.Duration

@@ -26,6 +26,11 @@ type sequenceKey[K comparable] struct {
 func (c *Cache[K, V, S]) Push(key K, p Push[V]) bool {
 	c.mu.Lock()
 	applied := c.push(key, p)
+	if applied {
+		c.counted.Pushes++
+	} else {
+		c.counted.PushesDropped++
+	}
 	c.mu.Unlock()
 	if applied && c.opts.OnChange != nil {
 		c.opts.OnChange(key)

@@ -19,9 +19,22 @@ type record[V, S any] struct {
 	freshTo  time.Time // zero: outdated, to be loaded before it is answered as fresh
 	absent   bool
 	read     atomic.Bool // since it was loaded
+	behind   atomic.Bool // its successor was asked for behind its readers
 }
 
 func (r *record[V, S]) fresh(now time.Time) bool { return now.Before(r.freshTo) }
+
+// markRead writes only once: the mark is in every reader's cache line.
+func (r *record[V, S]) markRead() {
+	if !r.read.Load() {
+		r.read.Store(true)
+	}
+}
+
+// ageing reports once whether the record is to be refreshed behind its readers.
+func (r *record[V, S]) ageing(now time.Time, after time.Duration) bool {
+	return !r.absent && !r.behind.Load() && now.Sub(r.loadedAt) >= after && r.behind.CompareAndSwap(false, true)
+}
 
 func (r *record[V, S]) entry() Entry[V, S] {
 	return Entry[V, S]{
@@ -36,6 +49,7 @@ func (r *record[V, S]) clone() *record[V, S] {
 		pushedAt: r.pushedAt, freshTo: r.freshTo, absent: r.absent,
 	}
 	c.read.Store(r.read.Load())
+	c.behind.Store(r.behind.Load())
 	return c
 }
 
