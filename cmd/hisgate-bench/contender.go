@@ -21,6 +21,8 @@ type contender struct {
 	locked   atomic.Int64 // the next order to lock
 	moved    atomic.Int64 // the next order to confirm or release
 	samples  []load.Sample
+	cpu      []time.Duration // of client and server, for one call
+	lastCPU  time.Duration
 }
 
 // feeders lock what is to be confirmed or released, outside the measured time.
@@ -70,7 +72,9 @@ func (c *contender) turn(ctx context.Context, during time.Duration) (load.Sample
 	if c.test.call != callLock {
 		next, bounds.Last = &c.moved, c.locked.Load()
 	}
+	before := systems.CPU()
 	s, err := load.Run(ctx, ops, next, bounds)
+	c.lastCPU = (systems.CPU() - before) / time.Duration(max(1, s.Done))
 	if bounds.Last > 0 {
 		next.Store(min(next.Load(), bounds.Last)) // callers looked beyond the end
 	}

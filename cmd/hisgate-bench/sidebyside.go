@@ -57,6 +57,7 @@ func measure(ctx context.Context, cs []*contender, rounds int, during time.Durat
 			}
 			if round > 0 { // the first was to warm up
 				c.samples = append(c.samples, s)
+				c.cpu = append(c.cpu, c.lastCPU)
 			}
 		}
 	}
@@ -69,8 +70,9 @@ func figures(cs []*contender) []report.Figure {
 	for _, c := range cs {
 		out = append(out, report.Figure{
 			Name: c.test.name(), System: c.name, Rates: rates(c.samples),
-			P50: median(c.samples, func(s load.Sample) time.Duration { return s.P50 }),
-			P99: median(c.samples, func(s load.Sample) time.Duration { return s.P99 }),
+			P50: median(each(c.samples, func(s load.Sample) time.Duration { return s.P50 })),
+			P99: median(each(c.samples, func(s load.Sample) time.Duration { return s.P99 })),
+			CPU: median(c.cpu),
 		})
 	}
 	return out
@@ -98,22 +100,19 @@ func rows(cs []*contender) []report.Row {
 	return out
 }
 
-func rates(samples []load.Sample) []float64 {
-	var out []float64
-	for _, s := range samples {
-		out = append(out, s.Rate())
+func rates(samples []load.Sample) []float64 { return each(samples, load.Sample.Rate) }
+
+func each[T any](samples []load.Sample, of func(load.Sample) T) []T {
+	out := make([]T, len(samples))
+	for i, s := range samples {
+		out[i] = of(s)
 	}
 	return out
 }
 
-func median(samples []load.Sample, of func(load.Sample) time.Duration) time.Duration {
-	var all []time.Duration
-	for _, s := range samples {
-		all = append(all, of(s))
-	}
-	slices.Sort(all)
+func median(all []time.Duration) time.Duration {
 	if len(all) == 0 {
 		return 0
 	}
-	return all[len(all)/2]
+	return slices.Sorted(slices.Values(all))[len(all)/2]
 }

@@ -109,13 +109,13 @@ func TestTables(t *testing.T) {
 	}
 
 	b.Reset()
-	err = WriteFigures(&b, []Figure{{Name: "lock", System: "ours", Rates: []float64{1, 3, 2}, P50: 1234567, P99: 250 * time.Millisecond}})
+	err = WriteFigures(&b, []Figure{{Name: "lock", System: "ours", Rates: []float64{1, 3, 2}, P50: 1234567, P99: 250 * time.Millisecond, CPU: 25300}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want = [][]string{
-		{"case", "system", "median/s", "min..max", "p50", "p99"},
-		{"lock", "ours", "2", "1..3", "1.23ms", "250ms"},
+		{"case", "system", "median/s", "min..max", "p50", "p99", "cpu"},
+		{"lock", "ours", "2", "1..3", "1.23ms", "250ms", "25µs"},
 	}
 	if diff := cmp.Diff(want, cells(b.String())); diff != "" {
 		t.Error(diff)

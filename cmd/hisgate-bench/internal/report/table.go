@@ -14,18 +14,19 @@ type Figure struct {
 	Name     string
 	System   string
 	Rates    []float64     // one a round, in a second
-	P50, P99 time.Duration // medians over the rounds
+	P50, P99 time.Duration // of one call; medians over the rounds
+	CPU      time.Duration // of client and server for one call, likewise; 0 = not known
 }
 
 // WriteFigures prints the median rate of each system with its spread, and how
-// long a single call took.
+// long a single call took and how much processor time.
 func WriteFigures(w io.Writer, figures []Figure) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "case\tsystem\tmedian/s\tmin..max\tp50\tp99\t")
+	fmt.Fprintln(t, "case\tsystem\tmedian/s\tmin..max\tp50\tp99\tcpu\t")
 	for _, f := range figures {
 		low, high := Spread(f.Rates)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s..%s\t%s\t%s\t\n", f.Name, f.System,
-			number(Median(f.Rates)), number(low), number(high), span(f.P50), span(f.P99))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s..%s\t%s\t%s\t%s\t\n", f.Name, f.System,
+			number(Median(f.Rates)), number(low), number(high), span(f.P50), span(f.P99), span(f.CPU))
 	}
 	return t.Flush()
 }
