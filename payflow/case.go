@@ -16,9 +16,9 @@ const (
 	CaseRefused        CaseReason = "HIS_REFUSED"        // [NEEDS_ATTENTION] the HIS refused for a reason that no rule knows
 	CaseLockDoubt      CaseReason = "LOCK_DOUBT"         // lock and order contradict each other, or the lock itself needs a person
 	CaseTwoOrders      CaseReason = "TWO_HIS_ORDERS"     // [FULFILLED] fulfilled by a person's word, and the HIS made its order too
-	CaseOverdue        CaseReason = "OVERDUE"            // paid longer than proof.grace ago and not at its end; goes by itself when it gets there
+	CaseOverdue        CaseReason = "OVERDUE"            // paid longer than proof.grace ago and not at its end; goes by itself when it gets there, or a person ends the tries
 	CaseRefundAbnormal CaseReason = "REFUND_ABNORMAL"    // [NEEDS_ATTENTION, FULFILLED] WeChat cannot pay the refund out
-	CaseRefundRefused  CaseReason = "REFUND_REFUSED"     // [NEEDS_ATTENTION, FULFILLED] WeChat refuses the refund, or it is older than 365 days
+	CaseRefundRefused  CaseReason = "REFUND_REFUSED"     // [NEEDS_ATTENTION, FULFILLED] WeChat refuses the refund, closes it each time, has another amount, or it is older than 365 days
 	CaseRefundStuck    CaseReason = "REFUND_STUCK"       // accepted longer than 72 h ago and not done
 	CaseConsoleRefund  CaseReason = "REFUNDED_ELSEWHERE" // [NEEDS_ATTENTION, any] refunded in the merchant console
 	CaseWrongPayment   CaseReason = "WRONG_PAYMENT"      // [any, kept] wrong amount, currency, merchant or appid [D4]

@@ -156,6 +156,41 @@ func TestRecheckLetsOthersGoOn(t *testing.T) {
 	})
 }
 
+// D8: rechecks that hang at the HIS, and notices that wait behind them, keep no
+// other order from beginning.
+func TestD8HangingRechecksStallNobody(t *testing.T) {
+	inHouse(t, func(h *house) {
+		var txs []payflow.Transaction
+		for i := range 4 {
+			h.create(fmt.Sprintf("ORDER-%d", i), payflow.Refund)
+		}
+		h.locks.sell("A", 10)
+		for i := range 4 {
+			txs = append(txs, h.pay.pay(fmt.Sprintf("ORDER-%d", i)))
+			h.callback(txs[i])
+		}
+		h.wait(time.Second)
+		cs, _, err := h.svc.ListCases(h.Context(), payflow.CaseQuery{OpenOnly: true})
+		if err != nil || len(cs) != 4 {
+			t.Fatalf("%+v, %v", cs, err)
+		}
+		h.locks.on("get", many(4, answer{hang: true})...)
+		for _, c := range cs {
+			go func() { _, _ = h.svc.Recheck(h.Context(), verb(c, "r1")) }()
+		}
+		synctest.Wait()
+		for _, tx := range txs {
+			h.callback(tx) // WeChat repeats its notices
+		}
+		start := time.Now()
+		h.create("OTHER-1", payflow.Reserve, func(r *payflow.CreateRequest) { r.Items[0].DrugID = "B" })
+		if time.Since(start) != 0 {
+			t.Errorf("waited %v", time.Since(start))
+		}
+		h.wait(time.Minute)
+	}, func(s *payflow.Settings) { s.AutoRefundsPerHour = 0 })
+}
+
 func TestManyOrdersAllEnd(t *testing.T) {
 	inHouse(t, func(h *house) {
 		const n = 200
