@@ -23,5 +23,10 @@ func lockFolder(dir string) (unlock func(), err error) {
 		}
 		return nil, &OpenError{Dir: dir, Reason: err, Detail: "cannot be locked"}
 	}
-	return func() { _ = f.Close() }, nil
+	return func() {
+		// Closing alone is not enough: a child that the process is just starting
+		// has a copy of the descriptor for a moment, and would keep the lock.
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+		_ = f.Close()
+	}, nil
 }
