@@ -65,11 +65,17 @@ type world struct {
 
 func newWorld(t *testing.T, freeze bool) *world {
 	t.Helper()
+	return newWorldOf(t, simCapabilities(freeze))
+}
+
+// newWorldOf is a world whose HIS can do just this.
+func newWorldOf(t *testing.T, can hisadapter.Capabilities) *world {
+	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	layKeys(t, w.dir)
 	var err error
 	w.sims, err = startSimulators(simOptions{
-		Dir: w.dir, HISAddr: "127.0.0.1:0", WeChatAddr: "127.0.0.1:0", Capabilities: simCapabilities(freeze),
+		Dir: w.dir, HISAddr: "127.0.0.1:0", WeChatAddr: "127.0.0.1:0", Capabilities: can,
 		RefundDelay: 50 * time.Millisecond, NotifyScale: 0.01, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

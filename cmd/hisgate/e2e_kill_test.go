@@ -122,6 +122,28 @@ func TestKilledAtEachStepOfAPaidOrder(t *testing.T) {
 	}
 }
 
+// A HIS that would apply an order twice must never be sent one twice: it is asked
+// first what it did.
+func TestKilledBeforeAHISThatRepeatsEverything(t *testing.T) {
+	t.Parallel()
+	for _, d := range []death{{freezing, afterIt}, {placing, afterIt}} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			can := simCapabilities(true)
+			can.IdempotentByHisNo = false
+			w := newWorldOf(t, can)
+			w.shelve("D1", 10)
+			p := w.killAt(d, nothing, func(p *process) { w.order(p, "E2E-KILLED", "RESERVE", "D1") })
+			w.insist(p, "E2E-KILLED", "RESERVE", "D1")
+			p.await("E2E-KILLED", hisgatev1.Order_FULFILLED)
+			w.audit(p.api)
+			if o, _ := w.sims.HIS.Books().Order("E2E-KILLED"); len(o.Freezes) != 1 || len(o.Orders) != 1 {
+				t.Errorf("the HIS's account: %+v", o)
+			}
+		})
+	}
+}
+
 // WeChat had its answer when hisgate was killed: it will not call again, nor can
 // it be asked. What the callback said must be in the folder.
 func TestKilledAfterTheCallbackWasAnswered(t *testing.T) {
