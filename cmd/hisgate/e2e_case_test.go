@@ -109,7 +109,7 @@ func TestPersonSaysWhatTheHISDid(t *testing.T) {
 	t.Parallel()
 	can := simCapabilities(false)
 	can.IdempotentByHisNo = false
-	h := newWorldOf(t, can).open(func(_ *Config, s *settings) { s.gateway.Resolver.CaseAfter = s.gateway.Resolver.Grace })
+	h := newWorldOf(t, simOptions{Capabilities: can}).open(func(_ *Config, s *settings) { s.gateway.Resolver.CaseAfter = s.gateway.Resolver.Grace })
 	trouble := func(no string, faults ...simhis.Fault) *hisgatev1.Case {
 		h.shelve(no, 3)
 		h.create(no, "RESERVE", no, 3)

@@ -65,19 +65,18 @@ type world struct {
 
 func newWorld(t *testing.T, freeze bool) *world {
 	t.Helper()
-	return newWorldOf(t, simCapabilities(freeze))
+	return newWorldOf(t, simOptions{Capabilities: simCapabilities(freeze)})
 }
 
-// newWorldOf is a world whose HIS can do just this.
-func newWorldOf(t *testing.T, can hisadapter.Capabilities) *world {
+// newWorldOf is a world with simulators of a special kind.
+func newWorldOf(t *testing.T, o simOptions) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	layKeys(t, w.dir)
+	o.Dir, o.HISAddr, o.WeChatAddr, o.Logger = w.dir, "127.0.0.1:0", "127.0.0.1:0", slog.New(slog.DiscardHandler)
+	o.RefundDelay, o.NotifyScale = 50*time.Millisecond, 0.01
 	var err error
-	w.sims, err = startSimulators(simOptions{
-		Dir: w.dir, HISAddr: "127.0.0.1:0", WeChatAddr: "127.0.0.1:0", Capabilities: can,
-		RefundDelay: 50 * time.Millisecond, NotifyScale: 0.01, Logger: slog.New(slog.DiscardHandler),
-	})
+	w.sims, err = startSimulators(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func TestKilledBeforeAHISThatRepeatsEverything(t *testing.T) {
 			t.Parallel()
 			can := simCapabilities(true)
 			can.IdempotentByHisNo = false
-			w := newWorldOf(t, can)
+			w := newWorldOf(t, simOptions{Capabilities: can})
 			w.shelve("D1", 10)
 			p := w.killAt(d, nothing, func(p *process) { w.order(p, "E2E-KILLED", "RESERVE", "D1") })
 			w.insist(p, "E2E-KILLED", "RESERVE", "D1")

@@ -327,6 +327,36 @@ func TestPrepayWithoutAnswerIsRepeated(t *testing.T) {
 	h.audit(h.api)
 }
 
+// Old merchants verify with platform certificates, those in the change-over with
+// either; certificates are fetched by hisgate itself.
+func TestCertificatesVerifyAsWellAsThePublicKey(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []wechatsim.Mode{wechatsim.ModeCertificate, wechatsim.ModeBoth} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			h := newWorldOf(t, simOptions{Capabilities: simCapabilities(false), Mode: mode}).open()
+			for _, no := range []string{"E2E-CERT-1", "E2E-CERT-2"} { // in the change-over callbacks are signed in turns
+				h.shelve(no, 3)
+				h.create(no, "VERIFY", no, 3)
+				if no == "E2E-CERT-2" {
+					h.sell(no, 3)
+				}
+				h.pay(no)
+			}
+			h.await("E2E-CERT-1", hisgatev1.Order_FULFILLED)
+			h.await("E2E-CERT-2", hisgatev1.Order_REFUNDED)
+			for _, n := range h.sims.WeChat.Ledger().Notices {
+				for _, a := range n.Attempts {
+					if a.Status == http.StatusUnauthorized {
+						t.Errorf("a callback %s under %s was not verified", n.EventType, a.Serial)
+					}
+				}
+			}
+			h.audit(h.api)
+		})
+	}
+}
+
 // The refund is refused for want of money, then lost on the way: it is made once.
 func TestRefundIsMadeOnceWhateverWeChatAnswers(t *testing.T) {
 	t.Parallel()

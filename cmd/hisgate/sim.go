@@ -71,6 +71,7 @@ type simOptions struct {
 	HISAddr      string
 	WeChatAddr   string
 	Capabilities hisadapter.Capabilities
+	Mode         wechatsim.Mode // which keys WeChat Pay signs with; "" = the public key
 	RefundDelay  time.Duration
 	NotifyScale  float64
 	Logger       *slog.Logger
@@ -113,7 +114,7 @@ func startSimulators(o simOptions) (_ *simulators, err error) {
 		return nil, err
 	}
 	s.WeChat, err = wechatsim.New(wechatsim.Options{
-		MchID: simMchID, AppIDs: []string{simAppID}, Keys: s.keys,
+		MchID: simMchID, AppIDs: []string{simAppID}, Keys: s.keys, Mode: o.Mode,
 		RefundDelay: o.RefundDelay, NotifyScale: o.NotifyScale, Logger: o.Logger,
 	})
 	if err != nil {
@@ -207,6 +208,9 @@ func (s *simulators) config() Config {
 	c.WeChat.MerchantSerial = ID(s.keys.MerchantSerial)
 	c.WeChat.MerchantKeyFile = filepath.Join(s.opts.Dir, "apiclient_key.pem")
 	c.WeChat.APIv3KeyFile = filepath.Join(s.opts.Dir, "apiv3.key")
+	if s.opts.Mode != "" {
+		c.WeChat.Keys = string(s.opts.Mode)
+	}
 	c.WeChat.PublicKeyID = s.keys.PublicKeyID
 	c.WeChat.PublicKeyFile = filepath.Join(s.opts.Dir, "pub_key.pem")
 	return c
