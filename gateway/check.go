@@ -54,8 +54,11 @@ func (g *Gateway) Check(ctx context.Context, r CheckRequest) ([]CheckLine, error
 		line.DrugID = keys[i].DrugID
 		line.Requested = quantityOf(r.Items, line.DrugID)
 		e, err := a.Entry, a.Err
-		if err != nil && r.Live && ctx.Err() == nil {
+		switch degraded := g.settings.Check.Degraded; {
+		case err != nil && degraded == Accept && ctx.Err() == nil:
 			e, err = g.lastFigure(keys[i], err)
+		case err == nil && e.Stale && degraded == Reject:
+			err = &HISError{Op: opQueryStock, Outcome: hisadapter.NotSent, Err: errOnlyOld}
 		}
 		if err == nil {
 			err = g.checkLine(ctx, line, keys[i], e, before)
@@ -67,12 +70,18 @@ func (g *Gateway) Check(ctx context.Context, r CheckRequest) ([]CheckLine, error
 			continue
 		}
 		read++
+		if line.Stale {
+			g.tally.degraded[UseCheck].Add(1)
+		}
 	}
 	if read == 0 && firstErr != nil {
 		return nil, firstErr
 	}
 	return lines, ctx.Err()
 }
+
+// errOnlyOld: the settings do not let a check go by an old figure.
+var errOnlyOld = errors.New("only an old figure could be had")
 
 // ownHold names the lock that the order holds, nil when it holds none.
 func (g *Gateway) ownHold(ctx context.Context, orderNo string) (*lockstore.ID, error) {

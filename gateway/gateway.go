@@ -64,6 +64,7 @@ type Gateway struct {
 	hub   *hub
 	desk  *desk
 	reads *reads
+	tally tally
 
 	base    context.Context // of every outside call; outlives its callers
 	cancel  context.CancelFunc

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hisgate/hisgate/cache"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/lockstore"
 )
@@ -15,13 +16,16 @@ type reads struct {
 	err error // of a batch of which nothing could be read
 }
 
-func (r *reads) note(failed bool, err error) {
+// note remembers how a batch ended, and reports whether that is news.
+func (r *reads) note(failed bool, err error) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	changed = failed != (r.err != nil)
 	r.err = nil
 	if failed {
 		r.err = err
 	}
+	return changed
 }
 
 func (r *reads) last() error {
@@ -50,9 +54,11 @@ func (g *Gateway) Health() []string {
 // State are the gateway's figures of one moment, for metrics and operators.
 type State struct {
 	Ledger       lockstore.Stats
-	CachedKeys   int
-	Jobs         int // locks that are being worked on
-	Paused       int // locks whose next try waits
+	Cache        cache.Stats
+	Answers      Answers
+	Degraded     bool // the last batch read brought nothing: readers are given old figures
+	Jobs         int  // locks that are being worked on
+	Paused       int  // locks whose next try waits
 	Watchers     int
 	Capabilities hisadapter.Capabilities
 }
@@ -61,7 +67,8 @@ type State struct {
 func (g *Gateway) State() State {
 	jobs, paused := g.desk.size()
 	return State{
-		Ledger: g.ledger.Stats(), CachedKeys: g.cache.Len(), Jobs: jobs, Paused: paused,
+		Ledger: g.ledger.Stats(), Cache: g.cache.Stats(), Answers: g.tally.read(), Degraded: g.reads.last() != nil,
+		Jobs: jobs, Paused: paused,
 		Watchers: int(g.hub.count.Load()), Capabilities: g.caps,
 	}
 }

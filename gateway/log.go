@@ -80,6 +80,15 @@ func (g logger) loaded(b stockBatch, failed int, err error, took time.Duration) 
 		"duration_ms", took.Milliseconds(), "error", causeOf(err))
 }
 
+// reachable writes when the degraded mode of reads begins and ends.
+func (g logger) reachable(yes bool, err error) {
+	if yes {
+		g.Info("stock is read from the HIS again")
+		return
+	}
+	g.Warn("the HIS cannot be read; readers are given the last figures, marked", "error", causeOf(err))
+}
+
 func (g logger) failed(what string, err error) { g.Error(what, "error", err) }
 
 func causeOf(err error) string {

@@ -55,21 +55,23 @@ func judgedAsShown(e *stockEntry) lockstore.Reading {
 func newStockCache(g *Gateway) *stockCache {
 	s := g.settings.Cache
 	return cache.New(cache.Options[hisadapter.Key, reading, lockstore.Stamp]{
-		Stamp:       g.ledger.Stamp,
-		Compare:     lockstore.Stamp.Compare,
-		Load:        g.load,
-		OnChange:    g.hub.changed,
-		Now:         g.now,
-		MaxAge:      s.MaxAge,
-		Jitter:      s.Jitter,
-		AbsentAge:   s.UnknownDrug,
-		MaxStale:    s.MaxStale,
-		LoadTimeout: g.settings.Calls.Read,
-		BatchSize:   min(max(g.caps.BatchSize, 1), maxBatch),
-		Loaders:     s.Loaders,
-		MaxKeys:     s.MaxKeys,
-		MaxAbsent:   s.MaxUnknown,
-		MaxWaiting:  s.MaxWaiting,
+		Stamp:        g.ledger.Stamp,
+		Compare:      lockstore.Stamp.Compare,
+		Load:         g.load,
+		OnChange:     g.hub.changed,
+		Now:          g.now,
+		MaxAge:       s.MaxAge,
+		Jitter:       s.Jitter,
+		AbsentAge:    s.UnknownDrug,
+		MaxStale:     s.maxStale(),
+		RefreshAfter: s.RefreshAfter,
+		RefreshRank:  rankRefresh,
+		LoadTimeout:  g.settings.Calls.Read,
+		BatchSize:    min(max(g.caps.BatchSize, 1), maxBatch),
+		Loaders:      s.Loaders,
+		MaxKeys:      s.MaxKeys,
+		MaxAbsent:    s.MaxUnknown,
+		MaxWaiting:   s.MaxWaiting,
 	})
 }
 
@@ -103,7 +105,11 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 		}
 		// A stale one was overtaken by a later load; the cache keeps that.
 	}
-	g.reads.note(failed == len(results), last)
+	// A HIS that refuses a drug that was asked for alone can be read.
+	silent := failed == len(results) && refusal(last) == nil
+	if g.reads.note(silent, last) {
+		g.log.reachable(!silent, last)
+	}
 	g.log.loaded(b, failed, last, g.now().Sub(start))
 	return results
 }
@@ -179,6 +185,9 @@ func (g *Gateway) readings(ctx context.Context, r *LockRequest, live bool) (map[
 		return nil, false, &HISRefusedError{Kind: hisadapter.UnknownDrug, Shortages: unknown, ForGood: true}
 	case len(stopped) > 0:
 		return nil, false, &HISRefusedError{Kind: hisadapter.Stopped, Shortages: stopped, ForGood: true}
+	}
+	if degraded {
+		g.tally.degraded[UseLock].Add(1)
 	}
 	return out, degraded, nil
 }

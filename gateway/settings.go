@@ -27,6 +27,7 @@ type Settings struct {
 
 	Cache    CacheSettings
 	Lock     LockSettings
+	Check    CheckSettings
 	Calls    CallSettings
 	Resolver ResolverSettings
 	Expiry   ExpirySettings
@@ -38,24 +39,42 @@ type Settings struct {
 
 // CacheSettings tune the reading of stock.
 type CacheSettings struct {
-	MaxAge      time.Duration // a figure is answered this long without asking
-	Jitter      time.Duration // shortens MaxAge by a random part of it
-	MaxStale    time.Duration // a HIS that is silent: the last figure up to this age
-	UnknownDrug time.Duration // a drug that the HIS does not know; shortened by up to a third
-	MaxKeys     int           // figures kept
-	MaxUnknown  int           // unknown drugs remembered
-	MaxWaiting  int           // keys that readers wait for
-	Loaders     int           // loads at the same time: so many ordinary, so many live
+	MaxAge time.Duration // a figure is answered this long without asking
+	// RefreshAfter is the age from which a figure that is read is loaded anew
+	// behind its reader; 0 = never. It costs MaxAge / RefreshAfter times the calls.
+	RefreshAfter time.Duration
+	Jitter       time.Duration // shortens MaxAge by a random part of it
+	Degraded     Degraded      // Accept: readers are given the last figure of up to MaxStale, marked
+	MaxStale     time.Duration // a HIS that is silent: the last figure up to this age
+	UnknownDrug  time.Duration // a drug that the HIS does not know; shortened by up to a third
+	MaxKeys      int           // figures kept
+	MaxUnknown   int           // unknown drugs remembered
+	MaxWaiting   int           // keys that readers wait for
+	Loaders      int           // loads at the same time: so many ordinary, so many live
 }
 
-// Degraded says what a Lock does when no live reading can be had [A10].
+// maxStale is the oldest figure that readers are given.
+func (s CacheSettings) maxStale() time.Duration {
+	if s.Degraded == Reject {
+		return time.Nanosecond
+	}
+	return s.MaxStale
+}
+
+// Degraded says what is done while the HIS cannot be asked. Each use leaves the
+// degraded mode by itself with the next reading.
 type Degraded uint8
 
-// The policies of LockSettings.Degraded.
+// The policies while the HIS cannot be asked.
 const (
 	Reject Degraded = iota // refuse: the HIS is unavailable
-	Accept                 // judge by the last reading, if young enough, and mark the lock
+	Accept                 // go by the last reading, if young enough, and mark the answer [A10]
 )
+
+// CheckSettings tune Check.
+type CheckSettings struct {
+	Degraded Degraded // Accept: lines from figures of up to Cache.MaxStale, marked
+}
 
 // LockSettings tune Lock.
 type LockSettings struct {
@@ -107,13 +126,15 @@ func DefaultSettings() Settings {
 		FreezeMargin: 30 * time.Second,
 		PayMargin:    5 * time.Minute,
 		Cache: CacheSettings{
-			MaxAge: 10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute, UnknownDrug: 3 * time.Second,
+			Degraded: Accept,
+			MaxAge:   10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute, UnknownDrug: 3 * time.Second,
 			MaxKeys: 100_000, MaxUnknown: 10_000, MaxWaiting: 50_000, Loaders: 4,
 		},
 		Lock: LockSettings{
 			Freshness: Live, Degraded: Reject, MaxStale: time.Minute,
 			DefaultTTL: 15 * time.Minute, MaxTTL: 2 * time.Hour,
 		},
+		Check: CheckSettings{Degraded: Accept},
 		Calls: CallSettings{Read: 10 * time.Second, Write: 30 * time.Second, Attempt: 10 * time.Second},
 		Resolver: ResolverSettings{
 			Backoff: []time.Duration{
@@ -166,6 +187,7 @@ func (s Settings) Validate(c hisadapter.Capabilities) error {
 		{name: "pay margin", value: s.PayMargin, zeroToo: true},
 		{name: "cache max age", value: s.Cache.MaxAge},
 		{name: "cache jitter", value: s.Cache.Jitter, zeroToo: true},
+		{name: "cache refresh after", value: s.Cache.RefreshAfter, zeroToo: true},
 		{name: "cache max stale", value: s.Cache.MaxStale},
 		{name: "cache unknown drug", value: s.Cache.UnknownDrug},
 		{name: "lock max stale", value: s.Lock.MaxStale},
@@ -214,6 +236,9 @@ func (s Settings) Validate(c hisadapter.Capabilities) error {
 	}
 	if s.Cache.Jitter >= s.Cache.MaxAge {
 		bad("cache jitter: %v leaves nothing of the max age, %v", s.Cache.Jitter, s.Cache.MaxAge)
+	}
+	if s.Cache.RefreshAfter > 0 && s.Cache.RefreshAfter >= s.Cache.MaxAge-s.Cache.Jitter {
+		bad("cache refresh after: %v is not before the shortest age, %v", s.Cache.RefreshAfter, s.Cache.MaxAge-s.Cache.Jitter)
 	}
 	errs = append(errs, s.validateFreeze(c))
 	return errors.Join(errs...)

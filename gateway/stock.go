@@ -105,7 +105,9 @@ func (g *Gateway) stockOf(ctx context.Context, key hisadapter.Key, e stockEntry)
 		}
 		a, err := g.ledger.Available(lockstore.Key(key), judgedAsShown(&e), nil)
 		if err == nil {
-			return stockFrom(key, &e, a), nil
+			s := stockFrom(key, &e, a)
+			g.tally.answered(&s, g.now())
+			return s, nil
 		}
 		if !isStale(err) || try == maxReloads {
 			return Stock{}, err

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/gateway/server"
+	"github.com/hisgate/hisgate/hisadapter/guard"
 )
 
 // Config is every setting of hisgate. Default has a safe value for each; a YAML
@@ -19,6 +20,7 @@ type Config struct {
 	HIS             HIS           `yaml:"his"`
 	Cache           CacheConfig   `yaml:"cache"`
 	Lock            LockConfig    `yaml:"lock"`
+	Check           CheckConfig   `yaml:"check"`
 	Safety          Safety        `yaml:"safety"`
 	Payment         Payment       `yaml:"payment"`
 	WeChat          WeChat        `yaml:"wechat"`
@@ -96,7 +98,10 @@ type GuardConfig struct {
 	Concurrency        int           `yaml:"concurrency" doc:"Calls at a time, all classes together. At least 2: one is reserved for Confirm."`
 	Rate               float64       `yaml:"rate" doc:"Calls a second."`
 	Burst              int           `yaml:"burst" doc:"Calls that may come at once within the rate."`
-	Queue              int           `yaml:"queue" doc:"Callers that may wait for a turn; more are refused at once."`
+	Queue              int           `yaml:"queue" doc:"Calls of one class that may wait for a turn; more are refused at once."`
+	Shares             Shares        `yaml:"shares"`
+	Attempts           int           `yaml:"attempts" doc:"Attempts of one call, the first included. Reads are tried again after any failure, writes only when nothing was done."`
+	RetryBudget        float64       `yaml:"retry_budget" doc:"Repeats for each call, over all calls: 0.2 adds at most a fifth to what the HIS sees."`
 	BusyAfterTimeout   time.Duration `yaml:"busy_after_timeout" doc:"How long a call that timed out still counts as occupying the HIS."`
 	BreakerRatio       float64       `yaml:"breaker_ratio" doc:"Share of failed or slow calls, 0 to 1, that opens the breaker."`
 	BreakerMinCalls    int           `yaml:"breaker_min_calls" doc:"Calls in the window before the share is judged."`
@@ -106,13 +111,28 @@ type GuardConfig struct {
 	MisconfiguredPause time.Duration `yaml:"misconfigured_pause" doc:"How long calls of a class stop after the HIS refused one as such: signature, permission, parameter."`
 }
 
+// Shares are the least parts of the turns that classes of calls get while they
+// wait. Confirm comes first and has the rest, and a slot of its own.
+type Shares struct {
+	ClientRelease float64 `yaml:"client_release" doc:"Least part of the turns, 0 to 1, for stock that a caller gives back. The shares may add up to 0.9; Confirm has the rest."`
+	Freeze        float64 `yaml:"freeze" doc:"The same for freezes and the live readings of locks and checks."`
+	Query         float64 `yaml:"query" doc:"The same for readings that somebody waits for."`
+	ExpiryRelease float64 `yaml:"expiry_release" doc:"The same for stock that the clock gives back."`
+	Refresh       float64 `yaml:"refresh" doc:"The same for readings that nobody waits for."`
+}
+
 // CacheConfig is the 10-second stock cache.
 type CacheConfig struct {
-	MaxAge      time.Duration `yaml:"max_age" doc:"The oldest reading that is answered without asking the HIS."`
-	Jitter      time.Duration `yaml:"jitter" doc:"Shortens max_age at random by up to this, so that keys do not age together."`
-	MaxStale    time.Duration `yaml:"max_stale" doc:"The oldest reading that is answered, marked degraded, while the HIS cannot be asked."`
-	UnknownDrug time.Duration `yaml:"unknown_drug" doc:"How long \"no such drug\" is remembered."`
-	MaxKeys     int           `yaml:"max_keys" doc:"Drugs kept in memory."`
+	MaxAge       time.Duration `yaml:"max_age" doc:"The oldest reading that is answered without asking the HIS."`
+	Jitter       time.Duration `yaml:"jitter" doc:"Shortens max_age at random by up to this, so that keys do not age together."`
+	RefreshAfter time.Duration `yaml:"refresh_after" doc:"A reading of this age that is asked for is answered at once and taken anew behind the answer, so that nobody waits when its time is over. Costs the HIS max_age / refresh_after times the calls: 7s is 1.4 times. 0 = never."`
+	Degraded     string        `yaml:"degraded" doc:"While the HIS cannot be asked, readers of stock get: accept, the last reading up to max_stale, marked degraded; or reject, HIS_UNAVAILABLE."`
+	MaxStale     time.Duration `yaml:"max_stale" doc:"The oldest reading that is answered, marked degraded, while the HIS cannot be asked."`
+	UnknownDrug  time.Duration `yaml:"unknown_drug" doc:"How long \"no such drug\" is remembered; shortened at random by up to a third."`
+	MaxKeys      int           `yaml:"max_keys" doc:"Drugs kept in memory."`
+	MaxUnknown   int           `yaml:"max_unknown" doc:"Unknown drugs kept in memory, apart from the others."`
+	MaxWaiting   int           `yaml:"max_waiting" doc:"Readers that may wait for a reading, counted once for each drug; more are refused at once."`
+	Loaders      int           `yaml:"loaders" doc:"Batch readings under way at once: so many for readers, so many for locks."`
 }
 
 // LockConfig is how stock is held.
@@ -122,6 +142,12 @@ type LockConfig struct {
 	MaxStale   time.Duration `yaml:"max_stale" doc:"The oldest reading that a degraded lock may be judged on."`
 	DefaultTTL time.Duration `yaml:"default_ttl" doc:"How long a lock holds when the caller does not say."`
 	MaxTTL     time.Duration `yaml:"max_ttl" doc:"The longest ttl that a caller may ask for."`
+}
+
+// CheckConfig is how an order is compared with the stock: CheckOrder, and the
+// second check before a payment.
+type CheckConfig struct {
+	Degraded string `yaml:"degraded" doc:"While the HIS cannot be asked, lines are compared with: accept, the last reading up to cache.max_stale, marked stale; or reject, nothing: they are UNCHECKED."`
 }
 
 // Safety is the stock kept back from unpaid locks (线上/线下库存池).
@@ -183,6 +209,8 @@ func Default() Config {
 			Guard: GuardConfig{
 				QueryTimeout: 2 * time.Second, WriteTimeout: 5 * time.Second,
 				Concurrency: 4, Rate: 20, Burst: 20, Queue: 1000,
+				Shares:   Shares(guard.DefaultSettings().Shares),
+				Attempts: 3, RetryBudget: 0.2,
 				BusyAfterTimeout: 10 * time.Second,
 				BreakerRatio:     0.5, BreakerMinCalls: 10, BreakerWindow: 30 * time.Second, BreakerOpen: 5 * time.Second,
 				SlowCall: 1500 * time.Millisecond, MisconfiguredPause: 30 * time.Second,
@@ -190,8 +218,10 @@ func Default() Config {
 		},
 		Cache: CacheConfig{
 			MaxAge: 10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute,
-			UnknownDrug: 3 * time.Second, MaxKeys: 100_000,
+			Degraded: "accept", UnknownDrug: 3 * time.Second,
+			MaxKeys: 100_000, MaxUnknown: 10_000, MaxWaiting: 50_000, Loaders: 4,
 		},
+		Check: CheckConfig{Degraded: "accept"},
 		Lock: LockConfig{
 			Reading: "live", Degraded: "reject", MaxStale: time.Minute,
 			DefaultTTL: 15 * time.Minute, MaxTTL: 2 * time.Hour,

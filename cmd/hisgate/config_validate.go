@@ -138,6 +138,17 @@ func (c *Config) validateHIS(k *checker) {
 	k.want(g.Rate > 0, "his.guard.rate", "must be more than 0")
 	k.atLeast(g.Burst, 1, "his.guard.burst")
 	k.atLeast(g.Queue, 1, "his.guard.queue")
+	sum := 0.0
+	for name, part := range map[string]float64{
+		"client_release": g.Shares.ClientRelease, "freeze": g.Shares.Freeze, "query": g.Shares.Query,
+		"expiry_release": g.Shares.ExpiryRelease, "refresh": g.Shares.Refresh,
+	} {
+		k.want(part >= 0 && part < 1, "his.guard.shares."+name, "%v is not at least 0 and below 1", part)
+		sum += part
+	}
+	k.want(sum < 0.9+1e-9, "his.guard.shares", "they add up to %.2f; at most 0.9, so that Confirm has a tenth", sum)
+	k.want(g.Attempts >= 1 && g.Attempts <= 10, "his.guard.attempts", "%d is not between 1 and 10", g.Attempts)
+	k.want(g.RetryBudget >= 0 && g.RetryBudget <= 1, "his.guard.retry_budget", "%v is not between 0 and 1", g.RetryBudget)
 	k.between(g.BusyAfterTimeout, "his.guard.busy_after_timeout", 0, 10*time.Minute)
 	k.want(g.BreakerRatio > 0 && g.BreakerRatio <= 1, "his.guard.breaker_ratio", "%v is not above 0 and up to 1", g.BreakerRatio)
 	k.atLeast(g.BreakerMinCalls, 1, "his.guard.breaker_min_calls")
@@ -161,7 +172,14 @@ func (c *Config) validateStock(k *checker) {
 	k.between(c.Cache.Jitter, "cache.jitter", 0, c.Cache.MaxAge/2)
 	k.between(c.Cache.MaxStale, "cache.max_stale", c.Cache.MaxAge, time.Hour)
 	k.between(c.Cache.UnknownDrug, "cache.unknown_drug", 0, c.Cache.MaxAge)
+	k.want(c.Cache.RefreshAfter == 0 || c.Cache.RefreshAfter >= c.Cache.MaxAge/2 && c.Cache.RefreshAfter < c.Cache.MaxAge-c.Cache.Jitter,
+		"cache.refresh_after", "%s is not 0, nor between half of cache.max_age and cache.max_age less cache.jitter", c.Cache.RefreshAfter)
+	k.oneOf(c.Cache.Degraded, "cache.degraded", "accept", "reject")
+	k.oneOf(c.Check.Degraded, "check.degraded", "accept", "reject")
 	k.atLeast(c.Cache.MaxKeys, 1, "cache.max_keys")
+	k.atLeast(c.Cache.MaxUnknown, 1, "cache.max_unknown")
+	k.atLeast(c.Cache.MaxWaiting, 1, "cache.max_waiting")
+	k.atLeast(c.Cache.Loaders, 1, "cache.loaders")
 	k.oneOf(c.Lock.Reading, "lock.reading", "live", "cached")
 	k.oneOf(c.Lock.Degraded, "lock.degraded", "reject", "accept")
 	k.between(c.Lock.MaxStale, "lock.max_stale", 0, 5*time.Minute)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/hisadapter"
@@ -71,7 +73,13 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err := p.openStorage(c); err != nil {
 		return nil, err
 	}
+	registry := prometheus.NewRegistry()
+	calls, err := server.NewHISMetrics(registry)
+	if err != nil {
+		return nil, err
+	}
 	his, err := guard.New(simhis.Dial(c.HIS.SimHIS.URL, nil, s.caps), s.guard, guard.Deps{
+		Observe: calls.Observe,
 		OnMisconfigured: func(e *hisadapter.Error) {
 			log.Error("the HIS refuses our calls as such", "op", e.Op, "his_code", e.Code, "his_message", e.Message)
 		},
@@ -103,7 +111,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	r := &reach{his: his, wechat: channel, log: log}
 	p.edge, err = server.New(server.Options{
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Logger: log,
-		Limits:   server.Limits(c.Limits),
+		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(), Health: r.health,
 	})
 	if err != nil {

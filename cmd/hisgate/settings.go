@@ -43,6 +43,8 @@ func (c GuardConfig) settings() guard.Settings {
 	s := guard.DefaultSettings()
 	s.MaxConcurrent, s.QueueLength = c.Concurrency, c.Queue
 	s.Rate, s.Burst = c.Rate, c.Burst
+	s.Shares = guard.Shares(c.Shares)
+	s.Retry.Attempts, s.Retry.Budget = c.Attempts, c.RetryBudget
 	s.Timeouts = guard.Timeouts{
 		QueryStock: c.QueryTimeout, FindOrder: c.QueryTimeout, ListOrders: c.WriteTimeout,
 		Freeze: c.WriteTimeout, Unfreeze: c.WriteTimeout, PlaceOrder: c.WriteTimeout, CancelOrder: c.WriteTimeout,
@@ -59,13 +61,16 @@ func (c *Config) gatewaySettings() gateway.Settings {
 	s := gateway.DefaultSettings()
 	s.FigureLag = c.HIS.FigureLag
 	s.Cache.MaxAge, s.Cache.Jitter = c.Cache.MaxAge, c.Cache.Jitter
-	s.Cache.MaxStale, s.Cache.UnknownDrug, s.Cache.MaxKeys = c.Cache.MaxStale, c.Cache.UnknownDrug, c.Cache.MaxKeys
+	s.Cache.RefreshAfter = c.Cache.RefreshAfter
+	s.Cache.Degraded, s.Cache.MaxStale = degraded(c.Cache.Degraded), c.Cache.MaxStale
+	s.Cache.UnknownDrug = c.Cache.UnknownDrug
+	s.Cache.MaxKeys, s.Cache.MaxUnknown = c.Cache.MaxKeys, c.Cache.MaxUnknown
+	s.Cache.MaxWaiting, s.Cache.Loaders = c.Cache.MaxWaiting, c.Cache.Loaders
+	s.Check.Degraded = degraded(c.Check.Degraded)
 	if c.Lock.Reading == "cached" {
 		s.Lock.Freshness = gateway.Cached
 	}
-	if c.Lock.Degraded == "accept" {
-		s.Lock.Degraded = gateway.Accept
-	}
+	s.Lock.Degraded = degraded(c.Lock.Degraded)
 	s.Lock.MaxStale, s.Lock.DefaultTTL, s.Lock.MaxTTL = c.Lock.MaxStale, c.Lock.DefaultTTL, c.Lock.MaxTTL
 	s.Calls.Attempt = c.HIS.Guard.WriteTimeout
 	s.Calls.Read = 4 * c.HIS.Guard.QueryTimeout
@@ -74,6 +79,13 @@ func (c *Config) gatewaySettings() gateway.Settings {
 	// last of them counts; twice the HIS timeout is the least [C1].
 	s.Resolver.Grace = max(s.Resolver.Grace, 3*c.HIS.Guard.WriteTimeout)
 	return s
+}
+
+func degraded(word string) gateway.Degraded {
+	if word == "accept" {
+		return gateway.Accept
+	}
+	return gateway.Reject
 }
 
 func (c Safety) policy() lockstore.SafetyPolicy {
@@ -95,6 +107,9 @@ func (c *Config) orderSettings() payflow.Settings {
 	s.OnGone = payflow.Policy(c.Payment.OnRefused)
 	s.AutoRefundsPerHour = c.Payment.RefundsPerHour
 	s.ProofGrace = c.Payment.ProofGrace
+	if !c.HIS.Capabilities.AtomicItems {
+		s.MaxDrugs = 1 // an order of more could be paid, and never be locked [C7]
+	}
 	s.HISWorkers, s.PayWorkers = c.Payment.Workers, c.Payment.Workers
 	s.Retention, s.DiskReserve = c.Storage.Retention, uint64(c.Storage.DiskReserve)
 	return s

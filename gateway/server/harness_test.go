@@ -77,7 +77,9 @@ func newWorld(t *testing.T, pay *fakePay, edit ...func(*server.Options)) *world 
 	w := &world{his: his, pay: pay, reg: prometheus.NewRegistry(), log: &logSink{}}
 	settings := guard.DefaultSettings()
 	settings.Retry.Attempts = 1
-	driver, err := guard.New(his.Driver(), settings, guard.Deps{})
+	calls, err := server.NewHISMetrics(w.reg)
+	must(err)
+	driver, err := guard.New(his.Driver(), settings, guard.Deps{Observe: calls.Observe})
 	must(err)
 	committer := engine.NewCommitter(memengine.New(memengine.Options{}), engine.CommitterOptions{})
 	ledger, err := lockstore.Open(t.Context(), lockstore.Options{

@@ -100,7 +100,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge, counter := send(prometheus.GaugeValue), send(prometheus.CounterValue)
 	c.collectDoor(gauge)
-	c.collectLedger(gauge, counter)
+	c.collectLedger(gauge, counter, func(m prometheus.Metric) { out <- m })
 	c.collectOrders(gauge, counter)
 	c.collectGuard(gauge, counter)
 }

@@ -3,6 +3,9 @@ package server
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter/guard"
 	"github.com/hisgate/hisgate/lockstore"
 )
@@ -23,7 +26,22 @@ var collected = []struct {
 	{"hisgate_lock_oldest_unknown_seconds", "Age of the oldest of them.", nil},
 	{"hisgate_lock_faults_total", "Impossible events; each is logged.", nil},
 	{"hisgate_holds_outlived_total", "Holds dropped for their age, because no reading came.", nil},
+	{"hisgate_degraded", "1 while the last batch read from the HIS brought nothing: readers are given old figures.", nil},
+	{"hisgate_degraded_total", "Answers from an old figure because the HIS could not be asked, by use: keys read, locks judged, lines of checks.", []string{"use"}},
+	{"hisgate_stock_answers_total", "Figures that readers were given, by source: LIVE, CACHE, PUSHED, STALE.", []string{"source"}},
+	{"hisgate_stock_age_seconds", "Age of the figures that readers were given.", nil},
 	{"hisgate_stock_cached_keys", "Stock figures in the cache.", nil},
+	{"hisgate_stock_cache_hits_total", "Keys answered without a load, for readers, locks and checks.", nil},
+	{"hisgate_stock_cache_stale_total", "Keys answered with the last figure because the load failed.", nil},
+	{"hisgate_stock_cache_failed_total", "Keys that could not be answered: no load, and no figure young enough.", nil},
+	{"hisgate_stock_loads_total", "Batch loads, by lane.", []string{"lane"}},
+	{"hisgate_stock_loaded_keys_total", "Keys in all loads.", nil},
+	{"hisgate_stock_filled_keys_total", "Of these, keys nobody waited for yet, taken along in a batch with room.", nil},
+	{"hisgate_stock_refreshed_keys_total", "Keys loaded behind their readers.", nil},
+	{"hisgate_stock_load_failed_keys_total", "Keys that a load could not bring.", nil},
+	{"hisgate_stock_load_waiters_total", "Readers that loads answered; over the loads, the coalescing factor.", nil},
+	{"hisgate_stock_waiting", "Readers that wait for a load now, once for each key.", nil},
+	{"hisgate_stock_pushes_total", "Changes reported from the HIS's side, by result: applied, or dropped because a later one came before.", []string{"result"}},
 	{"hisgate_stock_watchers", "Watchers of stock.", nil},
 
 	{"hisgate_payflow_orders", "Orders that are not at rest, by state.", []string{"state"}},
@@ -43,6 +61,12 @@ var collected = []struct {
 
 	{"hisgate_guard_breaker_open", "1 while the breaker lets nothing through, 0.5 while it tries.", nil},
 	{"hisgate_guard_in_flight", "Calls that occupy the HIS.", nil},
+	{"hisgate_guard_slots", "Calls that the HIS may be asked to bear at once.", nil},
+	{"hisgate_guard_overdue", "Calls whose driver did not come back in time; a growing figure is a driver that leaks.", nil},
+	{"hisgate_guard_limited", "1 while calls wait for the rate.", nil},
+	{"hisgate_guard_suspects", "Drugs that are asked for alone, because they spoilt a batch.", nil},
+	{"hisgate_guard_retry_tokens", "Retries that the budget has left.", nil},
+	{"hisgate_guard_min_share", "The part of all turns that a class gets at least, when it wants them.", []string{"class"}},
 	{"hisgate_guard_lingering", "Of these, calls that timed out here.", nil},
 	{"hisgate_guard_paused", "Operations that the HIS refuses as such.", nil},
 	{"hisgate_guard_retries_total", "Retries made.", nil},
@@ -63,8 +87,9 @@ func (c *collector) collectDoor(gauge emit) {
 	gauge("hisgate_clients", float64(clients))
 }
 
-func (c *collector) collectLedger(gauge, counter emit) {
+func (c *collector) collectLedger(gauge, counter emit, histogram func(prometheus.Metric)) {
 	s := c.gw.State()
+	histogram(c.ages(&s.Answers))
 	l := s.Ledger
 	for st := lockstore.Pending; st <= lockstore.Released; st++ {
 		gauge("hisgate_locks", float64(l.ByStatus[st]), st.String())
@@ -75,8 +100,46 @@ func (c *collector) collectLedger(gauge, counter emit) {
 	gauge("hisgate_lock_oldest_unknown_seconds", l.OldestUnknown.Seconds())
 	counter("hisgate_lock_faults_total", float64(l.Faults))
 	counter("hisgate_holds_outlived_total", float64(l.Outlived))
-	gauge("hisgate_stock_cached_keys", float64(s.CachedKeys))
 	gauge("hisgate_stock_watchers", float64(s.Watchers))
+	c.collectStock(&s, gauge, counter)
+}
+
+func (c *collector) collectStock(s *gateway.State, gauge, counter emit) {
+	gauge("hisgate_degraded", one(s.Degraded))
+	for use, n := range s.Answers.Degraded {
+		counter("hisgate_degraded_total", float64(n), use.String())
+	}
+	for source, n := range s.Answers.BySource {
+		counter("hisgate_stock_answers_total", float64(n), source.String())
+	}
+	k := s.Cache
+	gauge("hisgate_stock_cached_keys", float64(k.Keys))
+	gauge("hisgate_stock_waiting", float64(k.Waiting))
+	counter("hisgate_stock_cache_hits_total", float64(k.Hits))
+	counter("hisgate_stock_cache_stale_total", float64(k.Stale))
+	counter("hisgate_stock_cache_failed_total", float64(k.Failed))
+	counter("hisgate_stock_loads_total", float64(k.Loads-k.LiveLoads), "ordinary")
+	counter("hisgate_stock_loads_total", float64(k.LiveLoads), "live")
+	counter("hisgate_stock_loaded_keys_total", float64(k.LoadedKeys))
+	counter("hisgate_stock_filled_keys_total", float64(k.FilledKeys))
+	counter("hisgate_stock_refreshed_keys_total", float64(k.Refreshes))
+	counter("hisgate_stock_load_failed_keys_total", float64(k.FailedKeys))
+	counter("hisgate_stock_load_waiters_total", float64(k.Waiters))
+	counter("hisgate_stock_pushes_total", float64(k.Pushes), "applied")
+	counter("hisgate_stock_pushes_total", float64(k.PushesDropped), "dropped")
+}
+
+// ages is the histogram of what readers were given.
+func (c *collector) ages(a *gateway.Answers) prometheus.Metric {
+	var total uint64
+	below := make(map[float64]uint64, len(gateway.AgeBounds))
+	for i, n := range a.Ages {
+		total += n
+		if i < len(gateway.AgeBounds) {
+			below[gateway.AgeBounds[i]] = total
+		}
+	}
+	return prometheus.MustNewConstHistogram(c.descs["hisgate_stock_age_seconds"], total, a.AgesSum.Seconds(), below)
 }
 
 func (c *collector) collectOrders(gauge, counter emit) {
@@ -114,13 +177,19 @@ func (c *collector) collectGuard(gauge, counter emit) {
 	}
 	gauge("hisgate_guard_breaker_open", open)
 	gauge("hisgate_guard_in_flight", float64(s.InFlight))
+	gauge("hisgate_guard_slots", float64(s.MaxConcurrent))
 	gauge("hisgate_guard_lingering", float64(s.Lingering))
+	gauge("hisgate_guard_overdue", float64(s.Overdue))
+	gauge("hisgate_guard_limited", one(s.Limited))
+	gauge("hisgate_guard_suspects", float64(s.Suspects))
+	gauge("hisgate_guard_retry_tokens", s.RetryTokens)
 	gauge("hisgate_guard_paused", float64(len(s.Paused)))
 	counter("hisgate_guard_retries_total", float64(s.Retries))
 	counter("hisgate_guard_retries_denied_total", float64(s.RetriesDenied))
 	for _, cl := range s.Classes {
 		name := cl.Class.String()
 		gauge("hisgate_guard_running", float64(cl.Running), name)
+		gauge("hisgate_guard_min_share", cl.MinShare, name)
 		gauge("hisgate_guard_queued", float64(cl.Queued), name)
 		counter("hisgate_guard_turns_total", float64(cl.Turns), name)
 		for cause, n := range cl.Rejected {
