@@ -11,13 +11,14 @@ import (
 // end is how a step ended: an event for the ledger, and whether the work can go
 // on from there.
 type end struct {
-	event   lockstore.Event // Kind 0 = nothing to record
-	op      string
-	err     error // of the call; nil = done
-	refused *HISRefusedError
-	trouble *HISError // nothing happened, or nothing is known
-	look    bool      // ask FindOrder now, and believe it [C4]
-	later   bool      // no use in going on now
+	event    lockstore.Event // Kind 0 = nothing to record
+	op       string
+	err      error // of the call; nil = done
+	refused  *HISRefusedError
+	trouble  *HISError // nothing happened, or nothing is known
+	standing bool      // FindOrder saw the freeze that we knew of
+	look     bool      // ask FindOrder now, and believe it [C4]
+	later    bool      // no use in going on now
 }
 
 // call makes the one call that the step needs and reads its end.

@@ -24,9 +24,11 @@ func (g *Gateway) callFind(ctx context.Context, l *lockstore.Lock) end {
 	}
 	e := end{op: opFindOrder, event: eventOf(l, found, g.caps)}
 	e.event.Op = opFindOrder
+	// As we knew, but for an end that the ledger does not believe in: go on.
+	e.standing = found.State == hisadapter.Frozen && !l.Unknown && l.Word == lockstore.WordFrozen
 	switch {
 	case e.event.Kind == 0:
-		e.later = found.State != hisadapter.Frozen // as we knew: go on
+		e.later = found.State != hisadapter.Frozen
 	case patient && mayStillCome(l, found.State):
 		e.event = lockstore.Event{}
 		e.later = true
@@ -66,7 +68,7 @@ func eventOf(l *lockstore.Lock, f hisadapter.Found, c hisadapter.Capabilities) l
 			return lockstore.Event{Kind: lockstore.EvOrderNone}
 		case watching:
 			return lockstore.Event{Kind: lockstore.EvWatchFrozen, HISLockID: f.Freeze.LockID, FreezeExpires: f.Freeze.Expires}
-		case !l.Unknown && l.Word == lockstore.WordFrozen && f.Freeze.Expires.Equal(l.FreezeExpires):
+		case !l.Unknown && l.Word == lockstore.WordFrozen && (f.Freeze.Expires.IsZero() || f.Freeze.Expires.Equal(l.FreezeExpires)):
 			return lockstore.Event{} // as we knew
 		}
 		return lockstore.Event{Kind: lockstore.EvFreezeDone, HISLockID: f.Freeze.LockID, FreezeExpires: f.Freeze.Expires}

@@ -145,8 +145,8 @@ func (g *Gateway) take(j *job, s step, rank int) (e end, on bool) {
 	g.hub.lockChanged(&l)
 	g.log.stepped(&l, e)
 	// An event that changed nothing (a "none" within the grace time, say) would
-	// only lead to the same call again.
-	return e, !e.later && l.Version != version
+	// only lead to the same call again, save a freeze that stands as it stood.
+	return e, !e.later && (l.Version != version || e.standing)
 }
 
 // lookInstead asks FindOrder in place of a write that was answered with
@@ -172,6 +172,7 @@ func (g *Gateway) timedCall(j *job, s step, rank int) end {
 	defer cancel()
 	start := g.now()
 	e := g.call(withRank(ctx, max(rank, rankOf(&j.lock))), &j.lock, s)
+	e.event.Began = start
 	g.log.called(&j.lock, e, g.now().Sub(start))
 	return e
 }

@@ -43,7 +43,7 @@ type Driver interface {
 // them before they are switched on.
 type Capabilities struct {
 	Freeze            bool          // Freeze and Unfreeze exist
-	FreezeTTL         time.Duration // a freeze lapses by itself after this; 0 = never
+	FreezeTTL         time.Duration // a freeze lapses by itself at the latest so long after the call; 0 = at the end that the HIS names, or never
 	NetFigure         bool          // on-hand figures have freezes subtracted already
 	DeductNeedsFreeze bool          // PlaceOrder demands a freeze of the same his_no
 	Find              bool          // FindOrder exists
@@ -100,7 +100,7 @@ type FreezeRequest struct {
 // Freeze is the HIS's acknowledgement of a freeze.
 type Freeze struct {
 	LockID  string    // the HIS's own number of the freeze
-	Expires time.Time // zero = it does not lapse by itself
+	Expires time.Time // by the HIS's clock; zero = it names no end, and FreezeTTL alone holds
 }
 
 // UnfreezeRequest gives a freeze back.

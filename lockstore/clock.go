@@ -28,7 +28,8 @@ const (
 	doubtPoll = time.Second
 )
 
-// clockWatch decides whether the clock may release locks [B7].
+// clockWatch decides whether the clock may release locks [B7]. While it may not, a
+// freeze that lapses is not believed in either.
 //
 //	            wall < last stored                drift > 5 s
 //	(opening) ─────────────────────► WAITING    TRUSTED ─────────► DOUBT
@@ -81,6 +82,22 @@ func (w *clockWatch) look(now time.Time, mono time.Duration) (again bool) {
 		w.doubt, w.offset, w.anchored = false, offset, mono
 	}
 	return false
+}
+
+// doubted: wall and monotonic clock disagree, or the clock is behind the records.
+func (w *clockWatch) doubted() bool { return w.waiting || w.doubt }
+
+// until is how long it is at most to a moment of the wall clock, by any clock that
+// may be right.
+func (w *clockWatch) until(at time.Time, m moment) time.Duration {
+	d := at.Sub(m.wall)
+	if w.doubt {
+		d = min(d, at.Sub(time.Unix(0, w.offset+int64(m.mono))))
+	}
+	if w.waiting {
+		d = min(d, at.Sub(w.stored))
+	}
+	return d
 }
 
 func near(a, b int64) bool {

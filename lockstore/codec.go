@@ -44,6 +44,7 @@ const (
 	fShortages       = 26
 	fHistory         = 27
 	fCaseKind        = 28
+	fFreezeFrom      = 29
 )
 
 // The bits of fFlags.
@@ -80,6 +81,7 @@ func encodeLock(l *Lock) []byte {
 	w.Uint(fVersion, l.Version)
 	w.Uint(fFlags, flagsOf(l))
 	w.String(fHISLockID, l.HISLockID)
+	w.Time(fFreezeFrom, l.FreezeFrom)
 	w.Time(fFreezeExpires, l.FreezeExpires)
 	w.String(fHISOrderNo, l.HISOrderNo)
 	if l.Status >= Confirming {

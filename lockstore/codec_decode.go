@@ -66,6 +66,8 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.FreezeDoubt = f&flagFreezeDoubt != 0
 	case fHISLockID:
 		l.HISLockID = r.String()
+	case fFreezeFrom:
+		l.FreezeFrom = r.Time()
 	case fFreezeExpires:
 		l.FreezeExpires = r.Time()
 	case fHISOrderNo:

@@ -44,7 +44,7 @@ func drawLock(t *rapid.T) *Lock {
 		CreatedAt: drawTime(t, "created"), UpdatedAt: drawTime(t, "updated"), CancelledAt: drawTime(t, "cancelled"),
 		Unknown: flag("unknown"), UnknownSince: drawTime(t, "unknown since"), OrderSent: flag("sent"),
 		Watch: rapid.IntRange(0, 3).Draw(t, "watch"), WatchAt: drawTime(t, "watch at"), CaseReason: text("case"),
-		FreezeDoubt: flag("freeze doubt"), CaseKind: CaseKind(rapid.IntRange(0, 2).Draw(t, "case kind")),
+		FreezeFrom: drawTime(t, "freeze from"), FreezeDoubt: flag("freeze doubt"), CaseKind: CaseKind(rapid.IntRange(0, 2).Draw(t, "case kind")),
 	}
 	if l.Status >= Confirming {
 		l.Reference = Reference{

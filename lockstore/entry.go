@@ -84,7 +84,7 @@ func (l *Ledger) update(e *entry, lock *Lock, rec []byte, m moment, acked bool) 
 	l.setDue(e, lock, m)
 	l.setAlarm(e, lock, m)
 	l.setUnknown(e, lock, m)
-	l.setHolds(e, l.policy.counts(lock, e.alarmOn), m, acked)
+	l.setHolds(e, l.policy.counts(lock, l.lapsed(e, lock)), m, acked)
 	if e.status == Confirmed && !wasConfirmed {
 		l.confirmed.add(e, after(m.mono, l.policy.MaxStale+l.policy.FigureLag))
 	}
@@ -151,12 +151,19 @@ func (l *Ledger) setAlarm(e *entry, lock *Lock, m moment) {
 		e.alarmTime, e.alarmOn = at, false
 	case !at.Equal(e.alarmTime):
 		e.alarmTime = at
-		if e.alarmOn = !at.After(m.wall); e.alarmOn {
+		left := l.watch.until(at, m)
+		if e.alarmOn = left <= 0; e.alarmOn {
 			l.alarms.stop(&e.alarm)
 			return
 		}
-		l.alarms.set(&e.alarm, after(m.mono, at.Sub(m.wall)))
+		l.alarms.set(&e.alarm, after(m.mono, left))
 	}
+}
+
+// lapsed reports whether the freeze of a lock counts as over: it is, or nearly, or
+// the clock cannot tell when it will be.
+func (l *Ledger) lapsed(e *entry, lock *Lock) bool {
+	return e.alarmOn || l.watch.doubted() && !lock.FreezeExpires.IsZero()
 }
 
 // alarmed lets an alarm that has come take effect.
@@ -179,14 +186,36 @@ func (l *Ledger) setUnknown(e *entry, lock *Lock, m moment) {
 	e.unknown = lock.Unknown
 }
 
-// retime computes the timers again from the wall clock, as the opening does.
-func (l *Ledger) retime(m moment) {
+// resetAlarm computes an alarm again that must not come later by it.
+func (l *Ledger) resetAlarm(e *entry, lock *Lock, m moment) {
+	was, on := e.alarm, e.alarmOn
+	e.alarmTime = time.Time{}
+	l.setAlarm(e, lock, m)
+	switch {
+	case on:
+		e.alarmOn = true
+		l.alarms.stop(&e.alarm)
+	case was.place > 0 && e.alarm.place > 0 && was.at < e.alarm.at:
+		l.alarms.set(&e.alarm, was.at)
+	}
+}
+
+// retime looks at all locks again when trust in the clock was lost or came back.
+// Freezes end as early as elapsed time, the wall clock or the records say, unless
+// the wall clock was just set: it may be set back.
+// opened says that the wall clock is right for the first time since the opening,
+// so that expiry is computed again too; else that goes on by elapsed time.
+func (l *Ledger) retime(m moment, opened bool) {
 	for _, e := range l.active {
 		lock := e.lock()
-		e.expire, e.alarmTime = time.Time{}, time.Time{}
-		l.setDue(e, lock, m)
-		l.setAlarm(e, lock, m)
-		l.setHolds(e, l.policy.counts(lock, e.alarmOn), m, false)
+		if opened {
+			e.expire = time.Time{}
+			l.setDue(e, lock, m)
+		}
+		if !l.watch.doubt {
+			l.resetAlarm(e, lock, m)
+		}
+		l.setHolds(e, l.policy.counts(lock, l.lapsed(e, lock)), m, false)
 		l.setWork(e, lock)
 	}
 	l.signal()

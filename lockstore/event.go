@@ -98,7 +98,8 @@ type Event struct {
 	Kind          EventKind
 	Op            string // the HIS operation that spoke: OpFreeze, OpUnfreeze, OpPlaceOrder, OpFindOrder
 	HISLockID     string
-	FreezeExpires time.Time
+	FreezeExpires time.Time // zero = the HIS named no end, and Policy.FreezeTTL holds
+	Began         time.Time // when the call was begun that the HIS answered so; zero = now
 	HISOrderNo    string
 	Shortages     []Shortage
 	Until         time.Time

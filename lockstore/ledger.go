@@ -164,13 +164,11 @@ type moment struct {
 // Under mu, at the start of each judgement.
 func (l *Ledger) tick() moment {
 	m := moment{wall: plain(l.clock.Now()), mono: l.clock.Mono()}
-	doubted := l.watch.err() != nil
-	if l.watch.look(m.wall, m.mono) {
-		l.retime(m)
-	}
-	if err := l.watch.err(); (err != nil) != doubted {
-		l.log.Warn("trust in the clock changed", "error", err)
-		l.signal()
+	doubted := l.watch.doubted()
+	opened := l.watch.look(m.wall, m.mono)
+	if changed := l.watch.doubted() != doubted; changed || opened {
+		l.log.Warn("trust in the clock changed", "error", l.watch.err())
+		l.retime(m, opened)
 	}
 	for {
 		t := l.alarms.first()

@@ -163,7 +163,8 @@ type Lock struct {
 
 	Freeze        bool // this attempt freezes at the HIS when it is locked
 	HISLockID     string
-	FreezeExpires time.Time // zero = it does not lapse
+	FreezeFrom    time.Time // the earliest moment at which the HIS can have begun the freeze; zero = CreatedAt
+	FreezeExpires time.Time // when it has ended at the latest; zero = it does not lapse
 	HISOrderNo    string
 	Reference     Reference // set from CONFIRMING on
 	Word          HISWord

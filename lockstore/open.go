@@ -82,6 +82,9 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 		l.admit(lock, s.rec, m)
 	}
 	l.watch.start(m.wall, m.mono, latest)
+	if l.watch.doubted() {
+		l.retime(m, false)
+	}
 	l.stored = latest
 	if latest.After(l.created) {
 		l.created = latest // a lock that has ended may be as young as this

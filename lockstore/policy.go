@@ -28,8 +28,9 @@ type Policy struct {
 	// native freeze is not allowed [C3].
 	Find bool
 
-	// FreezeTTL is how long a freeze lives of which the HIS told no end; 0 = for
-	// ever.
+	// FreezeTTL is how long a freeze lives at most, counted from the call that
+	// asked for it, whatever end the HIS names by a clock of its own; 0 = to the
+	// end that the HIS names, or for ever.
 	FreezeTTL time.Duration
 	// FreezeMargin: a freeze is taken for lapsed this long before its end.
 	FreezeMargin time.Duration

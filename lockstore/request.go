@@ -139,7 +139,7 @@ func (e *Event) check() error {
 	for i := range e.Shortages {
 		e.Shortages[i].DrugID = clip(e.Shortages[i].DrugID)
 	}
-	e.FreezeExpires, e.Until = plain(e.FreezeExpires), plain(e.Until)
+	e.FreezeExpires, e.Until, e.Began = plain(e.FreezeExpires), plain(e.Until), plain(e.Began)
 	if e.Kind == EvOwnerKeep && e.Until.IsZero() {
 		return &InvalidError{Field: "until", Reason: "is missing"}
 	}

@@ -8,6 +8,7 @@ import "time"
 func begin(c *change) (bool, error) {
 	if c.lock.Freeze {
 		c.lock.Status = Pending
+		c.lock.FreezeFrom = c.now
 	} else {
 		c.lock.Status = Locked
 	}
@@ -43,6 +44,9 @@ func nextAttempt(c *change) (bool, error) {
 func confirm(c *change) (bool, error) {
 	c.lock.Status = Confirming
 	c.lock.Reference = c.ref
+	if !c.lock.Freeze && c.lock.Word != WordFrozen {
+		c.lock.FreezeFrom = c.now // the order may need one
+	}
 	return true, nil
 }
 

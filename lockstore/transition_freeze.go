@@ -11,36 +11,62 @@ var watches = [...]time.Duration{10 * time.Minute, time.Hour, 24 * time.Hour}
 // froze takes over what the HIS acknowledged.
 func (c *change) froze() {
 	l, e := c.lock, &c.event
+	l.FreezeFrom, l.FreezeExpires = c.freezeLife()
 	if e.HISLockID != "" {
 		l.HISLockID = e.HISLockID
 	}
-	l.FreezeExpires = c.freezeExpires()
 	c.shown()
 	if !l.strayOrder() {
 		l.Word = WordFrozen
 	}
 }
 
-// freezeExpires is when the freeze that was acknowledged ends. Where the HIS did
-// not say, it lives for the policy's time, at most: one that was only found is
-// older than the look, and one that we knew of has not become younger by it.
-func (c *change) freezeExpires() time.Time {
+// freezeLife is from when to when the freeze that was acknowledged lives. The HIS
+// may count by a clock of its own, or name no end; it does not live longer than
+// FreezeTTL from the earliest moment at which a call that asked for it can have
+// left. One that we knew of has not become younger by being found again.
+func (c *change) freezeLife() (from, until time.Time) {
 	l, e := c.lock, &c.event
-	if !e.FreezeExpires.IsZero() || c.policy.FreezeTTL == 0 {
-		return e.FreezeExpires
+	known := l.Word == WordFrozen
+	from, until = l.FreezeFrom, e.FreezeExpires
+	if from.IsZero() {
+		from = l.CreatedAt
 	}
-	begun := c.now
-	if e.Op == OpFindOrder {
-		switch {
-		case l.Word == WordFrozen && !l.FreezeExpires.IsZero():
-			return l.FreezeExpires
-		case l.Status == Pending:
-			begun = l.CreatedAt
-		case l.Unknown:
-			begun = l.UnknownSince
+	if e.Op == OpFreeze && !known && !l.Unknown && !l.FreezeDoubt && e.Began.After(from) {
+		from = e.Began // of all calls only this one can have been it
+	}
+	if until.IsZero() && known && e.Op == OpFindOrder {
+		until = l.FreezeExpires
+	}
+	if ttl := c.policy.FreezeTTL; ttl > 0 {
+		if latest := plain(from.Add(ttl)); until.IsZero() || until.After(latest) {
+			until = latest
 		}
 	}
-	return plain(begun.Add(c.policy.FreezeTTL))
+	return from, until
+}
+
+// freezeGone: the HIS holds no freeze; one that it will hold is younger than this
+// word.
+func (c *change) freezeGone(w HISWord) {
+	l := c.lock
+	if !l.strayOrder() {
+		l.Word = w
+	}
+	l.FreezeFrom = c.event.Began
+	if l.FreezeFrom.IsZero() {
+		l.FreezeFrom = c.now
+	}
+}
+
+// asKnown: a look found the freeze as it is on record.
+func (c *change) asKnown() bool {
+	l, e := c.lock, &c.event
+	if e.Op != OpFindOrder || l.Unknown || l.Word != WordFrozen || l.Watch > 0 || e.HISLockID != "" && e.HISLockID != l.HISLockID {
+		return false
+	}
+	_, until := c.freezeLife()
+	return until.Equal(l.FreezeExpires)
 }
 
 func freezeHeld(c *change) (bool, error) {
@@ -55,6 +81,9 @@ func freezeHeld(c *change) (bool, error) {
 }
 
 func freezeAgain(c *change) (bool, error) {
+	if c.asKnown() {
+		return false, nil
+	}
 	c.froze()
 	c.known()
 	return true, nil
@@ -63,6 +92,9 @@ func freezeAgain(c *change) (bool, error) {
 // freezeForOrder: the order may be placed now. A freeze that was only found says
 // nothing about an order that may be under way.
 func freezeForOrder(c *change) (bool, error) {
+	if c.asKnown() {
+		return false, nil
+	}
 	c.froze()
 	if !c.orderInDoubt() {
 		c.known()
@@ -79,6 +111,9 @@ func (c *change) orderInDoubt() bool {
 
 // freezeToUndo: a freeze of an attempt that is on its way out or over.
 func freezeToUndo(c *change) (bool, error) {
+	if c.asKnown() {
+		return false, nil
+	}
 	c.froze()
 	c.known()
 	c.watch(0)
@@ -142,9 +177,7 @@ func noneFrozen(c *change) (bool, error) {
 		return false, nil
 	}
 	doubted := l.Unknown
-	if !l.strayOrder() {
-		l.Word = WordNone
-	}
+	c.freezeGone(WordNone)
 	if !c.orderInDoubt() {
 		c.known()
 	}
@@ -166,9 +199,7 @@ func lapsed(c *change) (bool, error) {
 	if c.orderInDoubt() && c.event.Op == OpFindOrder && !c.graceOver {
 		return false, nil
 	}
-	if !l.strayOrder() {
-		l.Word = WordLapsed
-	}
+	c.freezeGone(WordLapsed)
 	c.shown()
 	c.known()
 	if l.Status == Releasing || l.Status == Pending && l.ReleaseWanted {
@@ -182,9 +213,7 @@ func unfrozen(c *change) (bool, error) {
 	if l.Status == Released && !l.Unknown && l.Word != WordFrozen {
 		return false, nil
 	}
-	if !l.strayOrder() {
-		l.Word = WordReleased
-	}
+	c.freezeGone(WordReleased)
 	c.shown()
 	c.known()
 	l.Status = Released
@@ -193,7 +222,7 @@ func unfrozen(c *change) (bool, error) {
 
 // unfrozenEarly: somebody gave the stock back behind our back.
 func unfrozenEarly(c *change) (bool, error) {
-	c.lock.Word = WordReleased
+	c.freezeGone(WordReleased)
 	if !c.orderInDoubt() {
 		c.known()
 	}

@@ -237,16 +237,38 @@ func TestTransitionVariations(t *testing.T) {
 		{"that freeze lapsed", Released, EvFreezeLapsed, with(unfreezeTask), "·", (*Lock).Settled},
 		{"a look finds a given-up freeze", Released, EvWatchFrozen, with(watching), "·", func(l *Lock) bool { return l.Watch == 0 && !l.Settled() }},
 		{"the last look finds nothing", Released, EvWatchClear, with(watching), "·", func(l *Lock) bool { return l.Watch == 0 && l.WatchAt.IsZero() }},
-		{"a freeze without an end of its own gets the HIS's", Pending, EvFreezeDone, with(func(c *change) { c.policy.FreezeTTL = time.Hour }), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Hour)) }},
+		{"a freeze without an end of its own gets the HIS's", Pending, EvFreezeDone, with(func(c *change) { c.policy.FreezeTTL, c.lock.CreatedAt = time.Hour, testNow }), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Hour)) }},
 		{"one that was found is as old as its lock", Pending, EvFreezeDone, with(inDoubt, func(c *change) {
 			c.policy.FreezeTTL, c.event.Op, c.lock.CreatedAt = time.Hour, OpFindOrder, testNow.Add(-time.Minute)
 		}), "LOCKED known", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(59 * time.Minute)) }},
 		{"one taken again and found is as old as the call", Locked, EvFreezeDone, with(inDoubt, func(c *change) {
-			c.policy.FreezeTTL, c.event.Op, c.lock.Word, c.lock.UnknownSince = time.Hour, OpFindOrder, WordLapsed, testNow.Add(-time.Minute)
+			c.policy.FreezeTTL, c.event.Op, c.lock.Word, c.lock.FreezeFrom = time.Hour, OpFindOrder, WordLapsed, testNow.Add(-time.Minute)
 		}), "· known", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(59 * time.Minute)) }},
 		{"one that is found again has not become younger", Locked, EvFreezeDone, with(func(c *change) {
-			c.policy.FreezeTTL, c.event.Op, c.lock.FreezeExpires = time.Hour, OpFindOrder, testNow.Add(time.Minute)
-		}), "·", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Minute)) }},
+			c.policy.FreezeTTL, c.event.Op, c.lock.FreezeFrom = time.Hour, OpFindOrder, testNow.Add(-59*time.Minute)
+			c.lock.FreezeExpires, c.lock.HISLockID = testNow.Add(time.Minute), "DJ1"
+		}), "=", nil},
+		{"nor when the HIS names the end that was not believed", Confirming, EvFreezeDone, with(func(c *change) {
+			c.policy.FreezeTTL, c.event.Op, c.lock.FreezeFrom = time.Hour, OpFindOrder, testNow.Add(-59*time.Minute)
+			c.lock.FreezeExpires, c.lock.HISLockID, c.event.FreezeExpires = testNow.Add(time.Minute), "DJ1", testNow.Add(time.Hour)
+		}), "=", nil},
+		{"a freeze lives no longer than the HIS lets any", Pending, EvFreezeDone, with(func(c *change) {
+			c.policy.FreezeTTL, c.lock.FreezeFrom, c.event.FreezeExpires = time.Hour, testNow, testNow.Add(2*time.Hour)
+		}), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Hour)) }},
+		{"nor longer than the HIS says", Pending, EvFreezeDone, with(func(c *change) {
+			c.policy.FreezeTTL, c.lock.FreezeFrom, c.event.FreezeExpires = time.Hour, testNow, testNow.Add(time.Minute)
+		}), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(time.Minute)) }},
+		{"it is as old as the only call", Pending, EvFreezeDone, with(func(c *change) {
+			c.policy.FreezeTTL, c.lock.FreezeFrom, c.event.Op = time.Hour, testNow.Add(-10*time.Minute), OpFreeze
+			c.event.Began = testNow.Add(-time.Minute)
+		}), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(59 * time.Minute)) }},
+		{"or as the first one that may have been it", Pending, EvFreezeDone, with(freezeDoubt, func(c *change) {
+			c.policy.FreezeTTL, c.lock.FreezeFrom, c.event.Op = time.Hour, testNow.Add(-10*time.Minute), OpFreeze
+			c.event.Began = testNow.Add(-time.Minute)
+		}), "LOCKED", func(l *Lock) bool { return l.FreezeExpires.Equal(testNow.Add(50 * time.Minute)) }},
+		{"what was not there is younger than the look", Locked, EvFreezeLapsed, with(func(c *change) {
+			c.event.Op, c.event.Began = OpFindOrder, testNow.Add(-time.Second)
+		}), "·", func(l *Lock) bool { return l.FreezeFrom.Equal(testNow.Add(-time.Second)) }},
 
 		{"C1: order none where duplicates are refused", Confirming, EvOrderNone, with(sentInDoubt), "· known", nil},
 		{"C1: order none where they are not", Confirming, EvOrderNone, with(sentInDoubt, func(c *change) { c.policy.IdempotentByHisNo = false }), "· case", func(l *Lock) bool { return l.Unknown }},
