@@ -16,7 +16,7 @@ RACE := $(shell command -v gcc >/dev/null && echo -race)
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: run test ci lint bench fresh generate proto-deps lint-proto
+.PHONY: run test ci lint bench soak mutants fresh generate proto-deps lint-proto
 
 # run plays the whole story on simulated systems and stays up.
 run:
@@ -47,6 +47,26 @@ BENCH ?=
 bench:
 	$(GO) build -o bin/hisgate-bench ./cmd/hisgate-bench
 	bin/hisgate-bench $(BENCH)
+
+# soak runs the ledger's random tests for long: histories with crashes, kills of
+# a real process, the model, and the fuzz targets. About an hour on two cores;
+# each figure can be set (make soak HISTORIES=1000000 ROUNDS=10 ...). A failure
+# prints its seed.
+HISTORIES ?= 100000
+ROUNDS ?= 2000
+CHECKS ?= 20000
+FUZZTIME ?= 1m
+soak:
+	HISGATE_HISTORIES=$(HISTORIES) $(GO) test -count=1 -v -timeout 2h -run '^TestLinearizable$$' ./lockstore
+	HISGATE_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 4h -run '^TestI3KilledAtRandomMoments$$' ./lockstore/crashtest
+	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*)$$' ./lockstore -rapid.checks=$(CHECKS)
+	for f in FuzzDecodeLock FuzzKeys FuzzParseKeys; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./lockstore; done
+	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME) ./lockstore/internal/tlv
+
+# mutants plants bugs in the ledger, one after the other; the tests must catch
+# each (docs/testing.md has the table).
+mutants:
+	$(GO) run ./lockstore/internal/mutants
 
 # generate writes every generated file anew from the .proto files.
 generate: proto-deps

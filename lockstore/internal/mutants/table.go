@@ -45,7 +45,8 @@ func table() []mutant {
 		{"believe a \"none\" at once", "command_run.go", "c.graceOver = e.unknown && m.mono-e.unknownSince >= l.policy.Grace", "c.graceOver = true", nil},
 		{"trust interrupted calls after an opening", "open.go", "lock.Unknown, lock.UnknownSince = true, m.wall", "lock.UnknownSince = m.wall", nil},
 		{"take another order for a repeat", "transition.go", "if !c.same {", "if false {", nil},
-		{"use a number at the HIS again", "policy.go", "if id.Attempt > 1 {", "if false {", nil},
+		{"use a number at the HIS again", "hisno.go", "return id.OrderNo + \"-\" + strconv.Itoa(id.Attempt)", "return id.OrderNo + \"-2\"", nil},
+		{"use another order's number at the HIS", "hisno.go", "if possible {", "if possible && false {", nil},
 		{"show strangers each other's locks", "ended.go", "if v[i].principal() == principal {", "if true {", nil},
 
 		// The clock.
