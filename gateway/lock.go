@@ -17,7 +17,7 @@ type LockRequest struct {
 	OrderNo    string
 	PharmacyID string
 	Items      []lockstore.Item // 1 to 100; the same drug twice is summed
-	TTL        time.Duration    // 0 = Lock.DefaultTTL
+	TTL        time.Duration    // 0 = Lock.DefaultTTL; a longer one than possible is cut for an Owner, else refused
 	Attributes map[string]string
 	Owner      bool // expiry asks the owner; payflow only [B6]
 	Paid       bool // a paid order: safety stock does not count [A8]
@@ -38,9 +38,13 @@ func (g *Gateway) Lock(ctx context.Context, r LockRequest) (lockstore.Lock, erro
 	if r.TTL == 0 {
 		r.TTL = g.settings.Lock.DefaultTTL
 	}
-	if r.TTL < 0 || r.TTL > g.settings.Lock.MaxTTL {
+	longest := g.longestTTL()
+	if r.Owner {
+		r.TTL = min(r.TTL, longest) // its owner is asked then, and may keep it
+	}
+	if r.TTL < 0 || r.TTL > longest {
 		return lockstore.Lock{}, &lockstore.InvalidError{
-			Field: "ttl", Reason: "must lie between 1s and " + g.settings.Lock.MaxTTL.String(),
+			Field: "ttl", Reason: "must lie between 1s and " + longest.String(),
 		}
 	}
 	req := lockstore.LockRequest{
@@ -62,6 +66,16 @@ func (g *Gateway) Lock(ctx context.Context, r LockRequest) (lockstore.Lock, erro
 		}
 	}
 	return g.finishLock(ctx, l, leave)
+}
+
+// longestTTL is the longest time for which a lock can be asked for: it must be
+// over PayMargin before the HIS lets its freeze lapse [A7].
+func (g *Gateway) longestTTL() time.Duration {
+	longest := g.settings.Lock.MaxTTL
+	if g.caps.Freeze && g.settings.Freeze && g.caps.FreezeTTL > 0 {
+		longest = min(longest, g.caps.FreezeTTL-g.settings.PayMargin)
+	}
+	return longest
 }
 
 // interrupted makes clear that a command whose caller left while it was becoming

@@ -138,6 +138,75 @@ func TestLockRefusals(t *testing.T) {
 	}
 }
 
+// [A7] A lock is over before the HIS lets its freeze lapse, with the time to pay
+// between; one that has an owner is cut to that, and the owner asked then.
+func TestALockEndsBeforeItsFreeze(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS) // an hour, and 5 min to pay
+		r := order("O1", "A", 3)
+		r.TTL = 55*time.Minute + 1
+		_, err := w.lock(r)
+		if e := wantError[*lockstore.InvalidError](t, err); e.Field != "ttl" || !strings.Contains(e.Reason, "55m") {
+			t.Errorf("got %+v", e)
+		}
+		r.Owner = true
+		if l := w.mustLock(r); l.ExpireTime.After(l.FreezeExpires.Add(-w.settings.PayMargin)) {
+			t.Errorf("cut to %v; the freeze ends %v", l.ExpireTime, l.FreezeExpires)
+		}
+		r = order("O2", "A", 3)
+		r.TTL = 55 * time.Minute
+		w.mustLock(r)
+
+		w = newWorld(t, with(freezingHIS, endless))
+		r.TTL = 2 * time.Hour
+		w.mustLock(r)
+	})
+}
+
+// A HIS whose clock is ahead names an end that we do not believe in. That it holds
+// the freeze all the same is nothing new, and no reason not to deduct.
+func TestAConfirmAtAHISWhoseClockIsAhead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := newOwner()
+		o.say("O1", gateway.OwnerVerdict{Known: true, KeepUntil: time.Now().Add(2 * time.Hour)})
+		w := newWorld(t, freezingHIS, func(w *world) {
+			w.owner = o
+			w.wrap = func(d hisadapter.Driver) hisadapter.Driver { return ahead{d} }
+		})
+		begun := time.Now()
+		w.his.SetPace(simhis.Pace{Latency: 3 * time.Second})
+		l := w.mustLock(owned("O1"))
+		w.his.SetPace(simhis.Pace{Latency: 50 * time.Millisecond})
+		time.Sleep(time.Until(l.FreezeExpires) + time.Second)
+		if took := l.FreezeExpires.Sub(begun); took > time.Hour+3*time.Second {
+			t.Errorf("the freeze is believed in for %v", took)
+		}
+		if b, _ := w.his.Books().Order("O1"); b.State != hisadapter.Frozen {
+			t.Fatalf("at the HIS it is %v", b.State)
+		}
+		version := w.get("O1").Version
+		if l := w.mustConfirm("O1"); l.Version > version+2 {
+			t.Errorf("%d records of a confirmation", l.Version-version)
+		}
+		w.wantOrder("O1", hisadapter.Deducted)
+	})
+}
+
+// ahead tells times that are an hour late.
+type ahead struct{ hisadapter.Driver }
+
+func (d ahead) Freeze(ctx context.Context, r hisadapter.FreezeRequest) (hisadapter.Freeze, error) {
+	f, err := d.Driver.Freeze(ctx, r)
+	f.Expires = f.Expires.Add(time.Hour)
+	return f, err
+}
+
+func (d ahead) FindOrder(ctx context.Context, no string) (hisadapter.Found, error) {
+	f, err := d.Driver.FindOrder(ctx, no)
+	f.Freeze.Expires = f.Freeze.Expires.Add(time.Hour)
+	return f, err
+}
+
 // [C7] Without atomic items a lock has one item.
 func TestWithoutAtomicItemsALockHasOneItem(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -522,10 +591,10 @@ func TestALapsedFreezeIsTakenAgain(t *testing.T) {
 
 func TestALapsedFreezeOfALockIsTakenAgainByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, freezingHIS)
-		r := order("O1", "A", 3)
-		r.TTL = 2 * time.Hour
-		w.mustLock(r)
+		o := newOwner()
+		o.say("O1", gateway.OwnerVerdict{Known: true, KeepUntil: time.Now().Add(2 * time.Hour)})
+		w := newWorld(t, freezingHIS, func(w *world) { w.owner = o })
+		w.mustLock(owned("O1"))
 		time.Sleep(61 * time.Minute) // the HIS lets it lapse after an hour
 		w.wantStatus("O1", lockstore.Locked)
 		w.wantOrder("O1", hisadapter.Frozen)

@@ -488,7 +488,7 @@ func TestManyReleasesDoNotDelayAConfirm(t *testing.T) {
 			w.mustLock(r)
 		}
 		r := order("O1", "A", 3)
-		r.TTL = time.Hour
+		r.TTL = 50 * time.Minute
 		w.mustLock(r)
 		w.his.SetPace(simhis.Pace{Latency: 500 * time.Millisecond})
 		// All of them expire now; giving them back takes minutes.

@@ -21,8 +21,8 @@ type Settings struct {
 	// FigureLag is how long after a write a reading may still show the old
 	// figure; the larger of it and the driver's own counts [A4].
 	FigureLag time.Duration
-	// PayMargin is how long before the end of a HIS freeze a lock of the default
-	// length must have expired [A7].
+	// PayMargin is how long before the end of a HIS freeze a lock must have
+	// expired [A7].
 	PayMargin time.Duration
 
 	Cache    CacheSettings
