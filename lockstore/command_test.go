@@ -360,6 +360,20 @@ func TestTombstonesAreBounded(t *testing.T) {
 	}
 }
 
+func TestOneTombstoneMakesRoomForTheNext(t *testing.T) {
+	k := open(t, noFreeze(), func(o *lockstore.Options) { o.MaxTombstones = 1 })
+	k.release("RX1")
+	k.clock.advance(25 * time.Hour)
+	k.release("RX2")
+	_, _, err := k.Lock(k.ctx, k.request("RX2", 1, 100))
+	wantErr(t, err, lockstore.ErrLockEnded)
+	if n := k.Stats().Tombstones; n != 1 {
+		t.Fatalf("%d tombstones", n)
+	}
+	_, err = k.Release(k.ctx, alice, "RX3", lockstore.ByCaller)
+	wantErr(t, err, lockstore.ErrTooManyLocks)
+}
+
 func TestActiveLocksAreBounded(t *testing.T) {
 	k := open(t, noFreeze(), func(o *lockstore.Options) { o.MaxActive = 2 })
 	k.lock("RX1", 1)

@@ -30,7 +30,7 @@ const (
 	EvCase          // a refusal that only a person can settle; Event.Message says why
 	EvApplied       // a person: the HIS applied it; Event.HISOrderNo for an order
 	EvNotApplied    // a person: the HIS did not apply it
-	EvCancelled     // the HIS order was cancelled
+	EvCancelled     // the HIS order was cancelled: no call of the gateway ends so, since it cancels none
 )
 
 // String returns the event's name as it stands in logs, histories and metrics.

@@ -68,18 +68,18 @@ func newTombstone(p *Policy, principal, orderNo string, at time.Time) *Lock {
 // the refund of an order that never got a lock waits for it, and the number of
 // tombstones is bounded. Errors: ErrTooManyLocks.
 func (l *Ledger) bury(principal, orderNo string, m moment) (*Lock, engine.Ticket, error) {
-	g := l.graves[principal]
-	if g == nil {
-		g = &graveyard{graves: make(map[string]time.Time)}
-		l.graves[principal] = g
-	}
 	var writes []engine.Write
-	if len(g.graves) >= l.opts.MaxTombstones {
+	if g := l.graves[principal]; g != nil && len(g.graves) >= l.opts.MaxTombstones {
 		old, ok := g.oldest()
 		if !ok || m.wall.Sub(old.at) < makeRoomAge {
 			return nil, l.disk.Barrier(), ErrTooManyLocks
 		}
 		writes = l.exhume(principal, old.orderNo)
+	}
+	g := l.graves[principal] // the last to leave takes the graveyard with it
+	if g == nil {
+		g = &graveyard{graves: make(map[string]time.Time)}
+		l.graves[principal] = g
 	}
 	g.add(orderNo, m.wall)
 	l.stats.Tombstones++
