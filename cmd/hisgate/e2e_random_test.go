@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/hisgate/hisgate/hisadapter/simhis"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -32,8 +33,9 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// Patients order, pay, cancel and go away, the counter sells, and hisgate is
-// killed again and again in between. In the end the books agree.
+// Patients order, pay, cancel and go away, the counter sells, the HIS cuts calls
+// before and after it applied them, and hisgate is killed again and again in
+// between. In the end the books agree.
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
 	bothKinds(t, func(t *testing.T, freeze bool) {
@@ -43,6 +45,10 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		w.cfg.Payment.RefundsPerHour = 1000
 		w.shelve("D1", 30)
 		w.shelve("D2", 1000)
+		for _, op := range []simhis.Op{simhis.OpFreeze, simhis.OpUnfreeze, simhis.OpPlaceOrder, simhis.OpFindOrder, simhis.OpQueryStock} {
+			w.hisFault(simhis.Fault{Op: op, What: simhis.Reset, Apply: true, Chance: 0.1})
+			w.hisFault(simhis.Fault{Op: op, What: simhis.HTTP500, Chance: 0.1})
+		}
 		var now atomic.Pointer[process]
 		now.Store(w.start())
 		var wg sync.WaitGroup
