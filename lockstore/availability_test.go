@@ -133,6 +133,20 @@ func TestA6FreezesCountWhereFiguresAreNotNet(t *testing.T) {
 	k.wantHeld(k.reading(2), 0)
 }
 
+// What is being given back is not there until the HIS has said so.
+func TestA6HoldsOnTheirWayOutCount(t *testing.T) {
+	p := netFreeze()
+	p.NetFigure = false
+	k := open(t, p)
+	l := k.frozen("RX1", 3, 0)
+	_, err := k.Release(k.ctx, alice, "RX1", lockstore.ByCaller)
+	k.must(err)
+	k.wantStatus("RX1", lockstore.Releasing)
+	k.wantHeld(k.reading(10), 3)
+	k.record(l.ID(), lockstore.Event{Kind: lockstore.EvUnfreezeDone, Op: lockstore.OpUnfreeze})
+	k.wantHeld(k.reading(10), 0)
+}
+
 func TestA6FreezesAreKnownWhereFiguresAreNet(t *testing.T) {
 	k := open(t, netFreeze())
 	before := k.reading(10)

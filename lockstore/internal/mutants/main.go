@@ -154,6 +154,7 @@ var (
 	failedTest  = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 	runningTest = regexp.MustCompile(`(?m)^\s+(Test\S+) \(\d`) // when a test hung
 	inTest      = regexp.MustCompile(`(?m)_test\.(Test\w+)[.(]`)
+	inFile      = regexp.MustCompile(`(\w+_test\.go):\d`) // when a helper of a test panicked
 )
 
 // test runs a package's tests and returns those that failed, hung or panicked.
@@ -173,7 +174,7 @@ func (r *runner) test(pkg string, flags ...string) (failed []string, out string,
 	if strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]") {
 		return nil, out, errors.New("it does not compile")
 	}
-	for _, re := range []*regexp.Regexp{failedTest, runningTest, inTest} {
+	for _, re := range []*regexp.Regexp{failedTest, runningTest, inTest, inFile} {
 		for _, name := range re.FindAllStringSubmatch(out, -1) {
 			if test, _, _ := strings.Cut(name[1], "/"); !slices.Contains(failed, test) {
 				failed = append(failed, test)
