@@ -108,7 +108,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err := p.openOrders(ctx, channel, s.orders); err != nil {
 		return nil, err
 	}
-	r := &reach{his: his, wechat: channel, log: log}
+	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
 	p.edge, err = server.New(server.Options{
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Logger: log,
 		Limits: server.Limits(c.Limits), Registry: registry,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/payflow"
 	"github.com/hisgate/hisgate/payflow/wechat"
 )
 
@@ -26,6 +27,7 @@ const (
 type reach struct {
 	his    hisadapter.Driver
 	wechat *wechat.Channel // nil while payment is disabled
+	orders *payflow.Service
 	log    *slog.Logger
 	away   atomic.Pointer[string] // why the HIS was not reached; nil = it was, or nobody knows yet
 }
@@ -74,9 +76,13 @@ func (r *reach) askWeChat(ctx context.Context) bool {
 	return err == nil
 }
 
-// health says what could not be reached; nil is good news.
+// health says what could not be reached, and whether money waits that nobody
+// works on; nil is good news.
 func (r *reach) health() []string {
 	var out []string
+	if n := r.orders.Unworked(); n > 0 {
+		out = append(out, fmt.Sprintf("orders: payment is disabled, and the data folder holds %d orders and notices that nobody works on", n))
+	}
 	if why := r.away.Load(); why != nil {
 		out = append(out, *why)
 	}
