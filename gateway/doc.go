@@ -18,7 +18,8 @@
 //	CONFIRMING, a freeze is needed and missing Freeze, then PlaceOrder: two durable steps [A7]
 //	CONFIRMING                                 PlaceOrder
 //	RELEASING, or RELEASED with a freeze left  Unfreeze
-//	outcome of a call unknown; watch due       FindOrder
+//	outcome of a call unknown; watch due;
+//	RELEASING, and the HIS refused that        FindOrder
 //	anything else                              rest
 //
 // # From the end of a call to an event

@@ -473,6 +473,41 @@ func TestWatchesEnd(t *testing.T) {
 	})
 }
 
+// What the HIS does not give back is a person's to see to, at the HIS: we notice,
+// and ask at a low rate only.
+func TestAnUnfreezeThatWasRefusedIsLookedAt(t *testing.T) {
+	for how, interrupt := range interruptions {
+		t.Run(how, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, with(freezingHIS, endless))
+				w.mustLock(order("O1", "A", 3))
+				w.inject(simhis.Fault{Op: simhis.OpUnfreeze, What: simhis.Refuse, Kind: hisadapter.KindOther, Times: 1})
+				_, _ = w.g.Release(t.Context(), "p", "O1")
+				time.Sleep(10 * time.Minute)
+				interrupt(w)
+				time.Sleep(10 * time.Minute)
+				l := w.wantStatus("O1", lockstore.Releasing)
+				looks := w.calls(simhis.OpFindOrder)
+				time.Sleep(time.Hour)
+				if n := w.calls(simhis.OpFindOrder) - looks; n == 0 || n > 13 {
+					t.Errorf("%d looks in an hour", n)
+				}
+				if v := w.get("O1").Version; l.CaseReason == "" || v != l.Version {
+					t.Errorf("case %q, %d records of nothing new", l.CaseReason, v-l.Version)
+				}
+				if n := w.calls(simhis.OpUnfreeze); n != 1 {
+					t.Errorf("asked for it %d times", n)
+				}
+				w.his.Lapse("O1") // by hand, at the HIS
+				time.Sleep(6 * time.Minute)
+				if l := w.wantStatus("O1", lockstore.Released); !l.Settled() || l.CaseReason != "" {
+					t.Errorf("settled %v, case %q", l.Settled(), l.CaseReason)
+				}
+			})
+		})
+	}
+}
+
 // A patient's order does not wait behind a heap of releases.
 func TestManyReleasesDoNotDelayAConfirm(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -43,6 +43,8 @@ func nextStep(l *lockstore.Lock, c hisadapter.Capabilities, now time.Time, asked
 		return find // a look is harmless, even while a person is asked
 	case l.Unknown:
 		return rest // a case, by the ledger's rule [C3]
+	case l.UnfreezeRefused() && !asked && c.Find && !found:
+		return find // somebody may have seen to it at the HIS
 	case l.CaseReason != "" && !asked:
 		return rest
 	}

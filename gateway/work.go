@@ -93,9 +93,15 @@ func (g *Gateway) steps(j *job, rank int, asked bool) {
 
 // atRest ends the pauses of a lock of which nothing is wanted now. A freeze that
 // is about to lapse, of which the ledger reminds us, is looked at when it should
-// be over, and again later if the HIS still holds it then.
+// be over, and again later if the HIS still holds it then; one that the HIS did
+// not give back, now and then.
 func (g *Gateway) atRest(j *job, now time.Time) {
 	l := &j.lock
+	if l.UnfreezeRefused() {
+		pauses := g.settings.Resolver.Backoff
+		g.desk.postpone(j, find, pauses[len(pauses)-1:], 0, now)
+		return
+	}
 	left := l.FreezeExpires.Sub(now)
 	if l.Status != lockstore.Locked || l.Word != lockstore.WordFrozen || l.FreezeExpires.IsZero() ||
 		l.CaseReason != "" || left > g.settings.FreezeMargin {

@@ -59,8 +59,8 @@ func (l *Ledger) Postpone(id ID, d time.Duration) {
 // CONFIRMING and RELEASING ones, LOCKED ones whose freeze lapsed or is about to,
 // unknown outcomes, freezes to be undone, and given-up freezes whose next look
 // is due. Locks that wait for a person are left out, unless the HIS can be asked
-// for an unknown outcome: a look does no harm. Calls take turns through a long
-// list. It blocks until what it returns is durable, so that the call which
+// for an unknown outcome, or whether it gave back by itself what it refused to: a
+// look does no harm. Calls take turns through a long list. It blocks until what it returns is durable, so that the call which
 // follows has its intent on the disk.
 func (l *Ledger) Work(limit int) []Lock {
 	return l.handOut(func(moment) []*entry { return l.work.turn(limit) })
@@ -107,7 +107,7 @@ func (l *Ledger) setWork(e *entry, lock *Lock) {
 // its freeze is over, or nearly, or that a look at it is due.
 func wantsHIS(lock *Lock, p *Policy, alarm bool) bool {
 	if lock.CaseReason != "" {
-		return lock.Unknown && p.Find
+		return p.Find && (lock.Unknown || lock.UnfreezeRefused())
 	}
 	switch lock.Status {
 	case Pending, Confirming, Releasing:

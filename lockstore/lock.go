@@ -213,6 +213,12 @@ func (l *Lock) Settled() bool {
 	}
 }
 
+// UnfreezeRefused reports whether the HIS did not give a freeze back, so that a
+// person must see to it there.
+func (l *Lock) UnfreezeRefused() bool {
+	return l.Status == Releasing && l.Word == WordFrozen && l.CaseReason != ""
+}
+
 // Shortage is one line that cannot be served.
 type Shortage struct {
 	DrugID    string
