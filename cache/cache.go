@@ -157,18 +157,38 @@ func (c *Cache[K, V, S]) join(key K, want Want) (*ticket[K, V, S], Entry[V, S], 
 		c.start(c.live)
 		return t, Entry[V, S]{}, nil
 	}
-	// Whatever is on its way for this key already will do.
+	t, l := c.share(key, want.Rank)
+	t.join(want.Rank)
+	c.start(l)
+	return t, Entry[V, S]{}, nil
+}
+
+// share picks the ticket for an ordinary reader, under mu: whatever is on its way
+// for the key already will do, unless it went with less urgency than the reader
+// has. Then the live lane brings it sooner, where there is no load of the key
+// under way.
+func (c *Cache[K, V, S]) share(key K, rank int) (*ticket[K, V, S], *lane[K, V, S]) {
+	flying := false
 	for _, l := range []*lane[K, V, S]{c.ordinary, c.live} {
-		if t := l.joinable(key); t != nil {
-			return t.join(want.Rank), Entry[V, S]{}, nil
+		t := l.joinable(key)
+		if t != nil && t.flies >= rank {
+			return t, l
 		}
+		flying = flying || t != nil
 	}
 	if t := c.live.queued[key]; t != nil {
-		return t.join(want.Rank), Entry[V, S]{}, nil
+		return t, c.live
 	}
-	t := c.ordinary.place(key).join(want.Rank)
-	c.start(c.ordinary)
-	return t, Entry[V, S]{}, nil
+	switch {
+	case !flying:
+		return c.ordinary.place(key), c.ordinary
+	case c.live.flying[key] == nil:
+		return c.live.place(key), c.live
+	case c.live.joinable(key) != nil:
+		return c.live.joinable(key), c.live // it will land before another can begin
+	default:
+		return c.ordinary.joinable(key), c.ordinary
+	}
 }
 
 // full returns why no further reader may wait, under mu.

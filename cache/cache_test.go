@@ -490,6 +490,45 @@ func TestALoadTakesTheRankOfItsHighestWaiter(t *testing.T) {
 	})
 }
 
+// [C5] A load under way cannot be made more urgent: who comes with a higher rank
+// does not wait for it, and shares a load with whoever comes after.
+func TestAReaderDoesNotWaitForALoadOfLowerRank(t *testing.T) {
+	for _, tc := range []struct {
+		live  bool // the load under way
+		took  time.Duration
+		calls int
+	}{
+		{false, time.Second, 2},
+		{true, 3 * time.Second, 1}, // no other may begin beside it
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, nil)
+			s.slow(3 * time.Second)
+			go s.Get(context.Background(), "a", cache.Want{Rank: 1, Live: tc.live})
+			synctest.Wait()
+			s.slow(time.Second)
+			start := time.Now()
+			var wg sync.WaitGroup
+			for _, rank := range []int{5, 5, 3} {
+				wg.Go(func() {
+					if _, err := s.Get(t.Context(), "a", cache.Want{Rank: rank}); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+			}
+			wg.Wait()
+			if took := time.Since(start); took != tc.took {
+				t.Errorf("live %v: waited %v", tc.live, took)
+			}
+			wantCalls(t, s, tc.calls)
+			if got := s.batch(tc.calls - 1); !tc.live && got.Rank != 5 {
+				t.Errorf("rank %d", got.Rank)
+			}
+		})
+	}
+}
+
 func TestStaleFallback(t *testing.T) {
 	down := errors.New("down")
 	for _, tc := range []struct {

@@ -7,6 +7,7 @@ import "time"
 type ticket[K comparable, V, S any] struct {
 	key      K
 	rank     int
+	flies    int // the rank that its load was given
 	waiters  int
 	behind   bool             // to be loaded though nobody waits
 	outdated bool             // a push came while it was flying

@@ -56,6 +56,9 @@ func (c *Cache[K, V, S]) run(l *lane[K, V, S]) {
 				batch.Rank = max(batch.Rank, t.rank)
 			}
 		}
+		for _, t := range tickets {
+			t.flies = batch.Rank
+		}
 		// After the tickets were taken: later than every request in the batch.
 		batch.Stamp = c.opts.Stamp()
 		c.start(l) // more may wait than one batch holds

@@ -87,7 +87,9 @@ type Result[V any] struct {
 type Want struct {
 	// Live asks for a load whose stamp is taken after the request [A2].
 	Live bool
-	// Rank is handed to the load, which takes the highest of its waiters [C5].
+	// Rank is handed to the load, which takes the highest of its waiters. A load
+	// that has begun with a lower one is not waited for, where a further one may
+	// begin at once [C5].
 	Rank int
 }
 
