@@ -69,7 +69,8 @@ type StockResult struct {
 
 // GetStock reads one key, through the cache or live. It blocks while the HIS is
 // asked, at most until ctx ends. When the HIS is silent the last figure of up to
-// Cache.MaxStale is answered and marked, for Cached reads.
+// Cache.MaxStale is answered and marked, for Cached reads. What is held may count
+// locks that are not durable yet: the figure is advice, and Lock judges again.
 //
 // Errors: *UnknownDrugError, *HISError, *HISRefusedError (the HIS refuses to
 // answer for this drug), ErrOverloaded, ErrClosed, the error of ctx.

@@ -26,7 +26,15 @@
 // before the HIS is asked. A call whose outcome is not known leaves the status
 // and marks the lock Unknown; only a verified word of the HIS, or a person, ends
 // that. A "none" is believed after a grace time only. What only a person can
-// settle is a case: CaseReason says why, and Work leaves the lock alone.
+// settle is a case: CaseReason says why, and nothing but looks is done meanwhile.
+//
+// A case about an unknown outcome is over when that is known; all others end with
+// the status that they are about, or by a person.
+//
+// A "none", and the refusal of a repeat, do not prove that a call which was lost
+// cannot arrive any more [C1]. OrderSent and FreezeDoubt remember such calls: an
+// order that is refused after one stays CONFIRMING with a case, and what ends
+// after one is looked at again for a day.
 //
 // A lock that is CONFIRMING is never released by the clock [B3]. A lock with an
 // owner is never released by the clock at all: its owner is asked [B6].

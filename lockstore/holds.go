@@ -87,8 +87,11 @@ func (l *Ledger) retire(e *entry) {
 
 // Available judges one key by a reading and changes nothing. Safety stock counts
 // unless before is given. With before, only holds older than that lock's own
-// count, and its own stock is there for it [A9]; an unknown before is none. It
-// does not wait for the disk.
+// count, and its own stock is there for it [A9]; an unknown before is none.
+//
+// It does not wait for the disk, unlike everything that decides about a lock
+// [B2]: the figure may count a lock that is being made durable, and that a crash
+// in the same moment takes back. It is advice; Lock judges again.
 //
 // Errors: *StaleReadingError as with Observe; ErrOutcomeUnknown and ErrClosed.
 func (l *Ledger) Available(k Key, r Reading, before *ID) (Availability, error) {

@@ -45,6 +45,12 @@ type row [Released + 1]action
 //   - What a person says of a lock whose order was found deducted where none was
 //     sent is about that order, and what a person says of a LOCKED, CONFIRMED or
 //     RELEASED lock with a case closes it; else such cases could never be closed.
+//   - An order that is refused for good after a call whose outcome never came to
+//     light stays CONFIRMING with a case [C1], unless a deduct needs the freeze that
+//     is given back then. A freeze so refused is RELEASED + watch, wherever a
+//     release ends with such a call behind it.
+//   - A person's "not applied" is refused while the call may still arrive.
+//   - EvCancelled is what CancelOrder would lead to; the gateway makes no such call.
 //   - Joining an unsettled lock is no error here: Lock returns it as it stands,
 //     and what its caller is told follows from the status.
 var transitions = [...]row{
