@@ -43,6 +43,19 @@ type Answers struct {
 	AgesSum time.Duration
 }
 
+// MeanAge is the mean age of the figures that readers were given, 0 when there
+// were none.
+func (a *Answers) MeanAge() time.Duration {
+	var n uint64
+	for _, k := range a.Ages {
+		n += k
+	}
+	if n == 0 {
+		return 0
+	}
+	return a.AgesSum / time.Duration(n)
+}
+
 // AgeBounds are the bounds of Answers.Ages, in seconds.
 var AgeBounds = [...]float64{0.5, 1, 2, 5, 7, 10, 30, 60, 300}
 

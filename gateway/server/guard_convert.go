@@ -3,6 +3,9 @@ package server
 import (
 	"strings"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter/guard"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
@@ -28,6 +31,22 @@ func toGuardState(s guard.State) *hisgatev1.GuardState {
 		out.Paused = append(out.Paused, &hisgatev1.GuardState_Paused{
 			Op: p.Op, Until: stamp(p.Until), Code: p.Code, Message: p.Message,
 		})
+	}
+	return out
+}
+
+func toStockCache(s *gateway.State) *hisgatev1.GuardState_StockCache {
+	k := s.Cache
+	out := &hisgatev1.GuardState_StockCache{
+		Degraded: s.Degraded, Answers: map[string]int64{}, DegradedAnswers: map[string]int64{},
+		Hits: int64(k.Hits), Loads: int64(k.Loads), LoadedKeys: int64(k.LoadedKeys), Waiters: int64(k.Waiters),
+		Waiting: int32(k.Waiting), Keys: int32(k.Keys), MeanAge: durationpb.New(s.Answers.MeanAge()),
+	}
+	for source, n := range s.Answers.BySource {
+		out.Answers[source.String()] = int64(n)
+	}
+	for use, n := range s.Answers.Degraded {
+		out.DegradedAnswers[use.String()] = int64(n)
 	}
 	return out
 }

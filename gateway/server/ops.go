@@ -104,7 +104,9 @@ func (s *opsService) ExportLedger(r *hisgatev1.ExportLedgerRequest, stream grpc.
 // GetGuardState implements OpsService.
 func (s *opsService) GetGuardState(context.Context, *hisgatev1.GetGuardStateRequest) (*hisgatev1.GuardState, error) {
 	out := toGuardState(s.guard())
-	ledger := s.gw.State().Ledger
+	state := s.gw.State()
+	out.Cache = toStockCache(&state)
+	ledger := state.Ledger
 	out.UnknownOutcomes = int64(ledger.Unknown)
 	if ledger.Unknown > 0 {
 		out.OldestUnknownTime = stamp(s.now().Add(-ledger.OldestUnknown))

@@ -307,6 +307,9 @@ func probeOps(t *testing.T, conn grpc.ClientConnInterface) {
 	if g.GetBreaker() == hisgatev1.GuardState_BREAKER_UNSPECIFIED || len(g.GetClasses()) != 6 {
 		t.Errorf("guard %v", g)
 	}
+	if k := g.GetCache(); k.GetDegraded() || k.GetAnswers()["LIVE"] == 0 || k.GetLoads() == 0 || k.GetWaiters() == 0 || k.GetKeys() == 0 || k.GetMeanAge() == nil {
+		t.Errorf("cache %v", k)
+	}
 	brake, err := c.GetRefundBrake(ctx, &hisgatev1.GetRefundBrakeRequest{})
 	want(t, err, codes.OK, "")
 	_, err = c.ResumeRefunds(ctx, &hisgatev1.ResumeRefundsRequest{Etag: brake.GetEtag() + "0", RequestId: "r1"})

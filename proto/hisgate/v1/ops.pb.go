@@ -11,6 +11,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1853,8 +1854,10 @@ type GuardState struct {
 	UnknownOutcomes int64 `protobuf:"varint,14,opt,name=unknown_outcomes,json=unknownOutcomes,proto3" json:"unknown_outcomes,omitempty"`
 	// Since when the oldest of them is unknown; unset when there is none.
 	OldestUnknownTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=oldest_unknown_time,json=oldestUnknownTime,proto3" json:"oldest_unknown_time,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What the readers of stock are given.
+	Cache         *GuardState_StockCache `protobuf:"bytes,16,opt,name=cache,proto3" json:"cache,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GuardState) Reset() {
@@ -1988,6 +1991,13 @@ func (x *GuardState) GetUnknownOutcomes() int64 {
 func (x *GuardState) GetOldestUnknownTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.OldestUnknownTime
+	}
+	return nil
+}
+
+func (x *GuardState) GetCache() *GuardState_StockCache {
+	if x != nil {
+		return x.Cache
 	}
 	return nil
 }
@@ -2416,6 +2426,135 @@ func (x *GuardState_Class) GetRejected() map[string]int64 {
 	return nil
 }
 
+// StockCache is how the readers of stock are kept off the HIS.
+type GuardState_StockCache struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last batch read brought nothing: readers are given old figures.
+	Degraded bool `protobuf:"varint,1,opt,name=degraded,proto3" json:"degraded,omitempty"`
+	// Figures that readers were given, by source: LIVE, CACHE, PUSHED, STALE.
+	Answers map[string]int64 `protobuf:"bytes,2,rep,name=answers,proto3" json:"answers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Answers from an old figure because the HIS could not be asked, by use: read
+	// (keys), lock (locks), check (lines).
+	DegradedAnswers map[string]int64 `protobuf:"bytes,3,rep,name=degraded_answers,json=degradedAnswers,proto3" json:"degraded_answers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Keys answered without a load.
+	Hits int64 `protobuf:"varint,4,opt,name=hits,proto3" json:"hits,omitempty"`
+	// Batch loads.
+	Loads int64 `protobuf:"varint,5,opt,name=loads,proto3" json:"loads,omitempty"`
+	// Keys in all loads.
+	LoadedKeys int64 `protobuf:"varint,6,opt,name=loaded_keys,json=loadedKeys,proto3" json:"loaded_keys,omitempty"`
+	// Readers that the loads answered; divided by loads, how many readers share
+	// one call.
+	Waiters int64 `protobuf:"varint,7,opt,name=waiters,proto3" json:"waiters,omitempty"`
+	// Readers that wait for a load now, once for each key.
+	Waiting int32 `protobuf:"varint,8,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Figures kept.
+	Keys int32 `protobuf:"varint,9,opt,name=keys,proto3" json:"keys,omitempty"`
+	// Mean age of the figures that readers were given.
+	MeanAge       *durationpb.Duration `protobuf:"bytes,10,opt,name=mean_age,json=meanAge,proto3" json:"mean_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuardState_StockCache) Reset() {
+	*x = GuardState_StockCache{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuardState_StockCache) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuardState_StockCache) ProtoMessage() {}
+
+func (x *GuardState_StockCache) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuardState_StockCache.ProtoReflect.Descriptor instead.
+func (*GuardState_StockCache) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 1}
+}
+
+func (x *GuardState_StockCache) GetDegraded() bool {
+	if x != nil {
+		return x.Degraded
+	}
+	return false
+}
+
+func (x *GuardState_StockCache) GetAnswers() map[string]int64 {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *GuardState_StockCache) GetDegradedAnswers() map[string]int64 {
+	if x != nil {
+		return x.DegradedAnswers
+	}
+	return nil
+}
+
+func (x *GuardState_StockCache) GetHits() int64 {
+	if x != nil {
+		return x.Hits
+	}
+	return 0
+}
+
+func (x *GuardState_StockCache) GetLoads() int64 {
+	if x != nil {
+		return x.Loads
+	}
+	return 0
+}
+
+func (x *GuardState_StockCache) GetLoadedKeys() int64 {
+	if x != nil {
+		return x.LoadedKeys
+	}
+	return 0
+}
+
+func (x *GuardState_StockCache) GetWaiters() int64 {
+	if x != nil {
+		return x.Waiters
+	}
+	return 0
+}
+
+func (x *GuardState_StockCache) GetWaiting() int32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *GuardState_StockCache) GetKeys() int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *GuardState_StockCache) GetMeanAge() *durationpb.Duration {
+	if x != nil {
+		return x.MeanAge
+	}
+	return nil
+}
+
 // Paused is an operation that the HIS refuses as such (signature, permission,
 // parameters). It is not asked for a while.
 type GuardState_Paused struct {
@@ -2434,7 +2573,7 @@ type GuardState_Paused struct {
 
 func (x *GuardState_Paused) Reset() {
 	*x = GuardState_Paused{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2585,7 @@ func (x *GuardState_Paused) String() string {
 func (*GuardState_Paused) ProtoMessage() {}
 
 func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2598,7 @@ func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState_Paused.ProtoReflect.Descriptor instead.
 func (*GuardState_Paused) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 1}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 2}
 }
 
 func (x *GuardState_Paused) GetOp() string {
@@ -2505,7 +2644,7 @@ type Explanation_Line struct {
 
 func (x *Explanation_Line) Reset() {
 	*x = Explanation_Line{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2656,7 @@ func (x *Explanation_Line) String() string {
 func (*Explanation_Line) ProtoMessage() {}
 
 func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2571,7 +2710,7 @@ type ProofReport_Unproven struct {
 
 func (x *ProofReport_Unproven) Reset() {
 	*x = ProofReport_Unproven{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2583,7 +2722,7 @@ func (x *ProofReport_Unproven) String() string {
 func (*ProofReport_Unproven) ProtoMessage() {}
 
 func (x *ProofReport_Unproven) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2771,7 @@ var File_hisgate_v1_ops_proto protoreflect.FileDescriptor
 const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\n" +
 	"\x14hisgate/v1/ops.proto\x12\n" +
-	"hisgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hisgate/v1/lock.proto\x1a\x16hisgate/v1/order.proto\"&\n" +
+	"hisgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hisgate/v1/lock.proto\x1a\x16hisgate/v1/order.proto\"&\n" +
 	"\x04Text\x12\x0e\n" +
 	"\x02zh\x18\x01 \x01(\tR\x02zh\x12\x0e\n" +
 	"\x02en\x18\x02 \x01(\tR\x02en\"\xc9\b\n" +
@@ -2793,7 +2932,7 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x04used\x18\x02 \x01(\x05R\x04used\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x12\n" +
 	"\x04etag\x18\x04 \x01(\tR\x04etag\"\x16\n" +
-	"\x14GetGuardStateRequest\"\xc8\b\n" +
+	"\x14GetGuardStateRequest\"\xa2\r\n" +
 	"\n" +
 	"GuardState\x128\n" +
 	"\abreaker\x18\x01 \x01(\x0e2\x1e.hisgate.v1.GuardState.BreakerR\abreaker\x129\n" +
@@ -2812,7 +2951,8 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\fretry_tokens\x18\f \x01(\x01R\vretryTokens\x12\x1a\n" +
 	"\bsuspects\x18\r \x01(\x05R\bsuspects\x12)\n" +
 	"\x10unknown_outcomes\x18\x0e \x01(\x03R\x0funknownOutcomes\x12J\n" +
-	"\x13oldest_unknown_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x11oldestUnknownTime\x1a\x85\x02\n" +
+	"\x13oldest_unknown_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x11oldestUnknownTime\x127\n" +
+	"\x05cache\x18\x10 \x01(\v2!.hisgate.v1.GuardState.StockCacheR\x05cache\x1a\x85\x02\n" +
 	"\x05Class\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\arunning\x18\x02 \x01(\x05R\arunning\x12\x16\n" +
@@ -2821,6 +2961,26 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\tmin_share\x18\x05 \x01(\x01R\bminShare\x12F\n" +
 	"\brejected\x18\x06 \x03(\v2*.hisgate.v1.GuardState.Class.RejectedEntryR\brejected\x1a;\n" +
 	"\rRejectedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a\x9e\x04\n" +
+	"\n" +
+	"StockCache\x12\x1a\n" +
+	"\bdegraded\x18\x01 \x01(\bR\bdegraded\x12H\n" +
+	"\aanswers\x18\x02 \x03(\v2..hisgate.v1.GuardState.StockCache.AnswersEntryR\aanswers\x12a\n" +
+	"\x10degraded_answers\x18\x03 \x03(\v26.hisgate.v1.GuardState.StockCache.DegradedAnswersEntryR\x0fdegradedAnswers\x12\x12\n" +
+	"\x04hits\x18\x04 \x01(\x03R\x04hits\x12\x14\n" +
+	"\x05loads\x18\x05 \x01(\x03R\x05loads\x12\x1f\n" +
+	"\vloaded_keys\x18\x06 \x01(\x03R\n" +
+	"loadedKeys\x12\x18\n" +
+	"\awaiters\x18\a \x01(\x03R\awaiters\x12\x18\n" +
+	"\awaiting\x18\b \x01(\x05R\awaiting\x12\x12\n" +
+	"\x04keys\x18\t \x01(\x05R\x04keys\x124\n" +
+	"\bmean_age\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\ameanAge\x1a:\n" +
+	"\fAnswersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1aB\n" +
+	"\x14DegradedAnswersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1ax\n" +
 	"\x06Paused\x12\x0e\n" +
@@ -2898,7 +3058,7 @@ func file_hisgate_v1_ops_proto_rawDescGZIP() []byte {
 }
 
 var file_hisgate_v1_ops_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_hisgate_v1_ops_proto_goTypes = []any{
 	(Case_Status)(0),                    // 0: hisgate.v1.Case.Status
 	(Case_Severity)(0),                  // 1: hisgate.v1.Case.Severity
@@ -2931,27 +3091,31 @@ var file_hisgate_v1_ops_proto_goTypes = []any{
 	(*ProofReport)(nil),                 // 28: hisgate.v1.ProofReport
 	(*ExportLedgerRequest)(nil),         // 29: hisgate.v1.ExportLedgerRequest
 	(*GuardState_Class)(nil),            // 30: hisgate.v1.GuardState.Class
-	(*GuardState_Paused)(nil),           // 31: hisgate.v1.GuardState.Paused
-	nil,                                 // 32: hisgate.v1.GuardState.Class.RejectedEntry
-	(*Explanation_Line)(nil),            // 33: hisgate.v1.Explanation.Line
-	(*ProofReport_Unproven)(nil),        // 34: hisgate.v1.ProofReport.Unproven
-	(*timestamppb.Timestamp)(nil),       // 35: google.protobuf.Timestamp
-	(Order_Status)(0),                   // 36: hisgate.v1.Order.Status
-	(*Order)(nil),                       // 37: hisgate.v1.Order
-	(*Lock)(nil),                        // 38: hisgate.v1.Lock
+	(*GuardState_StockCache)(nil),       // 31: hisgate.v1.GuardState.StockCache
+	(*GuardState_Paused)(nil),           // 32: hisgate.v1.GuardState.Paused
+	nil,                                 // 33: hisgate.v1.GuardState.Class.RejectedEntry
+	nil,                                 // 34: hisgate.v1.GuardState.StockCache.AnswersEntry
+	nil,                                 // 35: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	(*Explanation_Line)(nil),            // 36: hisgate.v1.Explanation.Line
+	(*ProofReport_Unproven)(nil),        // 37: hisgate.v1.ProofReport.Unproven
+	(*timestamppb.Timestamp)(nil),       // 38: google.protobuf.Timestamp
+	(Order_Status)(0),                   // 39: hisgate.v1.Order.Status
+	(*Order)(nil),                       // 40: hisgate.v1.Order
+	(*Lock)(nil),                        // 41: hisgate.v1.Lock
+	(*durationpb.Duration)(nil),         // 42: google.protobuf.Duration
 }
 var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	1,  // 0: hisgate.v1.Case.severity:type_name -> hisgate.v1.Case.Severity
 	0,  // 1: hisgate.v1.Case.status:type_name -> hisgate.v1.Case.Status
-	35, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
+	38, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
 	2,  // 3: hisgate.v1.Case.allowed_verbs:type_name -> hisgate.v1.Case.Verb
 	5,  // 4: hisgate.v1.Case.message:type_name -> hisgate.v1.Text
 	5,  // 5: hisgate.v1.Case.next:type_name -> hisgate.v1.Text
-	36, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
-	35, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	35, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	39, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
+	38, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	38, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
 	7,  // 9: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
-	35, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
+	38, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
 	2,  // 11: hisgate.v1.CaseEntry.verb:type_name -> hisgate.v1.Case.Verb
 	5,  // 12: hisgate.v1.CaseEntry.next:type_name -> hisgate.v1.Text
 	6,  // 13: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
@@ -2959,62 +3123,66 @@ var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	5,  // 15: hisgate.v1.ResumeRefundsResponse.next:type_name -> hisgate.v1.Text
 	22, // 16: hisgate.v1.ResumeRefundsResponse.brake:type_name -> hisgate.v1.RefundBrake
 	4,  // 17: hisgate.v1.GuardState.breaker:type_name -> hisgate.v1.GuardState.Breaker
-	35, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
+	38, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
 	30, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
-	31, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
-	35, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
-	5,  // 22: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
-	37, // 23: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
-	38, // 24: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
-	6,  // 25: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
-	33, // 26: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
-	35, // 27: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
-	34, // 28: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
-	35, // 29: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
-	35, // 30: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
-	32, // 31: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
-	35, // 32: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
-	35, // 33: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
-	5,  // 34: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
-	36, // 35: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
-	35, // 36: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
-	8,  // 37: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
-	10, // 38: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
-	11, // 39: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
-	12, // 40: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
-	13, // 41: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
-	14, // 42: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
-	15, // 43: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
-	16, // 44: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
-	17, // 45: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
-	18, // 46: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
-	19, // 47: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
-	20, // 48: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
-	23, // 49: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
-	25, // 50: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
-	27, // 51: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
-	29, // 52: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
-	9,  // 53: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
-	6,  // 54: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
-	6,  // 55: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
-	6,  // 56: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
-	6,  // 57: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
-	6,  // 58: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
-	6,  // 59: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
-	6,  // 60: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
-	6,  // 61: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
-	6,  // 62: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
-	22, // 63: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
-	21, // 64: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
-	24, // 65: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
-	26, // 66: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
-	28, // 67: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
-	38, // 68: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
-	53, // [53:69] is the sub-list for method output_type
-	37, // [37:53] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	32, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
+	38, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
+	31, // 22: hisgate.v1.GuardState.cache:type_name -> hisgate.v1.GuardState.StockCache
+	5,  // 23: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
+	40, // 24: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
+	41, // 25: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
+	6,  // 26: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
+	36, // 27: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
+	38, // 28: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
+	37, // 29: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
+	38, // 30: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
+	38, // 31: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
+	33, // 32: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
+	34, // 33: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
+	35, // 34: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	42, // 35: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
+	38, // 36: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
+	38, // 37: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
+	5,  // 38: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
+	39, // 39: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
+	38, // 40: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
+	8,  // 41: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
+	10, // 42: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
+	11, // 43: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
+	12, // 44: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
+	13, // 45: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
+	14, // 46: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
+	15, // 47: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
+	16, // 48: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
+	17, // 49: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
+	18, // 50: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
+	19, // 51: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
+	20, // 52: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
+	23, // 53: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
+	25, // 54: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
+	27, // 55: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
+	29, // 56: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
+	9,  // 57: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
+	6,  // 58: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
+	6,  // 59: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
+	6,  // 60: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
+	6,  // 61: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
+	6,  // 62: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
+	6,  // 63: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
+	6,  // 64: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
+	6,  // 65: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
+	6,  // 66: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
+	22, // 67: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
+	21, // 68: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
+	24, // 69: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
+	26, // 70: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
+	28, // 71: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
+	41, // 72: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
+	57, // [57:73] is the sub-list for method output_type
+	41, // [41:57] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_ops_proto_init() }
@@ -3030,7 +3198,7 @@ func file_hisgate_v1_ops_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_ops_proto_rawDesc), len(file_hisgate_v1_ops_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   30,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
