@@ -17,7 +17,7 @@ func table() []mutant {
 		{"answer before the record is durable", "ledger.go", "err := t.Wait(ctx)\n", "err := error(nil)\n", nil},
 		{"answer a repeat or a read at once", "engine/committer.go", "return Ticket{b: c.applying}", "return resolved(nil)", engine},
 		{"tear a batch in two", "engine/committer.go", "err := c.engine.Apply(b.writes)", "err := c.engine.Apply(b.writes[:1])\n\t\tif err == nil {\n\t\t\terr = c.engine.Apply(b.writes[1:])\n\t\t}", engine},
-		{"apply the newest batch first", "engine/committer.go", "b := c.queue[0]\n\t\t\tc.queue = slices.Delete(c.queue, 0, 1)", "b := c.queue[len(c.queue)-1]\n\t\t\tc.queue = c.queue[:len(c.queue)-1]", engine},
+		{"apply the newest batch first", "engine/committer.go", "b := c.queue[0]\n\t\t\tc.queue = slices.Delete(c.queue, 0, 1)", "n := len(c.queue)\n\t\t\tb := c.queue[n-1]\n\t\t\tc.queue = slices.Delete(c.queue, n-1, n)", engine},
 		{"go on after a failed commit", "ledger.go", "if err := l.disk.Err(); err != nil {", "if err := l.disk.Err(); err != nil && false {", nil},
 		{"skip the sync", "engine/badgerengine/wal_linux.go", "switch err := unix.Fdatasync(int(w.file.Fd())); err {", "switch err := error(nil); err {", badger},
 		{"sync a log that is no longer written", "engine/badgerengine/wal_linux.go", "if err := w.use(w.number + 1); err != nil {", "if err := error(nil); err != nil {", badger},
@@ -46,7 +46,7 @@ func table() []mutant {
 		{"trust interrupted calls after an opening", "open.go", "lock.Unknown, lock.UnknownSince = true, m.wall", "lock.UnknownSince = m.wall", nil},
 		{"take another order for a repeat", "transition.go", "if !c.same {", "if false {", nil},
 		{"use a number at the HIS again", "hisno.go", "return id.OrderNo + \"-\" + strconv.Itoa(id.Attempt)", "return id.OrderNo + \"-2\"", nil},
-		{"use another order's number at the HIS", "hisno.go", "if possible {", "if possible && false {", nil},
+		{"use another order's number at the HIS", "hisno.go", "case !possible, errors.Is(err, ErrNotFound):", "case true:", nil},
 		{"show strangers each other's locks", "ended.go", "if v[i].principal() == principal {", "if true {", nil},
 
 		// The clock.
