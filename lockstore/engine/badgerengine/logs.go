@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/y"
@@ -24,10 +23,11 @@ import (
 //	(uvarints), key, value, CRC-32C of all that (4 bytes, big endian)
 //
 // Key and value may be encrypted, the rest is not. A transaction is a run of
-// records with metaTxn and one with metaEnd, whose value is the number of the
-// transaction in decimal digits. Zeros follow the last one.
+// records with metaTxn and one with metaEnd, whose key begins with endKey. Zeros
+// follow the last one.
 const (
 	logHead = 20
+	endKey  = "!badger!txn"
 
 	metaDel = 1 << 0
 	metaTxn = 1 << 6
@@ -156,20 +156,19 @@ func readRecord(log []byte, at int) (r record, ok bool) {
 	return r, sum == binary.BigEndian.Uint32(log[r.sum:])
 }
 
-// decrypts says whether the end of a transaction holds a number when it is
-// decrypted as the head of the log says.
+// decrypts says whether the end of a transaction has its key when it is decrypted
+// as the head of the log says.
 func (r record) decrypts(log []byte, keys *badger.KeyRegistry) bool {
-	data := log[r.key:r.sum]
+	plain := log[r.key:r.sum]
 	key, err := keys.DataKey(binary.BigEndian.Uint64(log))
 	if err != nil {
 		return false
 	}
 	if key != nil {
 		iv := binary.BigEndian.AppendUint32(bytes.Clone(log[8:logHead]), uint32(r.start))
-		if data, err = y.XORBlockAllocate(data, key.Data, iv); err != nil {
+		if plain, err = y.XORBlockAllocate(plain, key.Data, iv); err != nil {
 			return false
 		}
 	}
-	_, err = strconv.ParseUint(string(data[r.value-r.key:]), 10, 64)
-	return err == nil
+	return bytes.HasPrefix(plain, []byte(endKey))
 }
