@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -169,26 +168,4 @@ func TestReplayedCallbackChangesNothing(t *testing.T) {
 		t.Errorf("after replays the order is %v", after)
 	}
 	h.audit(h.api)
-}
-
-// checkLeaks is run over the log of every test: no keys, no signatures, not who
-// paid.
-func (w *world) checkLeaks(log string) {
-	w.t.Helper()
-	files, err := simulatedKeys()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	secrets := map[string]string{
-		"APIv3 key": string(files["apiv3.key"]), "merchant's key": strings.Split(string(files["apiclient_key.pem"]), "\n")[1],
-		"payer's openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "authorization": "WECHATPAY2-SHA256-RSA2048",
-	}
-	for i, signature := range w.gate.signatures() {
-		secrets[fmt.Sprintf("signature %d", i)] = signature
-	}
-	for what, secret := range secrets {
-		if i := strings.Index(log, secret); i >= 0 {
-			w.t.Errorf("the log has the %s: …%s…", what, log[max(0, i-200):min(len(log), i+100)])
-		}
-	}
 }

@@ -105,6 +105,7 @@ func (a answer) failure(t *testing.T) failure {
 	if err := json.Unmarshal(a.body, &f); err != nil {
 		t.Fatalf("status %d, and no JSON: %v: %s", a.status, err, a.body)
 	}
+	keepsSecrets(t, "an error", string(a.body))
 	return f
 }
 
