@@ -46,13 +46,13 @@ func table() []mutant {
 		{"trust interrupted calls after an opening", "open.go", "lock.Unknown, lock.UnknownSince = true, m.wall", "lock.UnknownSince = m.wall", nil},
 		{"take another order for a repeat", "transition.go", "if !c.same {", "if false {", nil},
 		{"use a number at the HIS again", "hisno.go", "return id.OrderNo + \"-\" + strconv.Itoa(id.Attempt)", "return id.OrderNo + \"-2\"", nil},
-		{"use another order's number at the HIS", "hisno.go", "case !possible, errors.Is(err, ErrNotFound):", "case true:", nil},
+		{"use another order's number at the HIS", "hisno.go", "case !possible, errors.Is(err, ErrNotFound):", "case true, !possible, errors.Is(err, ErrNotFound):", nil},
 		{"show strangers each other's locks", "ended.go", "if v[i].principal() == principal {", "if true {", nil},
 
 		// The clock.
 		{"expire one too early", "timers.go", "if t == nil || t.at > now {", "if t == nil || t.at > now+1 {", nil},
 		{"release what is not due", "transition.go", "if !c.due {", "if false {", nil},
 		{"expire while the clock is in doubt", "due.go", "if l.watch.err() != nil {\n\t\t\treturn nil\n\t\t}", "", nil},
-		{"expire by the wall clock's jumps", "clock.go", "case near(offset, w.offset):", "case true:", nil},
+		{"expire by the wall clock's jumps", "clock.go", "case near(offset, w.offset):", "case true, !possible, errors.Is(err, ErrNotFound):", nil},
 	}
 }
