@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -177,6 +178,15 @@ func demoPayment() *hisgatev1.PaymentSpec {
 
 // await watches an order until it stands in one of the states.
 func (h *hospital) await(ctx context.Context, no string, states ...hisgatev1.Order_Status) (*hisgatev1.Order, error) {
+	return h.watch(ctx, no, fmt.Sprint(states), func(o *hisgatev1.Order) bool { return slices.Contains(states, o.GetStatus()) })
+}
+
+// awaitPay watches an order until the patient may pay: WeChat has the prepay.
+func (h *hospital) awaitPay(ctx context.Context, no string) (*hisgatev1.Order, error) {
+	return h.watch(ctx, no, "payable", func(o *hisgatev1.Order) bool { return o.GetNext() == hisgatev1.Order_PAY })
+}
+
+func (h *hospital) watch(ctx context.Context, no, what string, until func(*hisgatev1.Order) bool) (*hisgatev1.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
 	stream, err := h.orders.WatchOrder(ctx, &hisgatev1.WatchOrderRequest{OrderNo: no})
@@ -187,13 +197,10 @@ func (h *hospital) await(ctx context.Context, no string, states ...hisgatev1.Ord
 	for {
 		o, err := stream.Recv()
 		if err != nil {
-			return nil, fmt.Errorf("order %s is %s and did not become %v: %w", no, last.GetStatus(), states, err)
+			return nil, fmt.Errorf("order %s is %s and did not become %s: %w", no, last.GetStatus(), what, err)
 		}
-		last = o
-		for _, s := range states {
-			if o.GetStatus() == s {
-				return o, nil
-			}
+		if last = o; until(o) {
+			return o, nil
 		}
 	}
 }

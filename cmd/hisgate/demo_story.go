@@ -139,7 +139,7 @@ func (d *demo) patient(ctx context.Context, r *row, drug string, sellBetween int
 		}
 		d.say("09:04  the second check passes, the patient may pay: %s", "09:04  二次核对通过，可以付款：%s", o.GetStatus())
 	}
-	if o, err = h.await(ctx, no, hisgatev1.Order_AWAITING_PAYMENT); err != nil {
+	if o, err = h.awaitPay(ctx, no); err != nil {
 		return err
 	}
 	tx, err := h.sims.WeChat.Pay(ctx, no)
@@ -214,6 +214,9 @@ func (d *demo) rush(ctx context.Context, r *row) error {
 	d.say("09:02  %d patients order %d each at the same moment: %d get them, %d are turned away before paying",
 		"09:02  %d 位患者同时各下单 %d 盒：%d 位占到，%d 位在付款前即被告知", patients, each, len(lucky), patients-len(lucky))
 	for _, no := range lucky {
+		if _, err := h.awaitPay(ctx, no); err != nil {
+			return err
+		}
 		if _, err := h.sims.WeChat.Pay(ctx, no); err != nil {
 			return err
 		}

@@ -63,9 +63,9 @@ func TestHISDownWhileLocking(t *testing.T) {
 			t.Errorf("something is held: %v", held)
 		}
 		h.hisDown(false)
-		eventually(t, "the order", func() error {
+		eventually(t, "the order that the patient may pay", func() error {
 			o := h.get("/v1/orders/E2E-DOWN").order(t)
-			return want("status", o.GetStatus(), hisgatev1.Order_AWAITING_PAYMENT)
+			return want("next", o.GetNext(), hisgatev1.Order_PAY)
 		})
 		if s := h.live("D1"); s.GetAvailable() != 7 {
 			t.Errorf("%d of 10 are available, want those of the order held and no others", s.GetAvailable())
