@@ -33,12 +33,14 @@ import (
 //
 // To each line but fill the answer is one JSON object.
 type childCmd struct {
-	Dir string `required:""`
+	Dir   string `required:""`
+	Pprof string `placeholder:"FILE" help:"Write a CPU profile of the opening to a file."`
 }
 
 // reply is what a child says.
 type reply struct {
-	Seconds float64 `json:"seconds"` // the opening, or the command, took
+	Seconds float64 `json:"seconds"`       // the opening, or the command, took
+	CPU     float64 `json:"cpu,omitempty"` // seconds of processor time for the opening
 	Active  int     `json:"active"`
 	Found   int64   `json:"found,omitempty"`
 	Missing int64   `json:"missing,omitempty"`
@@ -58,14 +60,20 @@ type childWork struct {
 
 // Run is the child's life.
 func (c *childCmd) Run(ctx context.Context) (err error) {
-	open, err := systems.OpenLedger(ctx, c.Dir, nil)
+	stop, err := profile(c.Pprof)
 	if err != nil {
+		return err
+	}
+	before := systems.CPU()
+	open, err := systems.OpenLedger(ctx, c.Dir, nil)
+	cpu := systems.CPU() - before
+	if err := errors.Join(err, stop()); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, open.Close()) }()
 	w := &childWork{open: open, drugs: systems.Drugs(spreadDrugs)}
 	out := json.NewEncoder(os.Stdout)
-	if err := out.Encode(w.reply(open.Took)); err != nil {
+	if err := out.Encode(w.reply(open.Took, cpu)); err != nil {
 		return err
 	}
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
@@ -83,12 +91,12 @@ func (c *childCmd) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (w *childWork) reply(took time.Duration) reply {
+func (w *childWork) reply(took, cpu time.Duration) reply {
 	active := 0
 	for _, n := range w.open.Ledger.Stats().ByStatus {
 		active += n
 	}
-	return reply{Seconds: took.Seconds(), Active: active}
+	return reply{Seconds: took.Seconds(), CPU: cpu.Seconds(), Active: active}
 }
 
 func (w *childWork) do(ctx context.Context, command, arg string) (reply, error) {

@@ -21,39 +21,41 @@ const (
 // opening kills a process with SIGKILL in the middle of its work, again and again
 // on a new folder, opens what it left, and looks for every lock that it had
 // acknowledged. A missing one is an error, whatever the time.
-func opening(ctx context.Context, dir string, active int) (report.Row, error) {
+func opening(ctx context.Context, dir string, active int) ([]report.Row, error) {
 	row := report.Row{Name: fmt.Sprintf("open-killed-%d", active), Unit: report.Seconds}
+	cpu := report.Row{Name: row.Name + "-cpu", Unit: report.Seconds}
 	if active >= openingSize {
 		row.Peer, row.Target = "limit", 1
 	}
 	for range openingRounds {
-		took, err := openKilled(ctx, filepath.Join(dir, "opening"), active)
+		opened, err := openKilled(ctx, filepath.Join(dir, "opening"), active)
 		if err != nil {
-			return row, err
+			return nil, err
 		}
-		run := report.Run{Ours: took}
+		run := report.Run{Ours: opened.Seconds}
 		if row.Peer != "" {
 			run.Theirs = openingLimit
 		}
 		row.Runs = append(row.Runs, run)
+		cpu.Runs = append(cpu.Runs, report.Run{Ours: opened.CPU})
 	}
-	return row, nil
+	return []report.Row{row, cpu}, nil
 }
 
-// openKilled returns the seconds of one opening.
-func openKilled(ctx context.Context, dir string, active int) (seconds float64, err error) {
+// openKilled returns how one opening went.
+func openKilled(ctx context.Context, dir string, active int) (opened reply, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return 0, err
+		return opened, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	acked := filepath.Join(dir, "acked")
 	n, err := fillAndKill(ctx, filepath.Join(dir, "ledger"), acked, active)
 	if err != nil {
-		return 0, err
+		return opened, err
 	}
 	c, err := startChild(filepath.Join(dir, "ledger"))
 	if err != nil {
-		return 0, err
+		return opened, err
 	}
 	defer func() { err = errors.Join(err, c.kill()) }()
 	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
@@ -61,13 +63,13 @@ func openKilled(ctx context.Context, dir string, active int) (seconds float64, e
 	r, err := c.ask("verify " + acked)
 	switch {
 	case err != nil:
-		return 0, err
+		return opened, err
 	case r.Missing > 0 || r.Found != n:
-		return 0, fmt.Errorf("LOST: %d of %d acknowledged locks are not there after a kill", n-r.Found, n)
+		return opened, fmt.Errorf("LOST: %d of %d acknowledged locks are not there after a kill", n-r.Found, n)
 	case int64(c.opened.Active) < n || c.opened.Active > int(n)+ackCallers:
-		return 0, fmt.Errorf("%d locks were acknowledged and %d are active after a kill", n, c.opened.Active)
+		return opened, fmt.Errorf("%d locks were acknowledged and %d are active after a kill", n, c.opened.Active)
 	}
-	return c.opened.Seconds, nil
+	return c.opened, nil
 }
 
 // fillAndKill returns how many locks a process acknowledged before it was killed,

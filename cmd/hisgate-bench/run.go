@@ -55,7 +55,7 @@ func (c *runCmd) run(ctx context.Context, out, remarks io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	stop, err := c.profile()
+	stop, err := profile(c.Pprof)
 	if err != nil {
 		return err
 	}
@@ -192,8 +192,7 @@ func (b *bench) idle(ctx context.Context, dir string) ([]report.Row, error) {
 }
 
 func (b *bench) opening(ctx context.Context, dir string) ([]report.Row, error) {
-	row, err := opening(ctx, dir, b.Active)
-	return []report.Row{row}, err
+	return opening(ctx, dir, b.Active)
 }
 
 func (b *bench) size(ctx context.Context, dir string) ([]report.Row, error) {
@@ -230,12 +229,12 @@ func (b *bench) finish() error {
 	return report.WriteRows(b.out, b.rows)
 }
 
-// profile starts a profile, if one was asked for.
-func (c *runCmd) profile() (stop func() error, err error) {
-	if c.Pprof == "" {
+// profile starts a profile into a file, if one is named.
+func profile(name string) (stop func() error, err error) {
+	if name == "" {
 		return func() error { return nil }, nil
 	}
-	f, err := os.Create(c.Pprof)
+	f, err := os.Create(name)
 	if err != nil {
 		return nil, err
 	}
