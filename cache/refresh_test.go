@@ -135,3 +135,19 @@ func TestStats(t *testing.T) {
 		}
 	})
 }
+
+// TestAKeyThatNobodyReadsIsLeftAlone: it rides along in a batch with room once,
+// because it was read since its last load, and then no more.
+func TestAKeyThatNobodyReadsIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, nil)
+		s.read(t, "b")
+		for i, want := range []int{1, 2, 1, 1} {
+			s.read(t, "a")
+			if b := s.batch(i + 1); len(b.Keys) != want || b.Keys[0] != "a" {
+				t.Errorf("load %d: %v, want %d keys", i+1, b.Keys, want)
+			}
+			time.Sleep(11 * time.Second)
+		}
+	})
+}

@@ -1,5 +1,5 @@
-// Mutants plants bugs in the code that keeps the ledger's promises, one after
-// the other, and runs the tests on each. Every one must be caught. The source is
+// Mutants plants bugs in the code that keeps the ledger's promises, and in what
+// protects the HIS, one after the other, and runs the tests on each. Every one must be caught. The source is
 // never touched: go test reads the changed file through an overlay.
 //
 //	go run ./lockstore/internal/mutants [-bug words]
@@ -44,7 +44,7 @@ func run(root, only string) error {
 	r := runner{root: root, tmp: tmp}
 	var errs []error
 	var mutants []mutant
-	for _, m := range table() {
+	for _, m := range slices.Concat(table(), protectTable()) {
 		if !strings.Contains(m.bug, only) {
 			continue
 		}

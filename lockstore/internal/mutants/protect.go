@@ -1,0 +1,52 @@
+package main
+
+// protectTable are the bugs in what stands before the HIS: the guard, the cache
+// and the limits on callers.
+func protectTable() []mutant {
+	guard, cache, edge := []string{"../hisadapter/guard"}, []string{"../cache"}, []string{"../gateway/server"}
+	return []mutant{
+		// The guard.
+		{"never open the breaker", "../hisadapter/guard/breaker.go", "return int(judged) >= minCalls &&", "return false && int(judged) >= minCalls &&", guard},
+		{"take slow calls for healthy", "../hisadapter/guard/attempt.go", "if took >= slowCall {", "if false {", guard},
+		{"take a refusal for a failure of the HIS", "../hisadapter/guard/attempt.go", "return healthy, slowness", "return sick, slowness", guard},
+		{"probe a HIS that was away with a write", "../hisadapter/guard/retry.go", "if o.write && g.breaker.unproven() {", "if false {", guard},
+		{"let a write in while nothing is proven", "../hisadapter/guard/breaker.go", "if write && b.unproven() {", "if false {", guard},
+		{"ignore the classes", "../hisadapter/guard/scheduler.go", "if !ok {\n\t\t\tfirst, ok = c, true\n\t\t}", "first, ok = c, true", guard},
+		{"starve the lower classes", "../hisadapter/guard/scheduler.go", "if d.credit[c]+d.share[c] >= 1-1e-9 {", "if false {", guard},
+		{"give Confirm's slot away", "../hisadapter/guard/scheduler.go", "(c != ClassConfirm && d.others() >= d.slots-d.reserved)", "false", guard},
+		{"queue without end", "../hisadapter/guard/scheduler.go", "if len(d.queue[c]) >= d.most {", "if false {", guard},
+		{"ignore the rate", "../hisadapter/guard/scheduler.go", "if d.limiter == nil {", "if true {", guard},
+		{"free the slot at the deadline", "../hisadapter/guard/attempt.go", "case !timedOut:", "case !timedOut || true:", guard},
+		{"free the slot of a driver that hangs at once", "../hisadapter/guard/attempt.go", "over := time.NewTimer(g.settings.BusyAfterTimeout)", "over := time.NewTimer(0)", guard},
+		{"repeat a write whose outcome is unknown", "../hisadapter/guard/retry.go", "return !o.write", "return true", guard},
+		{"repeat without a budget", "../hisadapter/guard/retry.go", "!g.budget.spend() || ", "", guard},
+		{"hammer a HIS that refuses us as such", "../hisadapter/guard/pause.go", "o.inRow >= p.after {", "false {", guard},
+		{"fail a batch for one bad drug", "../hisadapter/guard/batch.go", "hisadapter.Refused || len(group) == 1 || calls", "hisadapter.Refused || len(group) >= 1 || calls", guard},
+		{"believe readings of other drugs", "../hisadapter/guard/batch.go", "if got[i].Key != keys[i] {", "if got[i].Key != keys[i] && false {", guard},
+
+		// The cache.
+		{"let the older reading win", "../cache/load.go", "c.opts.Compare(r.stamp, old.stamp) < 0 {", "c.opts.Compare(r.stamp, old.stamp) < 0 && false {", cache},
+		{"lose a push to a load in flight", "../cache/push.go", "t.amend, t.amended = p.Amend, now", "_ = now", cache},
+		{"let readers join a load that a push outdated", "../cache/lane.go", "t != nil && !t.outdated {", "t != nil {", cache},
+		{"let a live reader join a load in flight", "../cache/lane.go", "if t.next == nil {\n\t\t\tt.next = newTicket[K, V, S](key)\n\t\t}\n\t\treturn t.next", "return t", cache},
+		{"take an older push", "../cache/push.go", "ok && *p.Sequence <= last {", "ok && *p.Sequence <= last && false {", cache},
+		{"pass a stale figure off as good", "../cache/cache.go", "e.Stale = true", "e.Stale = false", cache},
+		{"answer however stale", "../cache/cache.go", "c.opts.Now().Sub(e.AsOf()) <= c.opts.MaxStale {", "true {", cache},
+		{"prolong the age by jitter", "../cache/load.go", "began.Add(age - ", "began.Add(age + ", cache},
+		{"count the age from the landing", "../cache/load.go", "r.freshTo = began.Add(", "r.freshTo = c.opts.Now().Add(", cache},
+		{"load in the class of the lowest waiter", "../cache/load.go", "max(batch.Rank, t.rank)", "min(batch.Rank, t.rank)", cache},
+		{"let any number wait", "../cache/cache.go", "case c.waiting >= c.opts.MaxWaiting:", "case false:", cache},
+		{"fill batches with what nobody reads", "../cache/load.go", "case r.absent, !r.read.Load():", "case r.absent:", cache},
+		{"refresh again and again", "../cache/store.go", "&& r.behind.CompareAndSwap(false, true)", "", cache},
+
+		// The limits on callers.
+		{"take all callers for one", "../gateway/server/clients.go", "host, _ := c.Value(peerKey{}).(string)", "host := \"\"", edge},
+		{"count each port as a client", "../gateway/server/clients.go", "ap, err := netip.ParseAddrPort(addr)\n\tif err != nil {", "ap, err := netip.ParseAddrPort(addr)\n\tif true || err != nil {", edge},
+		{"let one client use up what is common", "../gateway/server/admission.go", "if wait > 0 {\n\t\treturn &limitError{scope: scopeClientRate, retry: wait}\n\t}", "if wait > 0 {\n\t\treserve(a.all, now)\n\t\treturn &limitError{scope: scopeClientRate, retry: wait}\n\t}", edge},
+		{"keep no place for Confirm", "../gateway/server/limits.go", "return bound - bound/10", "return bound", edge},
+		{"remember every client", "../gateway/server/clients.go", "case len(t.known) >= t.most && !t.forgetOldest():", "case false:", edge},
+		{"forget a client at work", "../gateway/server/clients.go", "c.calls+c.streams > 0 || c.at != nil {", "c.at != nil {", edge},
+		{"keep the place of a call that ended", "../gateway/server/admission.go", "a.count(c, k, -1)", "", edge},
+		{"tell nobody when to come again", "../gateway/server/errors.go", "retry: e.retry, meta: map[string]string{\"scope\"", "meta: map[string]string{\"scope\"", edge},
+	}
+}
