@@ -22,6 +22,9 @@ func (h *house) parked(no string) payflow.Case {
 	if err != nil || len(cs) != 1 || cs[0].Reason != payflow.CaseRefused {
 		h.Fatalf("%+v, %v", cs, err)
 	}
+	if paid := h.get(no).Payment; cs[0].TransactionID != paid.TransactionID || cs[0].Fen != paid.TotalFen {
+		h.Fatalf("the case does not name the order's payment: %+v", cs[0])
+	}
 	return cs[0]
 }
 

@@ -192,6 +192,10 @@ func (c *Case) decided() bool {
 func (s *Service) dress(c *Case, o *Order) *Case {
 	d := c.clone()
 	d.OrderState = stateOf(o)
+	if o != nil && o.Payment != nil && d.TransactionID == "" {
+		// Not about other money than the order's own.
+		d.TransactionID, d.Fen = o.Payment.TransactionID, o.Payment.TotalFen
+	}
 	d.Allowed = allowed(c, o)
 	d.Text = caseText(c, o)
 	return d
