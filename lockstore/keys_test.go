@@ -14,7 +14,7 @@ func FuzzKeys(f *testing.F) {
 	f.Add("9007199254740993", "9007199254740992", 1<<31-1, 1, int64(-5))
 	f.Fuzz(func(t *testing.T, a, b string, m, n int, nanos int64) {
 		if checkID("a", a) != nil || checkID("b", b) != nil || min(m, n) < 1 || max(m, n) > 1<<31-1 || nanos < 0 {
-			t.Skip()
+			return
 		}
 		x, y := ID{a, m}, ID{b, n}
 		kx, ky := attemptKey(prefixEnded, x), attemptKey(prefixEnded, y)
