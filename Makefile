@@ -24,6 +24,7 @@ run:
 
 # test runs all tests; the events of the last run stay in .cache/test.json.
 test:
+	@.ci/needs
 	@.ci/test $(RACE) ./...
 
 # ci is what .ci/run calls on a clean clone.
