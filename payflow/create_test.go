@@ -55,6 +55,35 @@ func TestCreateIsIdempotent(t *testing.T) {
 	})
 }
 
+func TestFreightOnTopOfHISPrices(t *testing.T) {
+	inHouse(t, func(h *house) {
+		r := request("ORDER-1", payflow.Reserve)
+		r.Amount, r.Pricing = payflow.Amount{OtherFen: 1500}, true
+		bare, err := h.svc.Create(h.Context(), request("ORDER-2", payflow.Reserve))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := h.svc.Create(h.Context(), r)
+		want := payflow.Amount{DrugsFen: bare.Amount.DrugsFen, OtherFen: 1500, TotalFen: bare.Amount.DrugsFen + 1500}
+		if err != nil || o.Amount != want || o.Amount.DrugsFen == 0 {
+			t.Errorf("%+v, %v, want %+v", o.Amount, err, want)
+		}
+		for fen, field := range map[int64]string{-1: "amount.other_fen", 1 << 60: "amount.other_fen"} {
+			r := request("ORDER-3", payflow.Reserve)
+			r.Amount, r.Pricing = payflow.Amount{OtherFen: fen}, true
+			var invalid *payflow.InvalidError
+			if _, err := h.svc.Create(h.Context(), r); !errors.As(err, &invalid) || invalid.Field != field {
+				t.Errorf("other_fen %d: %v", fen, err)
+			}
+		}
+		r = request("ORDER-4", payflow.Reserve)
+		r.Amount = payflow.Amount{OtherFen: 1}
+		if _, err := h.svc.Create(h.Context(), r); !errors.Is(err, payflow.ErrPricingNotAllowed) {
+			t.Errorf("fees without the role: %v", err)
+		}
+	})
+}
+
 func TestCreateAtOnceFromManyCallers(t *testing.T) {
 	inHouse(t, func(h *house) {
 		var wg sync.WaitGroup

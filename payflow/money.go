@@ -92,7 +92,11 @@ func (u *unit) price(lines map[string]StockLine) *Rejection {
 		if sum < 0 {
 			return &Rejection{Reason: ReasonPriceUnknown}
 		}
-		o.Amount = Amount{DrugsFen: sum, TotalFen: sum}
+		total, fits := addFen(sum, o.Amount.OtherFen)
+		if !fits {
+			return &Rejection{Reason: ReasonAmountRange, Detail: "drugs and fees sum up to too much"}
+		}
+		o.Amount.DrugsFen, o.Amount.TotalFen = sum, total
 	}
 	if sum >= 0 {
 		for i := range o.Items {

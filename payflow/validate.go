@@ -133,9 +133,10 @@ func mergeItems(in []Item) ([]Item, error) {
 	return items, nil
 }
 
-// given tells whether the caller set any amount.
+// given tells whether the caller set what the drugs cost. Freight and fees alone
+// leave that to the HIS prices.
 func (r *CreateRequest) given() bool {
-	if r.Amount != (Amount{}) {
+	if r.Amount.DrugsFen != 0 || r.Amount.TotalFen != 0 {
 		return true
 	}
 	return slices.ContainsFunc(r.Items, func(it Item) bool { return it.LineFen != 0 })
@@ -144,11 +145,17 @@ func (r *CreateRequest) given() bool {
 // validAmount checks the caller's amounts by §7.10: all or none, summing up,
 // bounded, and only from those who may price [E2].
 func (r *CreateRequest) validAmount(items []Item, set Settings) error {
-	if !r.given() {
+	if !r.given() && r.Amount.OtherFen == 0 {
 		return nil
 	}
 	if !r.Pricing {
 		return ErrPricingNotAllowed
+	}
+	if !r.given() {
+		if f := r.Amount.OtherFen; f < 0 || f >= set.MaxTotalFen {
+			return &InvalidError{Field: "amount.other_fen", Reason: fmt.Sprintf("must be 0 to %d", set.MaxTotalFen-1)}
+		}
+		return nil
 	}
 	a := r.Amount
 	total, fits := addFen(a.DrugsFen, a.OtherFen)

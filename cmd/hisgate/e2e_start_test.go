@@ -67,6 +67,7 @@ func TestServeRefusesToStartAndNamesTheSetting(t *testing.T) {
 		"half a key":              {"wechat.merchant_key_file=" + cut, []string{"wechat.merchant_key_file"}},
 		"short APIv3 key":         {"wechat.api_v3_key_file=" + put("short.key", "only-a-few-bytes"), []string{"wechat.api_v3_key_file", "32"}},
 		"not a public key":        {"wechat.public_key_file=" + put("pub.pem", "nothing"), []string{"wechat.public_key_file"}},
+		"empty encryption key":    {"storage.encryption_key_file=" + put("empty.key", ""), []string{"storage.encryption_key_file", "empty"}},
 		"encryption key's length": {"storage.encryption_key_file=" + put("enc.key", "seven b"), []string{"storage.encryption_key_file", "16, 24 or 32"}},
 	} {
 		t.Run(name, func(t *testing.T) {

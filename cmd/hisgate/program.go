@@ -25,7 +25,7 @@ import (
 	"github.com/hisgate/hisgate/payflow/wechat"
 )
 
-// Program is a running hisgate. Open starts it, Close ends it; in between,
+// Program is a running hisgate. open starts it, Close ends it; in between,
 // Failed tells when it cannot go on.
 type Program struct {
 	GRPCAddr, HTTPAddr, WebhookAddr, OpsAddr string // as bound; WebhookAddr is HTTPAddr without a listener of its own
@@ -48,11 +48,10 @@ type Program struct {
 	failed   chan error
 }
 
-// Open starts everything. The HIS and WeChat Pay need not be reachable. It
-// returns an error, and leaves nothing running, when an address is taken, a key
-// cannot be read, or the data folder cannot be opened.
-func Open(c Config, log *slog.Logger) (*Program, error) { return open(c, c.settings(), log) }
-
+// open starts everything; s is c in the words of the rooms, or a quicker one.
+// The HIS and WeChat Pay need not be reachable. It returns an error, and leaves
+// nothing running, when an address is taken, a key cannot be read, or the data
+// folder cannot be opened.
 func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	p := &Program{log: log, failed: make(chan error, 8)}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -132,6 +131,9 @@ func (p *Program) openStorage(c Config) error {
 			return fmt.Errorf("storage.encryption_key_file: %w", err)
 		}
 		o.EncryptionKey = bytes.TrimRight(key, "\r\n")
+		if len(o.EncryptionKey) == 0 { // which would mean: no encryption
+			return fmt.Errorf("storage.encryption_key_file: %s is empty; 16, 24 or 32 bytes are possible", f)
+		}
 	}
 	e, err := badgerengine.Open(c.DataDir, o)
 	switch {

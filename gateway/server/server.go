@@ -112,9 +112,6 @@ func (o Options) filled() Options {
 // GRPC returns the gRPC server, to be served on a listener.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
-// REST returns the handler of /v1/… and /openapi.json.
-func (s *Server) REST() http.Handler { return s.rest }
-
 // Webhook returns the handler of WeChat's callbacks alone: POST
 // /wechat/v1/payment and /wechat/v1/refund.
 func (s *Server) Webhook() http.Handler { return s.webhook }
