@@ -35,8 +35,8 @@ type action func(*change) (changed bool, err error)
 // empty cell is a fault: it cannot happen.
 type row [Released + 1]action
 
-// transitions is the table of states.md, the only place where a status changes.
-// It is never written to. Where it differs from states.md:
+// transitions is the table of lock states, the only place where a status changes.
+// It is never written to. Where it differs from the first draft:
 //
 //   - EvClock and EvOwnerRelease are ignored once the lock is confirmed or on its
 //     way out: the worker that carries them out races with Confirm and Release.

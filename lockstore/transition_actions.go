@@ -2,8 +2,7 @@ package lockstore
 
 import "time"
 
-// The cells of the table that change a lock. Each stands for one or more cells
-// of states.md.
+// The actions of the table: each stands in one or more of its cells.
 
 func begin(c *change) (bool, error) {
 	if c.lock.Freeze {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The columns of states.md.
+// The columns of the table.
 var columns = [...]Status{0, Pending, Locked, Confirming, Confirmed, Releasing, Released}
 
 var testNow = time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)
@@ -31,7 +31,7 @@ func subject(s Status) *Lock {
 	return l
 }
 
-// outcome names what an event did to a lock, in the words of states.md: – fault,
+// outcome names what an event did to a lock, in short: – fault,
 // !error, = unchanged, · changed and kept its status, or the new status; then
 // what else came of it.
 func outcome(was Lock, l *Lock, changed bool, err error) string {
@@ -73,7 +73,7 @@ func outcome(was Lock, l *Lock, changed bool, err error) string {
 }
 
 // TestTransitionTable holds every cell of the table, for a lock as it usually is
-// in that status; the rows are those of states.md.
+// in that status; the rows are its events.
 func TestTransitionTable(t *testing.T) {
 	tests := []struct {
 		event EventKind
