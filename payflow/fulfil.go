@@ -93,7 +93,8 @@ func (u *unit) confirm(ctx context.Context, doubt string) error {
 		return err
 	})
 	u.later(func(l Logger) {
-		l.Info("confirm", "order_no", o.No, "his_no", lk.HisNo, "outcome", outcomeOf(err), "his_code", codeOf(err), "success", err == nil && lk.Confirmed)
+		// "confirm" is the stock half's word for the HIS's own answer.
+		l.Info("fulfilment", "order_no", o.No, "his_no", lk.HisNo, "outcome", outcomeOf(err), "his_code", codeOf(err), "success", err == nil && lk.Confirmed)
 	})
 	switch outcomeOf(err) {
 	case kindDone:

@@ -112,8 +112,12 @@ func (u *unit) stepSendRefund(ctx context.Context, i int) error {
 		})
 		return err
 	})
+	result := string(outcomeOf(err))
+	if err == nil {
+		result = "accepted" // not done: the money is on its way
+	}
 	u.later(func(l Logger) {
-		l.Info("compensation", "order_no", o.No, "kind", "refund", "out_refund_no", r.OutRefundNo, "result", outcomeOf(err), "state", answer.State)
+		l.Info("compensation", "order_no", o.No, "kind", "refund", "out_refund_no", r.OutRefundNo, "result", result, "state", answer.State)
 	})
 	r.Refused = ""
 	switch {
