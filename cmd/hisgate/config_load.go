@@ -27,8 +27,9 @@ func (id *ID) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // Load reads the settings: defaults, then the file (path may be empty), then
-// the environment, then sets of the form path=value. All errors are reported
-// at once, each with its file and line, variable or flag.
+// the environment, then sets of the form path=value. Everything that cannot be
+// read is reported at once, then everything that is not valid, each with its
+// file and line, variable or flag.
 func Load(path string, environ, sets []string) (Config, error) {
 	c := Default()
 	where := map[string]string{} // setting → where it was last set
@@ -57,41 +58,92 @@ func overlay(c *Config, doc []byte, origin string, at func(line int) string, whe
 		}
 		return fmt.Errorf("%s: %w", origin, err)
 	}
+	var errs []error
+	paths := map[int][]string{} // line → the settings that stand on it
 	if len(root.Content) > 0 {
-		noteLines(root.Content[0], "", at, where)
+		visit(root.Content[0], "", func(path string, line int, value *yaml.Node) {
+			where[path] = at(line)
+			if value.Kind == yaml.ScalarNode {
+				paths[line] = append(paths[line], path)
+			}
+			if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
+				errs = append(errs, fmt.Errorf("%s: %s: has no value", at(line), path))
+			}
+		})
 	}
 	err := yaml.Load(doc, c, yaml.WithKnownFields())
 	var le *yaml.LoadErrors
 	if !errors.As(err, &le) {
 		if err != nil {
-			return fmt.Errorf("%s: %w", origin, err)
+			errs = append(errs, fmt.Errorf("%s: %w", origin, err))
 		}
-		return nil
+		return errors.Join(errs...)
 	}
-	var errs []error
 	for _, e := range le.Errors {
-		errs = append(errs, fmt.Errorf("%s: %s", at(e.Mark.Line), unknownKey.ReplaceAllString(e.Message, "$1: no such setting")))
+		errs = append(errs, fmt.Errorf("%s: %s", at(e.Mark.Line), inWords(e.Message, paths[e.Mark.Line])))
 	}
 	return errors.Join(errs...)
 }
 
-// unknownKey is how the decoder speaks of a key that no setting has.
-var unknownKey = regexp.MustCompile(`^field (.+) not found in type \S+$`)
+// How the decoder speaks of a key that no setting has, and of a value that does
+// not fit its setting.
+var (
+	unknownKey = regexp.MustCompile(`^field (.+) not found in type \S+$`)
+	badValue   = regexp.MustCompile("^cannot construct !!\\w+(?: `(.*)`)? into (\\S+)$")
+)
 
-// noteLines remembers the line of every setting of a mapping.
-func noteLines(n *yaml.Node, prefix string, at func(int) string, where map[string]string) {
+// inWords puts the decoder's words into those of the configuration. on are the
+// settings that stand on the line.
+func inWords(message string, on []string) string {
+	if m := unknownKey.FindStringSubmatch(message); m != nil {
+		if i := slices.IndexFunc(on, func(p string) bool { return strings.HasSuffix(p, "."+m[1]) }); i >= 0 {
+			m[1] = on[i]
+		}
+		return m[1] + ": no such setting"
+	}
+	name := ""
+	if len(on) == 1 {
+		name = on[0] + ": "
+	}
+	m := badValue.FindStringSubmatch(message)
+	if m == nil {
+		return name + message
+	}
+	kind := "a group of settings"
+	switch t := m[2]; {
+	case t == "time.Duration":
+		kind = "a duration such as 10s or 5m"
+	case t == "bool":
+		kind = "true or false"
+	case t == "string", t == "main.ID":
+		kind = "a text"
+	case strings.HasPrefix(t, "int"):
+		kind = "a whole number"
+	case strings.HasPrefix(t, "float"):
+		kind = "a number"
+	case strings.HasPrefix(t, "[]"):
+		kind = "a list"
+	}
+	if m[1] == "" {
+		return name + "is not " + kind
+	}
+	return fmt.Sprintf("%s%q is not %s", name, m[1], kind)
+}
+
+// visit calls f for every setting of a mapping, with the line of its name.
+func visit(n *yaml.Node, prefix string, f func(path string, line int, value *yaml.Node)) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			p := join(prefix, n.Content[i].Value)
-			where[p] = at(n.Content[i].Line)
-			noteLines(n.Content[i+1], p, at, where)
+			f(p, n.Content[i].Line, n.Content[i+1])
+			visit(n.Content[i+1], p, f)
 		}
 	case yaml.SequenceNode:
 		for i, e := range n.Content {
 			p := fmt.Sprintf("%s[%d]", prefix, i)
-			where[p] = at(e.Line)
-			noteLines(e, p, at, where)
+			f(p, e.Line, e)
+			visit(e, p, f)
 		}
 	}
 }
@@ -141,6 +193,9 @@ func setOne(c *Config, s setting, value, origin string, where map[string]string)
 		leaf.Style = yaml.DoubleQuotedStyle
 	}
 	if s.List {
+		if strings.TrimSpace(value) == "" {
+			return fmt.Errorf("%s: has no value; an empty list is []", origin)
+		}
 		leaf = &yaml.Node{}
 		if err := yaml.Load([]byte(value), leaf); err != nil {
 			return fmt.Errorf("%s: %w", origin, err)

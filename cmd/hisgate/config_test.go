@@ -64,6 +64,12 @@ func TestBadSettingsAreNamedWithTheirLine(t *testing.T) {
 			"missing secret file", "his: {simhis: {url: 'http://127.0.0.1:1'}}\nwechat:\n  merchant_key_file: /nowhere/key.pem\n", nil, nil,
 			[]string{"c.yaml:3: wechat.merchant_key_file", "/nowhere/key.pem"},
 		},
+		{"wrong type, named", stockHalf + "cache:\n  max_age: 7\n", nil, nil, []string{"c.yaml:4: cache.max_age", "duration"}},
+		{"a value for a group", stockHalf + "listen: 5\n", nil, nil, []string{"c.yaml:3: listen", "group of settings"}},
+		{"no value", stockHalf + "cache:\n  max_age:\n", nil, nil, []string{"c.yaml:4: cache.max_age: has no value"}},
+		{"empty variable", stockHalf, []string{"HISGATE_PAYMENT_ENABLED="}, nil, []string{"HISGATE_PAYMENT_ENABLED", "has no value"}},
+		{"empty flag", stockHalf, nil, []string{"cache.max_age="}, []string{"--set cache.max_age", "has no value"}},
+		{"empty list", stockHalf, nil, []string{"wechat.app_ids="}, []string{"--set wechat.app_ids", "has no value"}},
 		{"not yaml", "a: [", nil, nil, []string{"c.yaml"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
