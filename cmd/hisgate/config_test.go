@@ -70,6 +70,7 @@ func TestBadSettingsAreNamedWithTheirLine(t *testing.T) {
 		{"empty variable", stockHalf, []string{"HISGATE_PAYMENT_ENABLED="}, nil, []string{"HISGATE_PAYMENT_ENABLED", "has no value"}},
 		{"empty flag", stockHalf, nil, []string{"cache.max_age="}, []string{"--set cache.max_age", "has no value"}},
 		{"empty list", stockHalf, nil, []string{"wechat.app_ids="}, []string{"--set wechat.app_ids", "has no value"}},
+		{"a hold beyond the freeze", stockHalf, nil, []string{"his.capabilities.freeze=true", "his.capabilities.freeze_ttl=10m"}, []string{"lock.default_ttl", "his.capabilities.freeze_ttl: 10m"}},
 		{"not yaml", "a: [", nil, nil, []string{"c.yaml"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hisgate/hisgate/gateway"
 )
 
 // checker collects what is wrong with a Config.
@@ -131,6 +133,18 @@ func (c *Config) validateHIS(k *checker) {
 	// Without a way to find out what became of a freeze, an unknown one could
 	// neither be given back nor taken again [C3].
 	k.want(h.Find || !h.Freeze, "his.capabilities.find", "a HIS that freezes must be able to say what became of a number")
+	if h.Freeze && h.FreezeTTL > 0 {
+		// What is held must still be frozen when it is paid [A7].
+		margin := gateway.DefaultSettings().PayMargin
+		within := func(d time.Duration, path string) {
+			k.want(d <= h.FreezeTTL-margin, path, "%s must end %s before the HIS lets its freeze lapse (his.capabilities.freeze_ttl: %s)", d, margin, h.FreezeTTL)
+		}
+		within(c.Lock.DefaultTTL, "lock.default_ttl")
+		if c.Payment.Enabled {
+			within(c.Payment.Window, "payment.window")
+			within(c.Payment.HoldWindow, "payment.hold_window")
+		}
+	}
 	g := c.HIS.Guard
 	k.between(g.QueryTimeout, "his.guard.query_timeout", 10*time.Millisecond, time.Minute)
 	k.between(g.WriteTimeout, "his.guard.write_timeout", 10*time.Millisecond, 2*time.Minute)
