@@ -15,6 +15,7 @@ import (
 //	l/x/<principal> 00 <order_no>           a tombstone
 //	l/d/<pharmacy id> 00 <drug id>          the day's first figure
 //	l/m/clock                               no record is later than this by more than clockStep
+//	l/m/restored                            the last restore from a backup
 //
 // Numbers are big-endian, so that they sort. Ids hold no control characters.
 const (
@@ -24,6 +25,7 @@ const (
 	prefixTombstone = "l/x/"
 	prefixMorning   = "l/d/"
 	keyClock        = "l/m/clock"
+	keyRestored     = "l/m/restored"
 )
 
 func attemptKey(prefix string, id ID) []byte {
