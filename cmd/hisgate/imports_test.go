@@ -31,8 +31,10 @@ var mayImport = map[string][]string{
 	"gateway":                       {"cache", "hisadapter", "hisadapter/guard", "lockstore"},
 	"gateway/server":                {"gateway", "payflow", "proto", "lockstore", "hisadapter", "hisadapter/guard"},
 	"payflow":                       {"lockstore/engine"},
+	"payflow/gatewaylocks":          {"payflow", "gateway", "hisadapter", "lockstore"},
 	"payflow/wechat":                {"payflow"},
 	"payflow/wechatsim":             {},
+	"payflow/simtest":               {"*"},
 	"cmd/hisgate":                   {"*"},
 	"cmd/hisgate-bench":             {"*"},
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
 	"github.com/hisgate/hisgate/payflow"
+	"github.com/hisgate/hisgate/payflow/gatewaylocks"
 	"github.com/hisgate/hisgate/payflow/wechat"
 )
 
@@ -177,7 +178,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 }
 
 func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s payflow.Settings) error {
-	o := payflow.Options{Committer: p.committer, Locks: orderLocks{p.gateway}, Settings: s, Logger: p.log}
+	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log}
 	if channel != nil {
 		o.Pay = channel
 	}
@@ -188,7 +189,7 @@ func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s pay
 	if p.orders, err = payflow.Open(ctx, o); err != nil {
 		return err
 	}
-	p.gateway.SetOwner(lockOwner{p.orders})
+	p.gateway.SetOwner(gatewaylocks.NewOwner(p.orders))
 	return nil
 }
 

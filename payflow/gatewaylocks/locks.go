@@ -1,4 +1,7 @@
-package main
+// Package gatewaylocks joins orders to the stock half: the gateway as payflow's
+// Locks port, and payflow as the gateway's Owner of expiry. It keeps nothing and
+// decides nothing; it puts each side's words, errors above all, into the other's.
+package gatewaylocks
 
 import (
 	"context"
@@ -10,36 +13,36 @@ import (
 	"github.com/hisgate/hisgate/payflow"
 )
 
-// payflowPrincipal owns the locks of orders. No client can have this name, so
-// that LockService cannot touch them [E1].
-const payflowPrincipal = "hisgate/payflow"
+// Principal owns the locks of orders. No client can have this name, so that
+// LockService cannot touch them [E1].
+const Principal = "hisgate/payflow"
 
-// orderLocks is the gateway as payflow's Locks port: the same operations in
+// New returns the gateway as payflow's Locks port: the same operations in
 // payflow's words, and every error told apart by what payflow may conclude.
-type orderLocks struct{ gw *gateway.Gateway }
+func New(gw *gateway.Gateway) payflow.Locks { return orderLocks{gw} }
 
-var _ payflow.Locks = orderLocks{}
+type orderLocks struct{ gw *gateway.Gateway }
 
 func (o orderLocks) Lock(ctx context.Context, r payflow.LockRequest) (payflow.Lock, error) {
 	l, err := o.gw.Lock(ctx, gateway.LockRequest{
-		Principal: payflowPrincipal, OrderNo: r.OrderNo, PharmacyID: r.PharmacyID, Items: lockItems(r.Items),
+		Principal: Principal, OrderNo: r.OrderNo, PharmacyID: r.PharmacyID, Items: lockItems(r.Items),
 		TTL: r.TTL, Attributes: r.Attributes, Owner: true, Paid: r.Paid, NewAttempt: r.NewAttempt,
 	})
 	return orderLock(l), lockError(err)
 }
 
 func (o orderLocks) Confirm(ctx context.Context, orderNo string, r payflow.Reference) (payflow.Lock, error) {
-	l, err := o.gw.Confirm(ctx, payflowPrincipal, orderNo, lockstore.Reference(r))
+	l, err := o.gw.Confirm(ctx, Principal, orderNo, lockstore.Reference(r))
 	return orderLock(l), lockError(err)
 }
 
 func (o orderLocks) Release(ctx context.Context, orderNo string) (payflow.Lock, error) {
-	l, err := o.gw.Release(ctx, payflowPrincipal, orderNo)
+	l, err := o.gw.Release(ctx, Principal, orderNo)
 	return orderLock(l), lockError(err)
 }
 
 func (o orderLocks) Get(ctx context.Context, orderNo string) (payflow.Lock, error) {
-	l, err := o.gw.GetLock(ctx, payflowPrincipal, orderNo)
+	l, err := o.gw.GetLock(ctx, Principal, orderNo)
 	return orderLock(l), lockError(err)
 }
 
@@ -143,7 +146,9 @@ func shortages[S ~[]E, E lockstore.Shortage | hisadapter.Shortage](in S) []payfl
 	return out
 }
 
-// lockOwner is payflow as the gateway's Owner of expiry.
+// NewOwner returns payflow as the gateway's Owner of expiry [B6].
+func NewOwner(orders *payflow.Service) gateway.Owner { return lockOwner{orders} }
+
 type lockOwner struct{ orders *payflow.Service }
 
 func (o lockOwner) LockOwner(_ context.Context, orderNo string, attempt int) gateway.OwnerVerdict {
