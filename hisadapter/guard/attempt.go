@@ -77,11 +77,11 @@ func attempt[T any](ctx context.Context, g *Guard, o operation, report func(fail
 	g.pauses.learn(o.name, r.err)
 	switch {
 	case !timedOut:
-		g.sched.release(o.class)
+		g.sched.ended(o.class, start)
 	case returned:
-		g.lingerThenRelease(o.class)
+		g.lingerThenRelease(o.class, start)
 	default:
-		waitOut(g, o.class, answers)
+		waitOut(g, o.class, start, answers)
 	}
 	if r.err != nil {
 		var zero T
@@ -134,23 +134,23 @@ func judgeCall(err error, gaveUp bool, took, slowCall time.Duration) (failure, s
 }
 
 // lingerThenRelease keeps the slot of a call that timed out for the HIS's sake.
-func (g *Guard) lingerThenRelease(c Class) {
+func (g *Guard) lingerThenRelease(c Class, began time.Time) {
 	g.sched.lingers(c, 1)
 	time.AfterFunc(g.settings.BusyAfterTimeout, func() {
 		g.sched.lingers(c, -1)
-		g.sched.release(c)
+		g.sched.ended(c, began)
 	})
 }
 
 // waitOut keeps the slot of a call whose driver has not even returned: until it
 // brings a definite answer, or busy_after_timeout is over. It does not block.
-func waitOut[T any](g *Guard, c Class, answers <-chan result[T]) {
+func waitOut[T any](g *Guard, c Class, began time.Time, answers <-chan result[T]) {
 	g.overdue.Add(1)
 	g.sched.lingers(c, 1)
 	over := time.NewTimer(g.settings.BusyAfterTimeout)
 	free := func() {
 		g.sched.lingers(c, -1)
-		g.sched.release(c)
+		g.sched.ended(c, began)
 	}
 	go func() {
 		defer over.Stop()

@@ -17,7 +17,12 @@
 // Confirm > ClientRelease > Freeze, LiveCheck > Query > ExpiryRelease > Refresh.
 // The caller names the class with WithClass. The next free slot goes to the
 // highest class that waits, but each class has a minimum share of the turns, so
-// that none starves. One slot is Confirm's alone [C5].
+// that none starves. One slot is Confirm's alone [C5], and of a burst within the
+// rate the others leave it a tenth.
+//
+// Each class has a queue of bounded length. Who waits in it waits no longer than
+// its caller has time; a caller whose time would end before its turn can come is
+// refused at once, with the time that the turn would have taken.
 //
 // # Slots after a timeout
 //

@@ -16,7 +16,8 @@ const (
 	CauseHalfOpen      Cause = "half_open"     // probes are under way
 	CauseQueueFull     Cause = "queue_full"    // too many of its class wait
 	CauseGaveUp        Cause = "gave_up"       // its caller's time ended while it waited for a slot
-	CauseLimited       Cause = "limited"       // the same, or the queue was full, for the rate's sake
+	CauseTooLate       Cause = "too_late"      // its caller's time will end before its turn can come
+	CauseLimited       Cause = "limited"       // one of the last three, for the rate's sake
 	CauseMisconfigured Cause = "misconfigured" // the operation is paused
 )
 
@@ -26,6 +27,8 @@ type Rejection struct {
 	Cause Cause
 	Class Class
 	Err   error // the caller's own end of time, if that was it
+
+	wait time.Duration // what a turn would have taken at the least, as far as is known
 }
 
 // Error says the cause in words.

@@ -74,7 +74,7 @@ func once[T any](ctx context.Context, g *Guard, o operation, n int, call func(co
 		}
 	}
 	if r := g.sched.acquire(ctx, o.class); r != nil {
-		return reject(r, g.settings.Retry.Backoff)
+		return reject(r, max(r.wait, g.settings.Retry.Backoff))
 	}
 	report, cause, ok := g.breaker.enter(o.write)
 	if !ok {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ type scheduler struct {
 	most     int // waiters of one class
 	share    [classes]float64
 	limiter  *rate.Limiter // nil = no limit
+	kept     float64       // tokens that others leave for a Confirm to come
 
 	mu      sync.Mutex
 	queue   [classes][]*waiter
@@ -24,6 +26,7 @@ type scheduler struct {
 	linger  [classes]int     // of these, after a timeout
 	turns   [classes]uint64
 	busy    int
+	holds   [classes]held
 	limited bool // the rate is what waiters wait for
 	timer   *time.Timer
 }
@@ -31,6 +34,9 @@ type scheduler struct {
 type waiter struct {
 	granted chan struct{} // closed under scheduler.mu
 }
+
+// keptPart is the part of a burst that is kept for Confirm.
+const keptPart = 0.1
 
 func newScheduler(s Settings) *scheduler {
 	d := &scheduler{slots: s.MaxConcurrent, most: s.QueueLength}
@@ -42,12 +48,16 @@ func newScheduler(s Settings) *scheduler {
 	}
 	if s.Rate > 0 {
 		d.limiter = rate.NewLimiter(rate.Limit(s.Rate), s.Burst)
+		// At least one, where there is more than one to share.
+		d.kept = min(max(1, math.Floor(keptPart*float64(s.Burst))), float64(s.Burst-1))
 	}
 	return d
 }
 
 // acquire waits for a slot. It returns nil once it has one; the caller must
-// then release it. It blocks until ctx ends.
+// then release it. It blocks until ctx ends; a caller whose time would end
+// before the turn can come is refused at once, as is one for whom the queue has
+// no room.
 func (d *scheduler) acquire(ctx context.Context, c Class) *Rejection {
 	if ctx.Err() != nil {
 		return &Rejection{Cause: CauseGaveUp, Class: c, Err: context.Cause(ctx)}
@@ -59,11 +69,16 @@ func (d *scheduler) acquire(ctx context.Context, c Class) *Rejection {
 		if d.limited {
 			cause = CauseLimited
 		}
+		r := &Rejection{Cause: cause, Class: c, wait: d.soonest(c, len(d.queue[c]))}
 		d.mu.Unlock()
-		return &Rejection{Cause: cause, Class: c}
+		return r
 	}
 	d.queue[c] = append(d.queue[c], w)
 	d.dispatch()
+	if r := d.tooLate(ctx, c, w); r != nil {
+		d.mu.Unlock()
+		return r
+	}
 	d.mu.Unlock()
 
 	select {
@@ -80,10 +95,7 @@ func (d *scheduler) acquire(ctx context.Context, c Class) *Rejection {
 		cause = CauseLimited
 	}
 	if i := slices.Index(d.queue[c], w); i >= 0 {
-		d.queue[c] = slices.Delete(d.queue[c], i, i+1)
-		if len(d.queue[c]) == 0 {
-			d.credit[c] = 0
-		}
+		d.leave(c, i)
 	} else {
 		// The slot came in the same moment: hand it on.
 		d.turns[c]--
@@ -92,10 +104,18 @@ func (d *scheduler) acquire(ctx context.Context, c Class) *Rejection {
 	return &Rejection{Cause: cause, Class: c, Err: context.Cause(ctx)}
 }
 
-// release gives a slot back.
+// release gives a slot back of which no call came.
 func (d *scheduler) release(c Class) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.free(c)
+}
+
+// ended gives a slot back that a call had since began.
+func (d *scheduler) ended(c Class, began time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.holds[c].learn(time.Since(began))
 	d.free(c)
 }
 
@@ -120,7 +140,7 @@ func (d *scheduler) dispatch() {
 		if !ok {
 			return
 		}
-		if wait := d.token(); wait > 0 {
+		if wait := d.token(c); wait > 0 {
 			d.limited = true
 			d.wakeIn(wait)
 			return
@@ -132,14 +152,19 @@ func (d *scheduler) dispatch() {
 		}
 		d.credit[c] = max(0, d.credit[c]-1)
 		w := d.queue[c][0]
-		d.queue[c] = slices.Delete(d.queue[c], 0, 1)
-		if len(d.queue[c]) == 0 {
-			d.credit[c] = 0 // who does not wait is owed nothing
-		}
+		d.leave(c, 0)
 		d.busy++
 		d.running[c]++
 		d.turns[c]++
 		close(w.granted)
+	}
+}
+
+// leave takes the i-th waiter of a class out of its queue.
+func (d *scheduler) leave(c Class, i int) {
+	d.queue[c] = slices.Delete(d.queue[c], i, i+1)
+	if len(d.queue[c]) == 0 {
+		d.credit[c] = 0 // who does not wait is owed nothing
 	}
 }
 
@@ -168,18 +193,32 @@ func (d *scheduler) next() (Class, bool) {
 // others is the number of slots in use by classes other than Confirm.
 func (d *scheduler) others() int { return d.busy - d.running[ClassConfirm] }
 
-// token takes one from the rate, or says how long until there is one.
-func (d *scheduler) token() time.Duration {
+// token takes one from the rate for a call of class c, or says how long until
+// there is one. While no Confirm waits, the others leave some for the next one:
+// a flood of queries does not make it wait. While one does, the shares decide.
+func (d *scheduler) token(c Class) time.Duration {
 	if d.limiter == nil {
 		return 0
 	}
 	now := time.Now()
-	r := d.limiter.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	if wait > 0 {
-		r.CancelAt(now)
+	need := 1.0
+	if c != ClassConfirm && len(d.queue[ClassConfirm]) == 0 {
+		need += d.kept
 	}
-	return wait
+	if wait := d.until(now, need); wait > 0 {
+		return wait
+	}
+	d.limiter.AllowN(now, 1)
+	return 0
+}
+
+// until is how long it takes, at the soonest, until the rate has so many tokens.
+func (d *scheduler) until(now time.Time, tokens float64) time.Duration {
+	missing := tokens - d.limiter.TokensAt(now)
+	if missing <= 1e-9 {
+		return 0
+	}
+	return max(time.Duration(missing/float64(d.limiter.Limit())*float64(time.Second)), time.Nanosecond)
 }
 
 // wakeIn dispatches again when the next token is there.

@@ -2348,7 +2348,7 @@ type GuardState_Class struct {
 	// The part of all turns that it gets at least, when it wants them: 0 to 1.
 	MinShare float64 `protobuf:"fixed64,5,opt,name=min_share,json=minShare,proto3" json:"min_share,omitempty"`
 	// Calls that were turned away without asking the HIS, by cause: breaker_open,
-	// half_open, queue_full, gave_up, limited, misconfigured.
+	// half_open, queue_full, gave_up, too_late, limited, misconfigured.
 	Rejected      map[string]int64 `protobuf:"bytes,6,rep,name=rejected,proto3" json:"rejected,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
