@@ -71,17 +71,7 @@ func (c *demoCmd) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (c *demoCmd) chinese() bool {
-	if c.Lang != "auto" {
-		return c.Lang == "zh"
-	}
-	for _, v := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if s := os.Getenv(v); s != "" {
-			return strings.HasPrefix(s, "zh")
-		}
-	}
-	return false
-}
+func (c *demoCmd) chinese() bool { return inChinese(c.Lang, false) }
 
 // demo is the stage: two hospitals, one whose HIS can freeze stock and one whose
 // HIS cannot, each with a WeChat Pay and a hisgate of its own.

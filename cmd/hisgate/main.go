@@ -19,6 +19,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the sidecar."`
 	Demo    demoCmd    `cmd:"" help:"Play the whole story on simulated systems. Needs nothing."`
 	Sim     simCmd     `cmd:"" help:"Serve the simulated HIS and the simulated WeChat Pay, to try serve against."`
+	Case    caseCmd    `cmd:"" help:"List and settle what a person must settle, at a running hisgate."`
 	Config  configCmd  `cmd:"" help:"Check or show the configuration."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -31,11 +32,17 @@ func main() {
 		kong.Name("hisgate"),
 		kong.Description("Stock and payment gateway in front of a hospital information system."),
 		kong.UsageOnError(),
+		kong.Exit(func(code int) {
+			if code != 0 { // Kong has several for a command line that is wrong
+				code = exitNobody
+			}
+			os.Exit(code)
+		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "hisgate:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
