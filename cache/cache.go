@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Cache answers from what it loaded lately, and loads the rest in batches. Its
@@ -42,8 +43,8 @@ func New[K comparable, V, S any](opts Options[K, V, S]) *Cache[K, V, S] {
 }
 
 // Get returns the key's value: a fresh one at once, or else the outcome of the
-// next load, or the last one known, marked Stale, when that load fails and the
-// value is younger than MaxStale.
+// next load, or the last one known, marked Stale, when that load fails or takes
+// longer than MaxWait and the value is younger than MaxStale.
 //
 // Errors: the load's; [ErrTooManyWaiting]; [ErrClosed]; the error of ctx when
 // the caller leaves first, which does not end the load.
@@ -57,7 +58,7 @@ func (c *Cache[K, V, S]) Get(ctx context.Context, key K, want Want) (Entry[V, S]
 	if t == nil {
 		return e, err
 	}
-	return c.await(ctx, t, want)
+	return c.await(ctx, t, want, c.patience())
 }
 
 // GetMany is Get for several keys, which share their loads. It returns one
@@ -74,9 +75,10 @@ func (c *Cache[K, V, S]) GetMany(ctx context.Context, keys []K, want Want) []Ans
 		}
 		tickets[i], answers[i].Entry, answers[i].Err = c.join(key, want)
 	}
+	until := c.patience()
 	for i, t := range tickets {
 		if t != nil {
-			answers[i].Entry, answers[i].Err = c.await(ctx, t, want)
+			answers[i].Entry, answers[i].Err = c.await(ctx, t, want, until)
 		}
 	}
 	return answers
@@ -203,11 +205,33 @@ func (c *Cache[K, V, S]) full() error {
 	}
 }
 
+// patience is until when a reader waits who has a last value; zero = for as long
+// as the load takes.
+func (c *Cache[K, V, S]) patience() time.Time {
+	if c.opts.MaxWait <= 0 {
+		return time.Time{}
+	}
+	return c.opts.Now().Add(c.opts.MaxWait)
+}
+
 // await waits for a ticket and says what it means for this reader.
-func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Want) (Entry[V, S], error) {
+func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Want, until time.Time) (Entry[V, S], error) {
+	var enough <-chan time.Time // nil = never
+	if !until.IsZero() && !want.Live {
+		timer := time.NewTimer(until.Sub(c.opts.Now()))
+		defer timer.Stop()
+		enough = timer.C
+	}
 	select {
 	case <-t.done:
 	case <-ctx.Done():
+	case <-enough:
+		if _, young := c.last(t.key); !young {
+			select {
+			case <-t.done:
+			case <-ctx.Done():
+			}
+		}
 	}
 	c.mu.Lock()
 	c.waiting--
@@ -217,6 +241,9 @@ func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Wan
 	select {
 	case <-t.done: // a known answer wins over a context that is over as well
 	default:
+		if ctx.Err() == nil {
+			return c.fallback(t.key, want, context.DeadlineExceeded)
+		}
 		return Entry[V, S]{}, ctx.Err()
 	}
 	if t.err != nil {
@@ -228,16 +255,24 @@ func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Wan
 // fallback is the answer of an ordinary reader whose key could not be loaded:
 // the last value, if it is not too old.
 func (c *Cache[K, V, S]) fallback(key K, want Want, err error) (Entry[V, S], error) {
-	if r := c.store.get(key); r != nil && !want.Live {
-		e := r.entry()
-		if c.opts.Now().Sub(e.AsOf()) <= c.opts.MaxStale {
-			e.Stale = true
-			c.tally.stale.Add(1)
-			return e, nil
-		}
+	if e, young := c.last(key); young && !want.Live {
+		e.Stale = true
+		c.tally.stale.Add(1)
+		return e, nil
 	}
 	c.tally.failed.Add(1)
 	return Entry[V, S]{}, err
+}
+
+// last is the last value of a key, and whether it is young enough to be answered
+// while there is no better one.
+func (c *Cache[K, V, S]) last(key K) (e Entry[V, S], young bool) {
+	r := c.store.get(key)
+	if r == nil {
+		return e, false
+	}
+	e = r.entry()
+	return e, c.opts.Now().Sub(e.AsOf()) <= c.opts.MaxStale
 }
 
 // landed picks the answer of a load that succeeded. A live reader gets that very

@@ -563,6 +563,56 @@ func TestStaleFallback(t *testing.T) {
 	}
 }
 
+// A source that takes long does not keep readers waiting who can be answered.
+func TestReadersDoNotWaitForLong(t *testing.T) {
+	patient := func(o *cache.Options[string, int, int64]) { o.MaxWait = 2 * time.Second }
+	for _, tc := range []struct {
+		name  string
+		keys  []string
+		age   time.Duration // of the last value; 0 = there is none
+		took  time.Duration
+		want  cache.Want
+		wait  time.Duration
+		stale bool
+	}{
+		{"a slow load", []string{"a"}, 20 * time.Second, 9 * time.Second, cache.Want{}, 2 * time.Second, true},
+		{"several keys wait once", []string{"a", "b", "c"}, 20 * time.Second, 9 * time.Second, cache.Want{}, 2 * time.Second, true},
+		{"a load in time", []string{"a"}, 20 * time.Second, time.Second, cache.Want{}, time.Second, false},
+		{"nothing to answer with", []string{"a"}, 0, 9 * time.Second, cache.Want{}, 9 * time.Second, false},
+		{"too old to answer with", []string{"a"}, 6 * time.Minute, 9 * time.Second, cache.Want{}, 9 * time.Second, false},
+		{"live readers wait", []string{"a"}, 20 * time.Second, 9 * time.Second, cache.Want{Live: true}, 9 * time.Second, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSource(t, patient)
+				if tc.age > 0 {
+					s.GetMany(t.Context(), tc.keys, cache.Want{})
+					time.Sleep(tc.age)
+				}
+				before := s.calls()
+				s.slow(tc.took)
+				start := time.Now()
+				for i, a := range s.GetMany(t.Context(), tc.keys, tc.want) {
+					if a.Err != nil || a.Entry.Stale != tc.stale || a.Entry.Value != 10*(i+1) {
+						t.Errorf("%s: %+v, %v", tc.keys[i], a.Entry, a.Err)
+					}
+				}
+				if got := time.Since(start); got != tc.wait {
+					t.Errorf("waited %v, want %v", got, tc.wait)
+				}
+				time.Sleep(tc.took - tc.wait)
+				synctest.Wait()
+				if e := s.read(t, tc.keys[0]); e.Stale || s.calls() != before+1 {
+					t.Errorf("the load that nobody waited for: %+v, %d loads", e, s.calls()-before)
+				}
+				if n := s.Stats().Waiting; n != 0 {
+					t.Errorf("%d readers wait", n)
+				}
+			})
+		})
+	}
+}
+
 func TestAResultMissingFailsTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, func(o *cache.Options[string, int, int64]) {

@@ -48,6 +48,11 @@ type Options[K comparable, V, S any] struct {
 	// MaxStale is the age up to which the last value is answered, marked Stale,
 	// when it cannot be loaded. Default 5 min.
 	MaxStale time.Duration
+	// MaxWait is how long a reader waits for a load of its key when there is a last
+	// value younger than MaxStale; then it is answered with that, marked Stale, and
+	// the load goes on without it. 0 = until the load ends. Live readers wait for
+	// their load in any case.
+	MaxWait time.Duration
 	// LoadTimeout bounds one Load. Default 10 s.
 	LoadTimeout time.Duration
 
@@ -102,7 +107,7 @@ type Entry[V, S any] struct {
 	Absent   bool      // the source does not know the key
 	Waited   bool      // it was loaded for this reader
 	Outdated bool      // a push came while it was being loaded
-	Stale    bool      // it could not be loaded; this is the last one known
+	Stale    bool      // it could not be loaded, or not in time; this is the last one known
 }
 
 // AsOf is the moment for which the value speaks.

@@ -64,6 +64,7 @@ func newStockCache(g *Gateway) *stockCache {
 		Jitter:       s.Jitter,
 		AbsentAge:    s.UnknownDrug,
 		MaxStale:     s.maxStale(),
+		MaxWait:      s.MaxWait,
 		RefreshAfter: s.RefreshAfter,
 		RefreshRank:  rankRefresh,
 		LoadTimeout:  g.settings.Calls.Read,

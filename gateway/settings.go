@@ -46,6 +46,7 @@ type CacheSettings struct {
 	Jitter       time.Duration // shortens MaxAge by a random part of it
 	Degraded     Degraded      // Accept: readers are given the last figure of up to MaxStale, marked
 	MaxStale     time.Duration // a HIS that is silent: the last figure up to this age
+	MaxWait      time.Duration // a HIS that is slow: a reader waits so long where there is a last figure
 	UnknownDrug  time.Duration // a drug that the HIS does not know; shortened by up to a third
 	MaxKeys      int           // figures kept
 	MaxUnknown   int           // unknown drugs remembered
@@ -127,7 +128,7 @@ func DefaultSettings() Settings {
 		PayMargin:    5 * time.Minute,
 		Cache: CacheSettings{
 			Degraded: Accept,
-			MaxAge:   10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute, UnknownDrug: 3 * time.Second,
+			MaxAge:   10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute, MaxWait: 2 * time.Second, UnknownDrug: 3 * time.Second,
 			MaxKeys: 100_000, MaxUnknown: 10_000, MaxWaiting: 50_000, Loaders: 4,
 		},
 		Lock: LockSettings{
@@ -189,6 +190,7 @@ func (s Settings) Validate(c hisadapter.Capabilities) error {
 		{name: "cache jitter", value: s.Cache.Jitter, zeroToo: true},
 		{name: "cache refresh after", value: s.Cache.RefreshAfter, zeroToo: true},
 		{name: "cache max stale", value: s.Cache.MaxStale},
+		{name: "cache max wait", value: s.Cache.MaxWait, zeroToo: true},
 		{name: "cache unknown drug", value: s.Cache.UnknownDrug},
 		{name: "lock max stale", value: s.Lock.MaxStale},
 		{name: "lock default ttl", value: s.Lock.DefaultTTL},

@@ -128,6 +128,7 @@ type CacheConfig struct {
 	RefreshAfter time.Duration `yaml:"refresh_after" doc:"A reading of this age that is asked for is answered at once and taken anew behind the answer, so that nobody waits when its time is over. Costs the HIS max_age / refresh_after times the calls: 7s is 1.4 times. 0 = never."`
 	Degraded     string        `yaml:"degraded" doc:"While the HIS cannot be asked, readers of stock get: accept, the last reading up to max_stale, marked degraded; or reject, HIS_UNAVAILABLE."`
 	MaxStale     time.Duration `yaml:"max_stale" doc:"The oldest reading that is answered, marked degraded, while the HIS cannot be asked."`
+	MaxWait      time.Duration `yaml:"max_wait" doc:"A reader waits so long for a HIS that is slow, where there is a last reading up to max_stale; then that is answered, marked degraded. 0 = until the HIS has answered or failed."`
 	UnknownDrug  time.Duration `yaml:"unknown_drug" doc:"How long \"no such drug\" is remembered; shortened at random by up to a third."`
 	MaxKeys      int           `yaml:"max_keys" doc:"Drugs kept in memory."`
 	MaxUnknown   int           `yaml:"max_unknown" doc:"Unknown drugs kept in memory, apart from the others."`
@@ -217,7 +218,7 @@ func Default() Config {
 			},
 		},
 		Cache: CacheConfig{
-			MaxAge: 10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute,
+			MaxAge: 10 * time.Second, Jitter: time.Second, MaxStale: 5 * time.Minute, MaxWait: 2 * time.Second,
 			Degraded: "accept", UnknownDrug: 3 * time.Second,
 			MaxKeys: 100_000, MaxUnknown: 10_000, MaxWaiting: 50_000, Loaders: 4,
 		},

@@ -185,6 +185,7 @@ func (c *Config) validateStock(k *checker) {
 	k.between(c.Cache.MaxAge, "cache.max_age", 100*time.Millisecond, 10*time.Second)
 	k.between(c.Cache.Jitter, "cache.jitter", 0, c.Cache.MaxAge/2)
 	k.between(c.Cache.MaxStale, "cache.max_stale", c.Cache.MaxAge, time.Hour)
+	k.between(c.Cache.MaxWait, "cache.max_wait", 0, time.Minute)
 	k.between(c.Cache.UnknownDrug, "cache.unknown_drug", 0, c.Cache.MaxAge)
 	k.want(c.Cache.RefreshAfter == 0 || c.Cache.RefreshAfter >= c.Cache.MaxAge/2 && c.Cache.RefreshAfter < c.Cache.MaxAge-c.Cache.Jitter,
 		"cache.refresh_after", "%s is not 0, nor between half of cache.max_age and cache.max_age less cache.jitter", c.Cache.RefreshAfter)

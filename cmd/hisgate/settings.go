@@ -63,7 +63,7 @@ func (c *Config) gatewaySettings() gateway.Settings {
 	s.Cache.MaxAge, s.Cache.Jitter = c.Cache.MaxAge, c.Cache.Jitter
 	s.Cache.RefreshAfter = c.Cache.RefreshAfter
 	s.Cache.Degraded, s.Cache.MaxStale = degraded(c.Cache.Degraded), c.Cache.MaxStale
-	s.Cache.UnknownDrug = c.Cache.UnknownDrug
+	s.Cache.UnknownDrug, s.Cache.MaxWait = c.Cache.UnknownDrug, c.Cache.MaxWait
 	s.Cache.MaxKeys, s.Cache.MaxUnknown = c.Cache.MaxKeys, c.Cache.MaxUnknown
 	s.Cache.MaxWaiting, s.Cache.Loaders = c.Cache.MaxWaiting, c.Cache.Loaders
 	s.Check.Degraded = degraded(c.Check.Degraded)

@@ -75,15 +75,16 @@ func (a *admission) admit(c *client, k kind, now time.Time) *limitError {
 	if s, full := a.full(c, k); full {
 		return &limitError{scope: s}
 	}
-	own, wait := reserve(c.bucket, now)
-	if wait > 0 {
+	if wait := lacking(c.bucket, k, now); wait > 0 {
 		return &limitError{scope: scopeClientRate, retry: wait}
 	}
-	if _, wait = reserve(a.all, now); wait > 0 {
-		if own != nil {
-			own.CancelAt(now)
-		}
+	if wait := lacking(a.all, k, now); wait > 0 {
 		return &limitError{scope: scopeRate, retry: wait}
+	}
+	for _, l := range []*rate.Limiter{c.bucket, a.all} {
+		if l != nil {
+			l.AllowN(now, 1)
+		}
 	}
 	return nil
 }
@@ -108,17 +109,22 @@ func (a *admission) full(c *client, k kind) (scope, bool) {
 	}
 }
 
-// reserve takes a token, or says how long until there is one.
-func reserve(l *rate.Limiter, now time.Time) (*rate.Reservation, time.Duration) {
+// lacking is how long until a call of this kind may take a token; 0 = now. A
+// tenth of a burst is kept for calls that settle: the others leave it alone, so
+// that a flood of them never has the last token.
+func lacking(l *rate.Limiter, k kind, now time.Time) time.Duration {
 	if l == nil {
-		return nil, 0
+		return 0
 	}
-	r := l.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	if wait > 0 {
-		r.CancelAt(now)
+	need := 1.0
+	if k != settlingCall {
+		need += float64(l.Burst() - ordinary(l.Burst()))
 	}
-	return r, wait
+	short := need - l.TokensAt(now)
+	if short <= 1e-9 {
+		return 0
+	}
+	return max(time.Duration(short/float64(l.Limit())*float64(time.Second)), time.Nanosecond)
 }
 
 func (a *admission) count(c *client, k kind, n int) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -50,6 +51,47 @@ func TestSettlingCallsHavePlacesOfTheirOwn(t *testing.T) {
 	}
 	if calls, _, _ := i.admit.load(); calls != 0 {
 		t.Errorf("%d calls under way after all have ended", calls)
+	}
+}
+
+// TestSettlingCallsHaveARateOfTheirOwn: a flood of reads leaves a tenth of each
+// burst to them, and what they take is filled up before the flood goes on.
+func TestSettlingCallsHaveARateOfTheirOwn(t *testing.T) {
+	for name, l := range map[string]Limits{
+		"of the client": {ClientRate: 10, ClientBurst: 20},
+		"of all":        {Rate: 10, Burst: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Unix(1_800_000_000, 0)
+			a := testAdmission(l, func() time.Time { return now })
+			served := func(k kind, calls int) (n int) {
+				for range calls {
+					if leave, err := a.enter("c", k); err == nil {
+						leave()
+						n++
+					}
+				}
+				return n
+			}
+			if n := served(ordinaryCall, 30) + served(streamCall, 30); n != 18 {
+				t.Errorf("%d ordinary calls at once, want 18 of 20", n)
+			}
+			if n := served(settlingCall, 30); n != 2 {
+				t.Errorf("%d settling calls behind the flood, want the 2 that are kept", n)
+			}
+			now = now.Add(200 * time.Millisecond)
+			if n := served(ordinaryCall, 30); n != 0 {
+				t.Errorf("%d ordinary calls took what is kept", n)
+			}
+			_, err := a.enter("c", ordinaryCall)
+			if e, ok := errors.AsType[*limitError](err); !ok || e.retry != 100*time.Millisecond {
+				t.Errorf("told %v, want to come again in 100ms", err)
+			}
+			now = now.Add(100 * time.Millisecond)
+			if n := served(ordinaryCall, 30); n != 1 {
+				t.Errorf("%d ordinary calls, want 1", n)
+			}
+		})
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 // do not come this way, and no limit sheds them.
 type Limits struct {
 	// ClientRate and Rate are calls a second, of one client and of all together;
-	// the bursts are how many may come at once. Opening a stream is a call.
+	// the bursts are how many may come at once. Opening a stream is a call. A tenth
+	// of either burst is kept as below.
 	ClientRate  float64
 	ClientBurst int
 	Rate        float64
