@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/wechatpay-apiv3/wechatpay-go/core"
+	"github.com/wechatpay-apiv3/wechatpay-go/core/auth"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth/signers"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/consts"
 
@@ -29,6 +31,11 @@ type Channel struct {
 	timeout         time.Duration
 	now             func() time.Time
 	log             *slog.Logger
+
+	network http.RoundTripper // for bills, which have a client of their own
+	base    *url.URL
+	signer  auth.Signer
+	billDir string
 
 	client  *core.Client
 	keys    *keyring
@@ -57,7 +64,7 @@ func New(ctx context.Context, o Options) (*Channel, error) {
 	if network == nil {
 		network = newNetwork()
 	}
-	rt := &transport{next: network, base: base}
+	rt := &transport{rebase{network, base}}
 	signer := &signers.SHA256WithRSASigner{MchID: o.MchID, CertificateSerialNo: o.MerchantSerial, PrivateKey: o.MerchantKey}
 
 	var certs *certificates
@@ -67,7 +74,7 @@ func New(ctx context.Context, o Options) (*Channel, error) {
 	c := &Channel{
 		mchID: o.MchID, appIDs: slices.Clone(o.AppIDs), merchantKey: o.MerchantKey, apiV3Key: o.APIv3Key,
 		notifyURL: o.NotifyURL, refundNotifyURL: o.RefundNotifyURL, timeout: o.Timeout, now: o.Now, log: o.Logger,
-		keys: newKeyring(o, certs),
+		keys: newKeyring(o, certs), network: network, base: base, signer: signer, billDir: o.BillDir,
 	}
 	c.answers = answerValidator{c.keys, c.now}
 	if c.client, err = core.NewClientWithDialSettings(ctx, &core.DialSettings{

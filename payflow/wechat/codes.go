@@ -17,6 +17,15 @@ const (
 	opClose       op = "close"
 	opRefund      op = "refund"
 	opQueryRefund op = "query_refund"
+
+	opTradeBill    op = "trade_bill"
+	opBillDownload op = "bill_download"
+)
+
+// What WeChat says of a bill that is not there.
+const (
+	codeNoStatement       = "NOSTATEMENTEXIST"  // an empty day
+	codeStatementCreating = "STATEMENTCREATING" // later
 )
 
 // normalCode spells a code the one way in which codes are compared: WeChat writes both ORDERPAID and ORDER_PAID.

@@ -56,6 +56,9 @@ type Options struct {
 	HTTP    http.RoundTripper
 	Timeout time.Duration // of one call, connecting and reading included; default 5 s
 
+	// BillDir is where a trade bill is kept while it is read; default: the system's folder for temporary files.
+	BillDir string
+
 	// Now judges the age of answers, callbacks and certificates; default time.Now. The SDK stamps requests with time.Now.
 	Now    func() time.Time
 	Logger *slog.Logger // default: discarded

@@ -18,12 +18,9 @@ const maxAnswer = 1 << 20
 
 var errAnswerTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
-// transport goes between the SDK, whose API host is a constant, and the network: it directs requests to the base URL,
-// bounds answers and reads them whole, so that a cut answer is no answer.
-type transport struct {
-	next http.RoundTripper
-	base *url.URL // nil: as the SDK addressed it
-}
+// transport goes between the SDK and the network: it directs requests to the base URL, bounds answers and reads them
+// whole, so that a cut answer is no answer.
+type transport struct{ rebase }
 
 // newHTTPClient returns a client that never follows a redirect: a signed request must not travel to another host, and a
 // 3xx is an answer that nobody signed.
@@ -56,6 +53,21 @@ func newNetwork() *http.Transport {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.rebase.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	return bounded(resp)
+}
+
+// rebase directs the requests of the SDK, whose API host is a constant, to the base URL.
+type rebase struct {
+	next http.RoundTripper
+	base *url.URL // nil: as the SDK addressed it
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *rebase) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.base != nil {
 		req = req.Clone(req.Context())
 		req.URL.Scheme, req.URL.Host, req.Host = t.base.Scheme, t.base.Host, t.base.Host
@@ -64,10 +76,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		req.URL.Path = t.base.Path + req.URL.Path
 	}
-	resp, err := t.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
+	return t.next.RoundTrip(req)
+}
+
+// bounded reads an answer whole, up to maxAnswer.
+func bounded(resp *http.Response) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if closeErr := resp.Body.Close(); err == nil {
 		err = closeErr

@@ -34,7 +34,7 @@ func (s *Sim) decodeTradeBill(r *http.Request, _ []byte) (call, *apiError) {
 	if q.Has("tar_type") && !packed {
 		return call{}, queryError("tar_type", "应为GZIP")
 	}
-	return call{apply: func(now time.Time, _ Fault) answer {
+	return call{apply: func(now time.Time, f Fault) answer {
 		today := startOfDay(now)
 		switch {
 		case !day.Before(today):
@@ -48,7 +48,7 @@ func (s *Sim) decodeTradeBill(r *http.Request, _ []byte) (call, *apiError) {
 		if text == "" {
 			return s.failure(&apiError{Status: http.StatusBadRequest, Code: "NO_STATEMENT_EXIST", Message: "账单文件不存在"})
 		}
-		return s.offerBill(text, packed, now)
+		return s.offerBill(text, packed, f.Kind == KindWrongHash, now)
 	}}, nil
 }
 
@@ -58,8 +58,11 @@ func startOfDay(t time.Time) time.Time {
 }
 
 // offerBill keeps a bill for its five minutes and answers with the link to it. Under mu.
-func (s *Sim) offerBill(text string, packed bool, now time.Time) answer {
+func (s *Sim) offerBill(text string, packed, wrongHash bool, now time.Time) answer {
 	sum := sha1.Sum([]byte(text)) // of the uncompressed file, also where it travels compressed
+	if wrongHash {
+		sum[0]++
+	}
 	file := []byte(text)
 	if packed {
 		var b bytes.Buffer
@@ -84,7 +87,7 @@ func (s *Sim) offerBill(text string, packed bool, now time.Time) answer {
 // decodeBillDownload hands out the file: the request is signed like any other, the answer never.
 func (s *Sim) decodeBillDownload(r *http.Request, _ []byte) (call, *apiError) {
 	token := r.URL.Query().Get("token")
-	return call{apply: func(now time.Time, _ Fault) answer {
+	return call{apply: func(now time.Time, f Fault) answer {
 		b, ok := s.bills[token]
 		if !ok || now.After(b.expires) {
 			a := s.failure(notFound("RESOURCE_NOT_EXISTS", "账单下载链接无效或已过期"))
@@ -95,7 +98,11 @@ func (s *Sim) decodeBillDownload(r *http.Request, _ []byte) (call, *apiError) {
 		if b.gzip {
 			contentType = "application/x-gzip"
 		}
-		return answer{status: http.StatusOK, contentType: contentType, body: b.file, unsigned: true}
+		file := b.file
+		if f.Kind == KindCut {
+			file = file[:len(file)/2]
+		}
+		return answer{status: http.StatusOK, contentType: contentType, body: file, unsigned: true}
 	}}, nil
 }
 

@@ -46,6 +46,8 @@ const (
 	KindNotEnough   FaultKind = "not_enough"   // refund only: 403 NOT_ENOUGH, not applied
 	KindEndClosed   FaultKind = "end_closed"   // refund only: accepted, ends CLOSED
 	KindEndAbnormal FaultKind = "end_abnormal" // refund only: accepted, ends ABNORMAL
+	KindWrongHash   FaultKind = "wrong_hash"   // tradebill only: the announced hash is not the file's
+	KindCut         FaultKind = "cut"          // bill_download only: the file ends half-way
 	KindDrop        FaultKind = "drop"         // notification only: this attempt is lost on the way
 )
 
@@ -116,6 +118,10 @@ func (f Fault) validate() error {
 		only(OpPrepay, OpQuery)
 	case KindNotEnough, KindEndClosed, KindEndAbnormal:
 		only(OpRefund)
+	case KindWrongHash:
+		only(OpTradeBill)
+	case KindCut:
+		only(OpBillDownload)
 	case KindDrop:
 		only(OpNotifyPayment, OpNotifyRefund)
 	default:
