@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"hisadapter/simhis":             {"hisadapter", "hisadapter/units"},
 	"hisadapter/units":              {},
 	"hisadapter/adaptertest":        {"hisadapter"},
+	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},
 	"lockstore":                     {"lockstore/engine", "lockstore/internal"},
 	"lockstore/engine":              {},
 	"lockstore/engine/badgerengine": {"lockstore/engine"},

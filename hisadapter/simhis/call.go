@@ -31,12 +31,15 @@ const (
 	disconnected               // the connection was cut
 )
 
+// The causes, inside an *hisadapter.Error, of calls in process that ended
+// without the HIS's words. A server that speaks for the HIS in another protocol
+// breaks its own answer in the same way.
 var (
-	errDown         = errors.New("connection refused")
-	errServer       = errors.New("status 500")
-	errNonsense     = errors.New("the answer is not JSON")
-	errHalf         = errors.New("the answer ends in the middle")
-	errDisconnected = errors.New("connection reset")
+	ErrDown         = errors.New("connection refused")
+	ErrServer       = errors.New("status 500")
+	ErrNonsense     = errors.New("the answer is not JSON")
+	ErrHalf         = errors.New("the answer ends in the middle")
+	ErrDisconnected = errors.New("connection reset")
 )
 
 // asError is what an ending other than answered means in process.
@@ -44,17 +47,17 @@ func (e ending) asError(ctx context.Context, op Op) error {
 	out := &hisadapter.Error{Op: string(op), Outcome: hisadapter.Unknown}
 	switch e {
 	case notReached:
-		out.Outcome, out.Err = hisadapter.NotSent, errDown
+		out.Outcome, out.Err = hisadapter.NotSent, ErrDown
 	case abandoned:
 		out.Err = context.Cause(ctx)
 	case serverError:
-		out.Err = errServer
+		out.Err = ErrServer
 	case nonsense:
-		out.Err = errNonsense
+		out.Err = ErrNonsense
 	case halfAnswer:
-		out.Err = errHalf
+		out.Err = ErrHalf
 	default:
-		out.Err = errDisconnected
+		out.Err = ErrDisconnected
 	}
 	return out
 }
