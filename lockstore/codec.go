@@ -45,6 +45,7 @@ const (
 	fHistory         = 27
 	fCaseKind        = 28
 	fFreezeFrom      = 29
+	fRecalledFor     = 30
 )
 
 // The bits of fFlags.
@@ -56,6 +57,7 @@ const (
 	flagUnknown
 	flagOrderSent
 	flagFreezeDoubt
+	flagAskFirst
 )
 
 // encodeLock returns the stored form of l.
@@ -98,6 +100,7 @@ func encodeLock(l *Lock) []byte {
 	w.Time(fUpdatedAt, l.UpdatedAt)
 	w.Time(fCancelledAt, l.CancelledAt)
 	w.Time(fUnknownSince, l.UnknownSince)
+	w.Time(fRecalledFor, l.RecalledFor)
 	w.Uint(fWatch, uint64(l.Watch))
 	w.Time(fWatchAt, l.WatchAt)
 	w.String(fCaseReason, l.CaseReason)
@@ -156,6 +159,7 @@ func flagsOf(l *Lock) uint64 {
 		{l.Unknown, flagUnknown},
 		{l.OrderSent, flagOrderSent},
 		{l.FreezeDoubt, flagFreezeDoubt},
+		{l.AskFirst, flagAskFirst},
 	} {
 		if b.set {
 			f |= b.bit

@@ -64,6 +64,7 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.Unknown = f&flagUnknown != 0
 		l.OrderSent = f&flagOrderSent != 0
 		l.FreezeDoubt = f&flagFreezeDoubt != 0
+		l.AskFirst = f&flagAskFirst != 0
 	case fHISLockID:
 		l.HISLockID = r.String()
 	case fFreezeFrom:
@@ -92,6 +93,8 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.WatchAt = r.Time()
 	case fCaseReason:
 		l.CaseReason = r.String()
+	case fRecalledFor:
+		l.RecalledFor = r.Time()
 	case fCaseKind:
 		l.CaseKind = CaseKind(r.Byte())
 	case fShortages:

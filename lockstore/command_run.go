@@ -16,7 +16,7 @@ import (
 // It blocks until its answer is durable.
 //
 // Errors: ErrNotFound, also for a stranger's [E1]; ErrLockPending, ErrLockEnded,
-// *InvalidError, ErrOutcomeUnknown, ErrClosed, or ctx's.
+// ErrRecovering, *InvalidError, ErrOutcomeUnknown, ErrClosed, or ctx's.
 func (l *Ledger) Confirm(ctx context.Context, principal, orderNo string, ref Reference) (lock Lock, started bool, err error) {
 	if err := checkOrder(principal, orderNo); err != nil {
 		return Lock{}, false, err
@@ -52,7 +52,7 @@ func checkReference(ref *Reference) error {
 // durable.
 //
 // Errors: ErrNotFound for a stranger's active lock [E1]; ErrConfirmInProgress,
-// ErrAlreadyConfirmed, *InvalidError, ErrTooManyLocks where a tombstone would be
+// ErrAlreadyConfirmed, ErrRecovering, *InvalidError, ErrTooManyLocks where a tombstone would be
 // needed, ErrOutcomeUnknown, ErrClosed, or ctx's.
 func (l *Ledger) Release(ctx context.Context, principal, orderNo string, cause Cause) (Lock, error) {
 	if err := checkOrder(principal, orderNo); err != nil {
@@ -130,7 +130,7 @@ func (l *Ledger) Record(ctx context.Context, id ID, ev Event) (Lock, error) {
 	if err := ctx.Err(); err != nil {
 		return Lock{}, err
 	}
-	if ev.Kind < EvClock || ev.Kind > EvCancelled {
+	if ev.Kind < EvClock || ev.Kind > EvRecalled {
 		return Lock{}, &InvalidError{Field: "event", Reason: "is none that can be recorded"}
 	}
 	if err := ev.check(); err != nil {
@@ -176,7 +176,7 @@ func (l *Ledger) recordOnce(id ID, ev Event) (lock *Lock, newCase bool, t engine
 	if err != nil {
 		return nil, false, t, err
 	}
-	c := change{policy: &l.policy, event: ev}
+	c := change{policy: &l.policy, event: ev, restoredAt: l.restored.At}
 	hadCase := false
 	if e := a.e; e != nil {
 		hadCase = e.hasCase

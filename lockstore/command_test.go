@@ -429,7 +429,7 @@ func TestFaultsChangeNothing(t *testing.T) {
 	}
 	_, err = k.Record(k.ctx, lockstore.ID{OrderNo: "RX1", Attempt: 2}, lockstore.Event{Kind: lockstore.EvCase})
 	wantErr(t, err, lockstore.ErrNotFound)
-	for _, kind := range []lockstore.EventKind{0, lockstore.EvLock, lockstore.EvRelease, lockstore.EvCancelled + 1} {
+	for _, kind := range []lockstore.EventKind{0, lockstore.EvLock, lockstore.EvRelease, lockstore.EvRecalled + 1} {
 		if _, err := k.Record(k.ctx, l.ID(), lockstore.Event{Kind: kind}); err == nil {
 			t.Fatalf("event %s was recorded", kind)
 		}

@@ -74,4 +74,14 @@
 // holds, timers and counters computed from them, and the tombstones, which are
 // bounded. Ended locks are read from the disk. After an opening, whatever may
 // have been under way at the HIS is Unknown [B4].
+//
+// # After a restore
+//
+// A ledger that was restored from a backup ([MarkRestored]) knows nothing of what
+// the HIS did since [B9]. Of every lock that was under way, and for a while of
+// every number that is used for the first time, it therefore says AskFirst: the
+// gateway asks the HIS what it made of the number, records that as EvRecalled, and
+// only then may anything happen to the lock. While [Restore].Recovering no attempt
+// begins. Readings, stamps and what holds were dropped against live in memory
+// alone, so that no stamp of before the restore can meet one of after it.
 package lockstore

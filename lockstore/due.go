@@ -106,6 +106,9 @@ func (l *Ledger) setWork(e *entry, lock *Lock) {
 // wantsHIS reports whether the HIS is to be asked about a lock. alarm says that
 // its freeze is over, or nearly, or that a look at it is due.
 func wantsHIS(lock *Lock, p *Policy, alarm bool) bool {
+	if lock.AskFirst && lock.CaseReason == "" {
+		return p.Find
+	}
 	if lock.CaseReason != "" {
 		return p.Find && (lock.Unknown || lock.UnfreezeRefused())
 	}

@@ -15,6 +15,7 @@ type entry struct {
 	status    Status
 	settled   bool
 	hasCase   bool
+	askFirst  bool
 	rec       []byte // never written to
 	created   time.Time
 	gone      bool // no longer in memory; lists that cannot delete look here
@@ -79,6 +80,7 @@ func (l *Ledger) update(e *entry, lock *Lock, rec []byte, m moment, acked bool) 
 	l.stats.count(e, -1)
 	wasConfirmed := e.status == Confirmed
 	e.status, e.rec, e.settled, e.hasCase = lock.Status, rec, lock.Settled(), lock.CaseReason != ""
+	e.askFirst = lock.AskFirst
 	l.stats.count(e, 1)
 
 	l.setDue(e, lock, m)

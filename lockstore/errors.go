@@ -18,6 +18,10 @@ var (
 	ErrNotSettled        = errors.New("the last attempt is not settled at the HIS")
 	ErrDiskReserve       = errors.New("the disk is nearly full; only confirm, release and callbacks are taken")
 	ErrTooManyLocks      = errors.New("too many records for this principal")
+	// ErrRecovering: the folder was restored from a backup, and it is not known
+	// yet what the HIS did since: with anything (no attempt begins) or with this
+	// order (it is neither confirmed nor released) [B9].
+	ErrRecovering = errors.New("hisgate was restored from a backup, and what happened since is being found out")
 	// ErrClosed: the ledger or its committer was closed; nothing was done.
 	ErrClosed = errors.New("the ledger is closed")
 	// ErrOutcomeUnknown: the write may or may not be durable. The process ends

@@ -31,6 +31,7 @@ const (
 	EvApplied       // a person: the HIS applied it; Event.HISOrderNo for an order
 	EvNotApplied    // a person: the HIS did not apply it
 	EvCancelled     // the HIS order was cancelled: no call of the gateway ends so, since it cancels none
+	EvRecalled      // after a restore: what the HIS made of the number so far, Event.Word; with HISLockID, FreezeExpires, HISOrderNo
 )
 
 // String returns the event's name as it stands in logs, histories and metrics.
@@ -80,6 +81,8 @@ func (k EventKind) String() string {
 		return "not_applied"
 	case EvCancelled:
 		return "cancelled"
+	case EvRecalled:
+		return "recalled"
 	default:
 		return "invalid"
 	}
@@ -103,8 +106,9 @@ type Event struct {
 	HISOrderNo    string
 	Shortages     []Shortage
 	Until         time.Time
-	Code, Message string // verbatim from the HIS
-	Actor         string // the person, for EvApplied and EvNotApplied
+	Word          HISWord // of EvRecalled
+	Code, Message string  // verbatim from the HIS
+	Actor         string  // the person, for EvApplied and EvNotApplied
 	// AboutUnknown, of EvCase: it asks about the unknown outcome, and is over
 	// when that is known.
 	AboutUnknown bool

@@ -186,6 +186,12 @@ type Lock struct {
 	// it cannot arrive any more [C1]. A known refusal sets neither.
 	OrderSent   bool
 	FreezeDoubt bool
+	// AskFirst: the ledger was restored from a backup, and the HIS may know more of
+	// this number than we do. Nothing is asked of it, and neither clock nor caller
+	// moves the lock, before it has said so [B9]. RecalledFor is the restore after
+	// which it has.
+	AskFirst    bool
+	RecalledFor time.Time
 	Watch       int       // RELEASED with such a call in doubt: looks that are still to come
 	WatchAt     time.Time // of the next
 	CaseReason  string    // a person must settle it; "" = no case

@@ -59,7 +59,7 @@ func (l *Ledger) Precheck(ctx context.Context, r LockRequest) (Lock, bool, error
 //
 // Errors: *InvalidError, ErrOrderNoReused, ErrLockEnded, ErrNotSettled [B5],
 // *NotDivisibleError, *ShortageError, *StaleReadingError [A1], ErrTooManyLocks,
-// ErrDiskReserve [B10], ErrOutcomeUnknown, ErrClosed, or ctx's.
+// ErrRecovering [B9], ErrDiskReserve [B10], ErrOutcomeUnknown, ErrClosed, or ctx's.
 func (l *Ledger) Lock(ctx context.Context, r LockRequest) (lock Lock, created bool, err error) {
 	j, err := l.newJudgement(ctx, &r)
 	if err != nil {
@@ -140,6 +140,9 @@ func (j *lockJudgement) settle() (repeat *Lock, err error) {
 	if j.next, j.hisNo, err = l.number(j.next); err != nil {
 		return nil, err
 	}
+	if l.restored.Recovering() {
+		return nil, ErrRecovering
+	}
 	if l.holders[r.Principal] >= l.opts.MaxActive {
 		return nil, ErrTooManyLocks
 	}
@@ -207,7 +210,7 @@ func (j *lockJudgement) make() (*Lock, engine.Ticket) {
 		OrderNo: r.OrderNo, Attempt: j.next.Attempt, HISNo: j.hisNo,
 		Principal: r.Principal, PharmacyID: r.PharmacyID, Items: j.items, Attributes: maps.Clone(r.Attributes),
 		Freeze: l.policy.Freeze, Owner: r.Owner, Degraded: r.Degraded,
-		ExpireTime: expiry(j.now.wall, r.TTL), CreatedAt: l.nextCreated(j.now),
+		ExpireTime: expiry(j.now.wall, r.TTL), CreatedAt: l.nextCreated(j.now), AskFirst: l.asksFirst(j.now),
 	}
 	c := change{policy: &l.policy, lock: lock, event: Event{Kind: EvLock}, now: j.now.wall, actor: r.Principal}
 	if _, err := c.apply(); err != nil {

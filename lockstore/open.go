@@ -16,7 +16,8 @@ import (
 // that goes on with them. Holds, timers and counters are computed from the
 // records. A PENDING, CONFIRMING or RELEASING lock, and a LOCKED one whose
 // freeze had lapsed, is Unknown from now on: a call to the HIS may have been
-// under way when the last process ended [B4]. Figures lag from now on [A4].
+// under way when the last process ended [B4]. Figures lag from now on [A4]. On a
+// folder that was restored from a backup the HIS is asked about each [B9].
 //
 // Open blocks while it reads, which costs what is active. The caller makes sure
 // that no other ledger uses the engine. Errors: bad options, all at once; a
@@ -55,6 +56,9 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := moment{wall: plain(l.clock.Now()), mono: l.clock.Mono()}
+	if l.restored, err = ReadRestore(l.disk.Engine()); err != nil {
+		return nil, err
+	}
 	stored, err := l.readActive(ctx)
 	if err != nil {
 		return nil, err
@@ -77,6 +81,9 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 		}
 		l.created = lock.CreatedAt
 		changed, needsPerson := l.interrupt(lock, m)
+		if recall, person := l.recall(lock, m); recall {
+			changed, needsPerson = true, needsPerson || person
+		}
 		if changed {
 			s.rec = encodeLock(lock)
 		}

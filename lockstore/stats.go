@@ -6,6 +6,7 @@ import "time"
 type Stats struct {
 	ByStatus      [Released + 1]int // locks in memory by Status; ended ones have left it
 	Cases         int               // locks in memory that wait for a person
+	Asking        int               // locks of a restored ledger that the HIS is still to be asked about [B9]
 	Work          int               // locks for which the HIS is to be asked
 	Waiting       int               // locks that wait for their expire_time
 	Unknown       int               // locks with an unknown outcome
@@ -27,6 +28,9 @@ func (s *Stats) count(e *entry, by int) {
 	s.ByStatus[e.status] += by
 	if e.hasCase {
 		s.Cases += by
+	}
+	if e.askFirst && !e.hasCase {
+		s.Asking += by
 	}
 }
 

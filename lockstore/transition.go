@@ -19,8 +19,9 @@ type change struct {
 	same  bool      // EvLock: the request's fingerprint is the lock's
 	// newAttempt: EvLock may follow an end that is no shortage [B5].
 	newAttempt bool
-	due        bool // expire_time has come, by elapsed time
-	graceOver  bool // the grace time of an unknown outcome is over
+	restoredAt time.Time // of EvRecalled: the restore
+	due        bool      // expire_time has come, by elapsed time
+	graceOver  bool      // the grace time of an unknown outcome is over
 }
 
 // errNextAttempt is how EvLock says that the attempt stays as it is and the next
@@ -51,6 +52,8 @@ type row [Released + 1]action
 //     release ends with such a call behind it.
 //   - A person's "not applied" is refused while the call may still arrive.
 //   - EvCancelled is what CancelOrder would lead to; the gateway makes no such call.
+//   - After a restore from a backup a lock is neither confirmed nor released before
+//     the HIS has said what became of its number (EvRecalled) [B9].
 //   - Joining an unsettled lock is no error here: Lock returns it as it stands,
 //     and what its caller is told follows from the status.
 var transitions = [...]row{
@@ -59,20 +62,20 @@ var transitions = [...]row{
 		Releasing: ifSame(refuse(ErrLockEnded)), Released: nextAttempt,
 	},
 	EvConfirm: {
-		0: refuse(ErrNotFound), Pending: refuse(ErrLockPending), Locked: confirm, Confirming: keep, Confirmed: keep,
+		0: refuse(ErrNotFound), Pending: refuse(ErrLockPending), Locked: asked(confirm), Confirming: keep, Confirmed: keep,
 		Releasing: refuse(ErrLockEnded), Released: refuse(ErrLockEnded),
 	},
 	EvRelease: {
-		0: bury, Pending: wantRelease, Locked: release, Confirming: refuse(ErrConfirmInProgress),
+		0: bury, Pending: asked(wantRelease), Locked: asked(release), Confirming: refuse(ErrConfirmInProgress),
 		Confirmed: refuse(ErrAlreadyConfirmed), Releasing: keep, Released: keep,
 	},
 
 	EvClock: {
-		Pending: byClock(wantRelease), Locked: byClock(release), Confirming: byClock(keep), Confirmed: byClock(keep),
+		Pending: byClock(asked(wantRelease)), Locked: byClock(asked(release)), Confirming: byClock(keep), Confirmed: byClock(keep),
 		Releasing: byClock(keep), Released: byClock(keep),
 	},
 	EvOwnerRelease: {
-		Pending: byOwner(wantRelease), Locked: byOwner(release), Confirming: byOwner(keep), Confirmed: byOwner(keep),
+		Pending: byOwner(asked(wantRelease)), Locked: byOwner(asked(release)), Confirming: byOwner(keep), Confirmed: byOwner(keep),
 		Releasing: byOwner(keep), Released: byOwner(keep),
 	},
 	EvOwnerKeep: {
@@ -93,12 +96,14 @@ var transitions = [...]row{
 	EvOrderNone:    {Confirming: orderNone},
 	EvCancelled:    {Confirming: cancelled, Confirmed: cancelledLater, Releasing: ifDeducted(undone), Released: ifDeducted(undone)},
 
+	EvRecalled: {Pending: recalled, Locked: recalled, Confirming: recalled, Confirmed: keep, Releasing: recalled, Released: keep},
+
 	EvNotDone: {Pending: note, Locked: note, Confirming: note, Confirmed: keep, Releasing: note, Released: note},
 	EvUnknown: {Pending: unknown, Locked: unknown, Confirming: unknown, Confirmed: keep, Releasing: unknown, Released: unknown},
 	EvCase:    {Pending: openCase, Locked: openCase, Confirming: openCase, Confirmed: openCase, Releasing: openCase, Released: openCase},
 
 	EvApplied: {
-		Pending: applied, Locked: ifDeducted(applied), Confirming: applied, Confirmed: ifOpen(allIsWell),
+		Pending: applied, Locked: ifRecalled(applied), Confirming: applied, Confirmed: ifOpen(allIsWell),
 		Releasing: applied, Released: applied,
 	},
 	EvNotApplied: {
@@ -128,6 +133,9 @@ func (c *change) apply() (changed bool, err error) {
 	}
 	if l.Status == Released && from != Released {
 		c.watchDoubt()
+	}
+	if l.Status == Confirmed || l.Status == Released {
+		l.AskFirst = false // the HIS, or a person, has spoken
 	}
 	actor := c.actor
 	if c.event.Actor != "" {

@@ -88,7 +88,7 @@ func applied(c *change) (bool, error) {
 	l := c.lock
 	c.known()
 	switch {
-	case l.Status == Confirming, l.Status == Released, l.strayOrder():
+	case l.Status == Confirming, l.Status == Released, l.strayOrder(), l.AskFirst && l.Status != Releasing:
 		if c.event.HISOrderNo != "" {
 			l.HISOrderNo = c.event.HISOrderNo
 		}
@@ -126,6 +126,7 @@ func notApplied(c *change) (bool, error) {
 		l.Cause = ByPerson
 		c.giveBackOrder()
 	default: // go on as before; RELEASING asks the HIS again
+		l.AskFirst, l.RecalledFor = false, c.restoredAt
 		c.known()
 		c.closeCase()
 	}

@@ -42,6 +42,7 @@ func outcome(was Lock, l *Lock, changed bool, err error) string {
 		return "!" + map[error]string{
 			ErrNotFound: "NOT_FOUND", ErrOrderNoReused: "REUSED", ErrLockEnded: "ENDED", ErrLockPending: "PENDING",
 			ErrConfirmInProgress: "IN_PROGRESS", ErrAlreadyConfirmed: "CONFIRMED", ErrNotSettled: "NOT_SETTLED",
+			ErrRecovering:  "RECOVERING",
 			errNextAttempt: "next",
 		}[err]
 	}
@@ -64,6 +65,7 @@ func outcome(was Lock, l *Lock, changed bool, err error) string {
 		{!l.Unknown && was.Unknown, "known"},
 		{!l.CancelledAt.IsZero() && was.CancelledAt.IsZero(), "cancelled_at"},
 		{!l.ExpireTime.Equal(was.ExpireTime), "time"},
+		{was.AskFirst && !l.AskFirst, "asked"},
 	} {
 		if f.set {
 			out += " " + f.name
@@ -108,6 +110,20 @@ func TestTransitionTable(t *testing.T) {
 		{EvApplied, nil, "– | LOCKED | – | CONFIRMED | – | RELEASED | CONFIRMED"},
 		{EvNotApplied, nil, "– | RELEASED watch | – | RELEASING | – | · | –"},
 		{EvCancelled, nil, "– | – | – | RELEASING | · cancelled_at | – | –"},
+		// [B9]
+		{EvRecalled, nil, "– | = | = | = | = | = | ="},
+		{EvRecalled, recalledAs(WordDeducted), "– | CONFIRMED asked | CONFIRMED asked | CONFIRMED asked | = | · case asked | ="},
+		{EvRecalled, recalledAs(WordReleased), "– | RELEASED asked | RELEASED asked | RELEASED asked | = | · asked | ="},
+		{EvRecalled, recalledAs(WordFrozen), "– | LOCKED asked | · asked | · asked | = | · asked | ="},
+		{EvRecalled, recalledAs(WordLapsed), "– | · asked | · asked | · asked | = | · asked | ="},
+		{EvRecalled, recalledAs(WordNone), "– | · asked | · asked | · asked | = | · asked | ="},
+		{EvRecalled, func(c *change) { recalledAs(WordNone)(c); c.lock.Owner = true }, "– | · asked | · asked | LOCKED asked | = | · asked | ="},
+		{EvConfirm, askFirst, "!NOT_FOUND | !PENDING | !RECOVERING | = | = | !ENDED | !ENDED"},
+		{EvRelease, askFirst, "RELEASED | !RECOVERING | !RECOVERING | !IN_PROGRESS | !CONFIRMED | = | ="},
+		{EvClock, askFirst, "– | = | = | = | = | = | ="},
+		{EvOwnerRelease, func(c *change) { askFirst(c); c.lock.Owner = true }, "– | = | = | = | = | = | ="},
+		{EvApplied, askFirst, "– | CONFIRMED asked | CONFIRMED asked | CONFIRMED asked | – | RELEASED asked | CONFIRMED"},
+		{EvNotApplied, func(c *change) { askFirst(c); c.lock.CaseReason = "restored" }, "– | RELEASED closed watch asked | · closed asked | RELEASING closed | – | · closed asked | · closed"},
 	}
 	seen := map[EventKind]bool{}
 	for _, tt := range tests {
@@ -122,13 +138,27 @@ func TestTransitionTable(t *testing.T) {
 			}
 		}
 	}
-	for k := EvLock; k <= EvCancelled; k++ {
+	for k := EvLock; k <= EvRecalled; k++ {
 		if !seen[k] {
 			t.Errorf("no test of event %s", k)
 		}
 	}
-	if got := play(subject(Locked), EvCancelled+1, nil); got != "–" {
+	if got := play(subject(Locked), EvRecalled+1, nil); got != "–" {
 		t.Errorf("an event that does not exist: %q", got)
+	}
+}
+
+// askFirst makes the lock one that the HIS is still to be asked about [B9].
+func askFirst(c *change) {
+	if s := c.lock.Status; s != 0 && s != Confirmed && s != Released {
+		c.lock.AskFirst = true
+	}
+}
+
+func recalledAs(w HISWord) func(*change) {
+	return func(c *change) {
+		askFirst(c)
+		c.event.Word = w
 	}
 }
 

@@ -1,0 +1,91 @@
+package lockstore
+
+import (
+	"context"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+// cannotRecall is the case of every held lock of a restored ledger where the HIS
+// cannot be asked what became of it.
+const cannotRecall = "the ledger was restored from a backup, and this HIS cannot be asked whether it has made an order for this lock since"
+
+// recall marks a lock that was under way when the backup was made: the HIS is asked
+// what became of it since [B9]. It reports whether that changed the lock, and
+// whether it now needs a person.
+func (l *Ledger) recall(lock *Lock, m moment) (changed, needsPerson bool) {
+	switch {
+	case lock.Status == Confirmed || lock.Status == Released:
+		return false, false
+	case !l.asksFirst(m) || lock.RecalledFor.Equal(l.restored.At):
+		return false, false
+	}
+	// One that was made since becomes a case when it is confirmed.
+	since := lock.AskFirst && !lock.CreatedAt.Before(l.restored.At)
+	lock.AskFirst = true
+	if !l.policy.Find && lock.CaseReason == "" && !since {
+		lock.CaseReason, lock.CaseKind = cannotRecall, CaseBusiness
+		return true, true
+	}
+	return true, false
+}
+
+// asksFirst reports whether the HIS is asked about a number before it is first
+// used. One that cannot be asked, and takes no number twice, answers by refusing.
+func (l *Ledger) asksFirst(m moment) bool {
+	switch {
+	case l.restored.At.IsZero():
+		return false
+	case l.restored.Recovering():
+		return true
+	case !l.restored.AskFirst(m.wall) && l.watch.err() == nil:
+		return false
+	default:
+		return l.policy.Find || !l.policy.IdempotentByHisNo
+	}
+}
+
+// AskFirst reports whether the HIS may know more of a number than the ledger,
+// because it was restored from a backup not long ago. It does not block.
+func (l *Ledger) AskFirst() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.restored.At.IsZero() && l.asksFirst(l.tick())
+}
+
+// Restore tells of the last restore from a backup. It does not block.
+func (l *Ledger) Restore() Restore {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.restored
+}
+
+// Recovered ends the recovery, durably: attempts may begin again. It blocks for
+// the disk; a repeat does nothing.
+//
+// Errors: ErrRecovering while there are locks that the HIS is still to be asked
+// about (Stats.Asking); ErrOutcomeUnknown, ErrClosed, or ctx's.
+func (l *Ledger) Recovered(ctx context.Context) error {
+	t, err := l.recovered()
+	if err != nil {
+		return err
+	}
+	return l.await(ctx, t)
+}
+
+func (l *Ledger) recovered() (t engine.Ticket, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.unusable(); err != nil {
+		return t, err
+	}
+	m := l.tick()
+	switch {
+	case !l.restored.Recovering():
+		return l.disk.Barrier(), nil
+	case l.stats.Asking > 0:
+		return t, ErrRecovering
+	}
+	l.restored.RecoveredAt = m.wall
+	return l.append(m, restoreWrite(l.restored)), nil
+}
