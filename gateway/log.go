@@ -50,6 +50,10 @@ func (g logger) stepped(l *lockstore.Lock, e end) {
 			"status", l.Status.String(), "his_order_no", l.HISOrderNo, "his_code", e.event.Code, "his_message", e.event.Message,
 			"success", l.Status == lockstore.Confirmed)
 	}
+	byTime := l.Cause == lockstore.ByClock || l.Cause == lockstore.ByOwner
+	if byTime && e.event.Kind == lockstore.EvUnfreezeDone && l.Status == lockstore.Released {
+		g.compensated(l)
+	}
 	if l.CaseReason != "" {
 		g.Warn("lock needs a person", "order_no", l.OrderNo, "his_no", l.HISNo, "status", l.Status.String(),
 			"reason", l.CaseReason)
@@ -62,8 +66,29 @@ func (g logger) refused(l *lockstore.Lock, e end, err error) {
 		"event", e.event.Kind.String(), "status", l.Status.String(), "error", err)
 }
 
+// expired writes what the clock, or the owner at its time, made of a lock. Stock
+// that is given back so is the log point "compensation".
 func (g logger) expired(l *lockstore.Lock, ev lockstore.Event) {
 	g.Info("lock expired", "order_no", l.OrderNo, "his_no", l.HISNo, "event", ev.Kind.String(), "status", l.Status.String())
+	if l.Status == lockstore.Released || l.Status == lockstore.Releasing {
+		g.compensated(l)
+	}
+}
+
+// compensated is the log point "compensation" of the stock half: stock that an
+// order held is given back. Its result is "done", or "under way" while the HIS
+// still has to give its freeze back.
+func (g logger) compensated(l *lockstore.Lock) {
+	result := "done"
+	if l.Status != lockstore.Released {
+		result = "under way"
+	}
+	g.Info("compensation", "order_no", l.OrderNo, "his_no", l.HISNo, "kind", "release", "cause", l.Cause.String(), "result", result)
+}
+
+// cancelled writes that an order was found cancelled at the HIS.
+func (g logger) cancelled(l *lockstore.Lock) {
+	g.Warn("the HIS cancelled an order", "order_no", l.OrderNo, "his_no", l.HISNo, "his_order_no", l.HISOrderNo)
 }
 
 // loaded writes a batch read that failed in part or whole; the others are
