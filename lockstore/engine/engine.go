@@ -11,24 +11,10 @@ type Write struct {
 	Delete bool
 }
 
-// Engine is an ordered map from binary keys to binary values which survives the
-// process. Its methods may be called by several goroutines at once.
-//
-// Drivers prove themselves with package enginetest.
-type Engine interface {
-	// Apply makes all writes, or none of them, and returns nil only when they
-	// are durable: they survive the death of the process and of the machine. It
-	// blocks for at least one disk sync; calls take turns. The writes take
-	// effect in their order, so the last of two writes to one key stays. Readers
-	// see all of them or none, and not before they are durable. The slices are
-	// not kept.
-	//
-	// Errors: [*InvalidWriteError] and [ErrClosed] mean that nothing was written
-	// and change nothing. With any other error the outcome is unknown
-	// ([*UnknownOutcomeError]) and the engine is dead: every later Apply, Get and
-	// Scan answers the same error without touching the disk.
-	Apply(writes []Write) error
-
+// Reader shows what an engine holds: that of an [Engine] now, that of a
+// [Engine.View] at one moment. Its methods may be called by several goroutines
+// at once.
+type Reader interface {
 	// Get returns the value of the key; the slice belongs to the caller.
 	// Errors: [ErrNotFound], [ErrClosed], or what the storage says.
 	Get(key []byte) ([]byte, error)
@@ -48,6 +34,35 @@ type Engine interface {
 	// storage is opened, so it is larger than at any earlier opening, and at
 	// least 1 [B8]. It does not block.
 	Epoch() uint64
+}
+
+// Engine is an ordered map from binary keys to binary values which survives the
+// process. Its methods may be called by several goroutines at once.
+//
+// Drivers prove themselves with package enginetest.
+type Engine interface {
+	// Apply makes all writes, or none of them, and returns nil only when they
+	// are durable: they survive the death of the process and of the machine. It
+	// blocks for at least one disk sync; calls take turns. The writes take
+	// effect in their order, so the last of two writes to one key stays. Readers
+	// see all of them or none, and not before they are durable. The slices are
+	// not kept.
+	//
+	// Errors: [*InvalidWriteError] and [ErrClosed] mean that nothing was written
+	// and change nothing. With any other error the outcome is unknown
+	// ([*UnknownOutcomeError]) and the engine is dead: every later Apply, Get and
+	// Scan answers the same error without touching the disk.
+	Apply(writes []Write) error
+
+	// Get, Scan and Epoch read; a Get shows the newest durable value.
+	Reader
+
+	// View calls fn with a Reader that shows one consistent moment in all its
+	// calls, whatever is applied meanwhile, and returns what fn returns. The
+	// Reader is not to be used after fn. Meanwhile the storage keeps what is
+	// overwritten and deleted, so fn should not last for ever. fn may call Apply,
+	// but not Close. Errors: fn's; [ErrClosed]; or what the storage says.
+	View(fn func(Reader) error) error
 
 	// Free returns the bytes that are left for us on the disk [B10].
 	Free() (bytes uint64, err error)

@@ -69,3 +69,10 @@ func (c *calls) fail(cause error) error {
 	c.err = &engine.UnknownOutcomeError{Cause: cause}
 	return c.err
 }
+
+// failed is why nothing may be read any more, nil as long as it may.
+func (c *calls) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}

@@ -1,7 +1,6 @@
 package badgerengine
 
 import (
-	"bytes"
 	"errors"
 	"sync"
 
@@ -110,71 +109,29 @@ func stage(txn *badger.Txn, prefix byte, writes []engine.Write) error {
 	return nil
 }
 
-// Get implements [engine.Engine].
+// Get implements [engine.Reader].
 func (e *Engine) Get(key []byte) ([]byte, error) {
 	version, err := e.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer e.leave(version)
-	return e.get(version, append([]byte{dataPrefix}, key...))
+	return get(e.db, version, append([]byte{dataPrefix}, key...))
 }
 
-func (e *Engine) get(version uint64, key []byte) ([]byte, error) {
-	txn := e.db.NewTransactionAt(version, false)
-	defer txn.Discard()
-	item, err := txn.Get(key)
-	switch {
-	case errors.Is(err, badger.ErrKeyNotFound):
-		return nil, engine.ErrNotFound
-	case err != nil:
-		return nil, err
-	}
-	return item.ValueCopy(nil)
-}
-
-// Scan implements [engine.Engine].
+// Scan implements [engine.Reader].
 func (e *Engine) Scan(start, end []byte, fn func(key, value []byte) error) error {
+	return e.View(func(r engine.Reader) error { return r.Scan(start, end, fn) })
+}
+
+// View implements [engine.Engine].
+func (e *Engine) View(fn func(engine.Reader) error) error {
 	version, err := e.enter()
 	if err != nil {
 		return err
 	}
 	defer e.leave(version)
-
-	txn := e.db.NewTransactionAt(version, false)
-	defer txn.Discard()
-	first := append([]byte{dataPrefix}, start...)
-	it := txn.NewIterator(badger.IteratorOptions{
-		// Tables without the common prefix are left alone. Values lie beside
-		// their keys: prefetching would start a goroutine for each and read
-		// nothing that is not there already.
-		Prefix: first[:1+commonPrefix(start, end)],
-	})
-	defer it.Close()
-	for it.Seek(first); it.Valid(); it.Next() {
-		item := it.Item()
-		key := item.Key()[1:]
-		if end != nil && bytes.Compare(key, end) >= 0 {
-			return nil
-		}
-		err := item.Value(func(value []byte) error { return fn(key, value) })
-		if errors.Is(err, engine.ErrStop) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// commonPrefix is how many first bytes all keys of [start, end) share.
-func commonPrefix(start, end []byte) int {
-	n := 0
-	for n < len(start) && n < len(end) && start[n] == end[n] {
-		n++
-	}
-	return n
+	return fn(&view{db: e.db, version: version, epoch: e.epoch, failed: e.failed})
 }
 
 // Epoch implements [engine.Engine].

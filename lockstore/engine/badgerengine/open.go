@@ -192,7 +192,7 @@ func (e *Engine) begin(orphaned uint64) error {
 
 // number reads one of our own records.
 func (e *Engine) number(key string) (uint64, error) {
-	value, err := e.get(e.version, append([]byte{metaPrefix}, key...))
+	value, err := get(e.db, e.version, append([]byte{metaPrefix}, key...))
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return 0, &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: fmt.Sprintf("its record %q is missing", key)}

@@ -29,6 +29,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		{"ScanRanges", testScanRanges},
 		{"ScanIsASnapshot", testScanIsASnapshot},
 		{"ScanStopsAndFails", testScanStopsAndFails},
+		{"ViewIsOneMoment", testViewIsOneMoment},
 		{"SlicesAreNotShared", testSlicesAreNotShared},
 		{"InvalidWritesChangeNothing", testInvalidWritesChangeNothing},
 		{"LargestBatch", testLargestBatch},

@@ -150,30 +150,31 @@ func (e *Engine) finish() error {
 	return e.dead
 }
 
-// Get implements [engine.Engine].
+// Get implements [engine.Reader].
 func (e *Engine) Get(key []byte) ([]byte, error) {
 	root, err := e.snapshot()
 	if err != nil {
 		return nil, err
 	}
-	value, ok := root.get(key)
-	if !ok {
-		return nil, engine.ErrNotFound
-	}
-	return clone(value), nil
+	return root.valueOf(key)
 }
 
-// Scan implements [engine.Engine].
+// Scan implements [engine.Reader].
 func (e *Engine) Scan(start, end []byte, fn func(key, value []byte) error) error {
 	root, err := e.snapshot()
 	if err != nil {
 		return err
 	}
-	err = root.scan(start, end, fn)
-	if errors.Is(err, engine.ErrStop) {
-		return nil
+	return root.each(start, end, fn)
+}
+
+// View implements [engine.Engine].
+func (e *Engine) View(fn func(engine.Reader) error) error {
+	root, err := e.snapshot()
+	if err != nil {
+		return err
 	}
-	return err
+	return fn(&view{engine: e, root: root})
 }
 
 // snapshot is what readers may see.
