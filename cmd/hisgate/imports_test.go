@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"lockstore/engine/badgerengine": {"lockstore/engine"},
 	"lockstore/engine/memengine":    {"lockstore/engine"},
 	"lockstore/engine/enginetest":   {"lockstore/engine"},
+	"lockstore/engine/backup":       {"lockstore/engine"},
 	"lockstore/crashtest":           {"lockstore", "lockstore/engine", "lockstore/engine/badgerengine"},
 	"gateway":                       {"cache", "hisadapter", "hisadapter/guard", "lockstore"},
 	"gateway/server":                {"gateway", "payflow", "proto", "lockstore", "hisadapter", "hisadapter/guard"},

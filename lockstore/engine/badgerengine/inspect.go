@@ -25,27 +25,12 @@ const badgerVersion = 8
 //
 // It returns the newest transaction in tables that Badger will delete.
 func inspect(dir string, opts Options) (orphaned uint64, err error) {
-	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+	manifest, keys, err := readHead(dir, opts.EncryptionKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, isNew(dir)
 	}
 	if err != nil {
-		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
-	}
-	defer f.Close()
-	if err := identify(dir, f); err != nil {
 		return 0, err
-	}
-	keys, err := openKeys(dir, opts.EncryptionKey)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return 0, &OpenError{Dir: dir, Reason: err}
-	}
-	manifest, _, err := badger.ReplayManifestFile(f, magic, badger.Options{})
-	if err != nil {
-		return 0, &OpenError{Dir: dir, Reason: ErrDamaged, Detail: "its MANIFEST: " + err.Error()}
 	}
 	reader, err := newTableReader(dir, keys)
 	if err != nil {
@@ -62,6 +47,33 @@ func inspect(dir string, opts Options) (orphaned uint64, err error) {
 		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	return orphaned, nil
+}
+
+// readHead reads the manifest and the registry of keys. Errors: fs.ErrNotExist
+// when there is no manifest, else [*OpenError].
+func readHead(dir string, key []byte) (manifest badger.Manifest, keys *badger.KeyRegistry, err error) {
+	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return manifest, nil, err
+	}
+	if err != nil {
+		return manifest, nil, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+	}
+	defer f.Close()
+	if err := identify(dir, f); err != nil {
+		return manifest, nil, err
+	}
+	if keys, err = openKeys(dir, key); err != nil {
+		return manifest, nil, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return manifest, nil, &OpenError{Dir: dir, Reason: err}
+	}
+	manifest, _, err = badger.ReplayManifestFile(f, magic, badger.Options{})
+	if err != nil {
+		return manifest, nil, &OpenError{Dir: dir, Reason: ErrDamaged, Detail: "its MANIFEST: " + err.Error()}
+	}
+	return manifest, keys, nil
 }
 
 // isNew checks that a folder without a MANIFEST has no data either: Badger would

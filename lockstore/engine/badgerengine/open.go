@@ -34,7 +34,7 @@ func Open(dir string, opts Options) (*Engine, error) {
 		return nil, explain(dir, err)
 	}
 	e := &Engine{db: db, dir: dir, calls: newCalls(db.MaxVersion())}
-	if err := e.begin(orphaned); err != nil {
+	if err := e.begin(orphaned, opts.AboveEpoch); err != nil {
 		return nil, errors.Join(err, e.db.Close(), e.wal.close())
 	}
 	return e, nil
@@ -43,13 +43,8 @@ func Open(dir string, opts Options) (*Engine, error) {
 // prepare looks at the folder before Badger touches it. It returns the newest
 // transaction in tables that Badger will delete.
 func prepare(dir string, opts Options) (orphaned uint64, err error) {
-	switch len(opts.EncryptionKey) {
-	case 0, 16, 24, 32:
-	default:
-		return 0, &OpenError{
-			Dir: dir, Reason: ErrWrongKey,
-			Detail: fmt.Sprintf("it has %d bytes, 16, 24 or 32 are possible", len(opts.EncryptionKey)),
-		}
+	if err := checkKey(dir, opts.EncryptionKey); err != nil {
+		return 0, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
@@ -70,6 +65,19 @@ func prepare(dir string, opts Options) (orphaned uint64, err error) {
 		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	return inspect(dir, opts)
+}
+
+// checkKey refuses an encryption key that AES cannot take.
+func checkKey(dir string, key []byte) error {
+	switch len(key) {
+	case 0, 16, 24, 32:
+		return nil
+	default:
+		return &OpenError{
+			Dir: dir, Reason: ErrWrongKey,
+			Detail: fmt.Sprintf("it has %d bytes, 16, 24 or 32 are possible", len(key)),
+		}
+	}
 }
 
 // syncLogs makes durable what the logs hold. A process that was killed in the
@@ -145,36 +153,47 @@ const (
 	epochKey  = "/epoch"
 )
 
-// begin checks what Badger has opened and raises the epoch. Tables that Badger
-// did not know of held transactions up to orphaned.
-func (e *Engine) begin(orphaned uint64) error {
+// whole checks what Badger has opened and reads the epoch and the chain of logs.
+// Tables that Badger did not know of held transactions up to orphaned.
+func (e *Engine) whole(orphaned uint64) error {
 	if orphaned > e.version {
 		return &OpenError{
 			Dir: e.dir, Reason: ErrDamaged,
-			Detail: "its MANIFEST has forgotten the newest tables; they are kept as *.sst" + keptSuffix,
+			Detail: "its MANIFEST has forgotten the newest tables; an opening keeps them as *.sst" + keptSuffix,
 		}
+	}
+	if e.version == 0 { // a new folder
+		return nil
+	}
+	found, err := e.number(formatKey)
+	if err != nil {
+		return err
+	}
+	if found != format {
+		return &OpenError{
+			Dir: e.dir, Reason: ErrFormat,
+			Detail: fmt.Sprintf("its format is %d, this version knows %d", found, format),
+		}
+	}
+	if e.epoch, err = e.number(epochKey); err != nil {
+		return err
+	}
+	if e.chain, err = e.readChain(); err != nil {
+		return &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: err.Error()}
+	}
+	return nil
+}
+
+// begin checks what Badger has opened and raises the epoch above what it was, and
+// above that of Options.
+func (e *Engine) begin(orphaned, above uint64) error {
+	if err := e.whole(orphaned); err != nil {
+		return err
 	}
 	if err := e.wal.open(e.dir); err != nil {
 		return &OpenError{Dir: e.dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
-	if e.version > 0 { // not a new folder
-		found, err := e.number(formatKey)
-		if err != nil {
-			return err
-		}
-		if found != format {
-			return &OpenError{
-				Dir: e.dir, Reason: ErrFormat,
-				Detail: fmt.Sprintf("its format is %d, this version knows %d", found, format),
-			}
-		}
-		if e.epoch, err = e.number(epochKey); err != nil {
-			return err
-		}
-		if e.chain, err = e.readChain(); err != nil {
-			return &OpenError{Dir: e.dir, Reason: ErrDamaged, Detail: err.Error()}
-		}
-	}
+	e.epoch = max(e.epoch, above)
 	e.epoch++
 	e.linkDue = true // Badger begins a new log at each opening
 	err := e.commit(e.version+1, nil, []engine.Write{

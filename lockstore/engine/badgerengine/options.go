@@ -23,6 +23,9 @@ type Options struct {
 	// gets faster (verification reads about 1 GB/s), and a damaged one may miss
 	// keys without a word.
 	SkipVerify bool
+	// AboveEpoch makes the epoch of this opening larger than it: that of the folder
+	// from which a new one is restored.
+	AboveEpoch uint64
 }
 
 const (
