@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"hisadapter":                    {},
 	"hisadapter/guard":              {"hisadapter"},
 	"hisadapter/simhis":             {"hisadapter", "hisadapter/units"},
+	"hisadapter/simhis/simhand":     {"hisadapter", "hisadapter/adaptertest", "hisadapter/simhis"},
 	"hisadapter/units":              {},
 	"hisadapter/adaptertest":        {"hisadapter"},
 	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},

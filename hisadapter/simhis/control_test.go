@@ -9,11 +9,12 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/hisadapter/simhis/simhand"
 )
 
 func TestControlDoesWhatTheMethodsDo(t *testing.T) {
-	c := newClock()
-	h := open(t, simhis.Config{Capabilities: able(), Now: c.now})
+	c := simhand.NewClock()
+	h := open(t, simhis.Config{Capabilities: able(), Now: c.Now})
 	d, control := serve(t, h)
 	ctx := t.Context()
 	ok := func(err error) {
@@ -32,9 +33,9 @@ func TestControlDoesWhatTheMethodsDo(t *testing.T) {
 		t.Errorf("sold %d", got)
 	}
 	id := must[int](t)(control.StartProgram(ctx, simhis.Program{Key: newKey, Quantity: 1, Every: time.Second}))
-	c.advance(2 * time.Second)
+	c.Advance(2 * time.Second)
 	ok(control.StopProgram(ctx, id))
-	c.advance(2 * time.Second)
+	c.Advance(2 * time.Second)
 	if got := onHand(t, d, newKey); got != 4 {
 		t.Errorf("on hand %d", got)
 	}

@@ -1,7 +1,6 @@
 package simhis_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -20,28 +19,6 @@ var (
 	keyA = hisadapter.Key{PharmacyID: pharmacy, DrugID: drugA}
 	keyB = hisadapter.Key{PharmacyID: pharmacy, DrugID: drugB}
 )
-
-// clock is turned by hand.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func newClock() *clock {
-	return &clock{t: time.Date(2026, 11, 22, 9, 0, 0, 0, time.FixedZone("", 8*3600))}
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // able is a HIS that can do everything.
 func able() hisadapter.Capabilities {

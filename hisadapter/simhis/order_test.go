@@ -7,26 +7,27 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/hisadapter/simhis/simhand"
 )
 
 func TestLifeOfAFreeze(t *testing.T) {
-	c := newClock()
+	c := simhand.NewClock()
 	caps := able()
 	caps.DeductNeedsFreeze = true
-	h := open(t, simhis.Config{Capabilities: caps, Now: c.now})
+	h := open(t, simhis.Config{Capabilities: caps, Now: c.Now})
 	d, ctx := h.Driver(), t.Context()
 
 	wantState(t, d, "R1", hisadapter.None)
 	_, err := d.PlaceOrder(ctx, placing("R1", line(drugA, 30)))
 	wantKind(t, err, hisadapter.FreezeLapsed)
 	f := must[hisadapter.Freeze](t)(d.Freeze(ctx, freezing("R1", line(drugA, 30))))
-	if !f.Expires.Equal(c.now().Add(30 * time.Minute)) {
+	if !f.Expires.Equal(c.Now().Add(30 * time.Minute)) {
 		t.Fatalf("expires %v", f.Expires)
 	}
 	if got := wantState(t, d, "R1", hisadapter.Frozen); got.Freeze != f {
 		t.Fatalf("found %+v, frozen as %+v", got.Freeze, f)
 	}
-	c.advance(30 * time.Minute)
+	c.Advance(30 * time.Minute)
 	wantState(t, d, "R1", hisadapter.Lapsed)
 	wantKind(t, d.Unfreeze(ctx, hisadapter.UnfreezeRequest{HisNo: "R1", LockID: f.LockID}), hisadapter.FreezeLapsed)
 	p := placing("R1", line(drugA, 30))
@@ -45,7 +46,7 @@ func TestLifeOfAFreeze(t *testing.T) {
 	if got := wantState(t, d, "R1", hisadapter.Deducted); got.OrderNo != o.OrderNo {
 		t.Fatalf("found order %q, placed %q", got.OrderNo, o.OrderNo)
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	if got := onHand(t, d, keyA); got != 970 {
 		t.Fatalf("on hand %d: a freeze that was used up must not lapse", got)
 	}
@@ -180,13 +181,13 @@ func TestWithoutAtomicItemsHalfAnOrderIsTaken(t *testing.T) {
 }
 
 func TestListOrdersByShanghaiDay(t *testing.T) {
-	c := newClock() // 09:00 in Shanghai
-	h := open(t, simhis.Config{Capabilities: able(), Now: c.now})
-	day := c.now()
+	c := simhand.NewClock() // 09:00 in Shanghai
+	h := open(t, simhis.Config{Capabilities: able(), Now: c.Now})
+	day := c.Now()
 	must[hisadapter.HISOrder](t)(h.Driver().PlaceOrder(t.Context(), placing("R1", line(drugA, 1))))
-	c.advance(15*time.Hour - time.Second)
+	c.Advance(15*time.Hour - time.Second)
 	must[hisadapter.HISOrder](t)(h.Driver().PlaceOrder(t.Context(), placing("R2", line(drugA, 1))))
-	c.advance(time.Second)
+	c.Advance(time.Second)
 	must[hisadapter.HISOrder](t)(h.Driver().PlaceOrder(t.Context(), placing("R3", line(drugA, 1))))
 	list := must[[]hisadapter.HISOrder](t)(h.Driver().ListOrders(t.Context(), day))
 	if len(list) != 2 || list[0].HisNo != "R1" || list[1].HisNo != "R2" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/hisadapter/simhis/simhand"
 )
 
 func TestCounterSellsBehindOurBack(t *testing.T) {
@@ -62,23 +63,23 @@ func TestFigureNetOrGrossOfFreezes(t *testing.T) {
 }
 
 func TestFigureLag(t *testing.T) {
-	c := newClock()
+	c := simhand.NewClock()
 	caps := able()
 	caps.FigureLag = 5 * time.Second
-	h := open(t, simhis.Config{Capabilities: caps, Now: c.now})
+	h := open(t, simhis.Config{Capabilities: caps, Now: c.Now})
 	d := h.Driver()
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	must[hisadapter.HISOrder](t)(d.PlaceOrder(t.Context(), placing("R1", line(drugA, 30))))
-	c.advance(4 * time.Second)
+	c.Advance(4 * time.Second)
 	must[hisadapter.HISOrder](t)(d.PlaceOrder(t.Context(), placing("R2", line(drugA, 5))))
 	if got := onHand(t, d, keyA); got != 1000 {
 		t.Fatalf("figure %d within the lag, want the old 1000", got)
 	}
-	c.advance(time.Second)
+	c.Advance(time.Second)
 	if got := onHand(t, d, keyA); got != 970 {
 		t.Fatalf("figure %d after the first lag, want 970", got)
 	}
-	c.advance(4 * time.Second)
+	c.Advance(4 * time.Second)
 	if got := onHand(t, d, keyA); got != 965 {
 		t.Fatalf("figure %d after both lags, want 965", got)
 	}
@@ -106,16 +107,16 @@ func TestReadingsKeepOrderAndIds(t *testing.T) {
 }
 
 func TestSalesProgramPlaysByItself(t *testing.T) {
-	c := newClock()
-	h := open(t, simhis.Config{Capabilities: able(), Now: c.now})
+	c := simhand.NewClock()
+	h := open(t, simhis.Config{Capabilities: able(), Now: c.Now})
 	id := must[int](t)(h.Counter().Start(simhis.Program{Key: keyA, Quantity: 3, Every: time.Minute}))
 	must[int](t)(h.Counter().Start(simhis.Program{Key: keyA, Quantity: 100, Every: time.Second, Times: 2}))
-	c.advance(10 * time.Minute)
+	c.Advance(10 * time.Minute)
 	if got := onHand(t, h.Driver(), keyA); got != 1000-30-200 {
 		t.Fatalf("on hand %d", got)
 	}
 	h.Counter().Stop(id)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	if got := onHand(t, h.Driver(), keyA); got != 1000-30-200 {
 		t.Fatalf("on hand %d after the program was stopped", got)
 	}
