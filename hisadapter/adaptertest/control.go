@@ -47,13 +47,14 @@ const LateBy = time.Minute
 // Fixture is what the HIS of a test has.
 type Fixture struct {
 	PharmacyID string
-	Drugs      []string  // at least 3 known ones, sold in any number, none of them with stock yet
-	Unknown    string    // an id that the HIS does not know
-	Stopped    string    // a drug that is stopped, "" = none
-	Boxed      string    // a drug sold in steps of Box, "" = none
-	Box        int64     // at least 2
-	Amount     bool      // the HIS compares drugs_fen with its own price of Drugs[0]
-	Troubles   []Trouble // that Strike can make
+	Drugs      []string           // at least 3 known ones, sold in any number, none of them with stock yet
+	Unknown    string             // an id that the HIS does not know
+	Stopped    string             // a drug that is stopped, "" = none
+	Boxed      string             // a drug sold in steps of Box, "" = none
+	Box        int64              // at least 2
+	Amount     bool               // the HIS compares drugs_fen with its own price of Drugs[0]
+	Facts      []hisadapter.Facts // that readings of Drugs bring, in their order; nil = not compared
+	Troubles   []Trouble          // that Strike can make
 }
 
 // Control is the hand on the HIS's side. Its methods fail the test themselves.

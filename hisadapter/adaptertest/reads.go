@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -69,6 +70,98 @@ func testReadings(t *testing.T, r *rig) {
 			}
 		}
 	}
+}
+
+// A full batch is read in one call, and so is one of which the HIS knows
+// nothing: "no data" is neither success nor failure.
+func testBatches(t *testing.T, r *rig) {
+	var all []hisadapter.Key
+	for i := range r.fix.Drugs {
+		all = append(all, r.key(i))
+	}
+	for i := range r.caps.BatchSize {
+		all = append(all, hisadapter.Key{PharmacyID: r.fix.PharmacyID, DrugID: fmt.Sprintf("%s%03d", r.fix.Unknown, i)})
+	}
+	known := len(r.fix.Drugs)
+	r.Pass(t, r.caps.FigureLag)
+	for _, batch := range [][]hisadapter.Key{all[:r.caps.BatchSize], all[known : known+r.caps.BatchSize]} {
+		got, err := r.QueryStock(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != len(batch) {
+			t.Fatalf("%d readings for %d keys", len(got), len(batch))
+		}
+		for i, reading := range got {
+			want := hisadapter.Reading{Key: batch[i], Unknown: true}
+			if i < known && batch[i] == all[i] {
+				want = hisadapter.Reading{Key: batch[i], OnHand: 100, Facts: reading.Facts}
+			}
+			if reading != want {
+				t.Errorf("reading %d is %+v, want %+v", i, reading, want)
+			}
+		}
+	}
+}
+
+// What the HIS says about a drug comes through to the last digit of its price.
+func testFacts(t *testing.T, r *rig) {
+	for i, want := range r.fix.Facts {
+		got, err := r.QueryStock(t.Context(), []hisadapter.Key{r.key(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[0].Facts != want {
+			t.Errorf("facts of %s are %+v, want %+v", r.fix.Drugs[i], got[0].Facts, want)
+		}
+	}
+	if r.fix.Stopped == "" {
+		return
+	}
+	key := hisadapter.Key{PharmacyID: r.fix.PharmacyID, DrugID: r.fix.Stopped}
+	r.SetStock(t, key, 10)
+	got, err := r.QueryStock(t.Context(), []hisadapter.Key{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Unknown || !got[0].Facts.Stopped {
+		t.Errorf("%s is stopped, and is read as %+v", r.fix.Stopped, got[0])
+	}
+}
+
+// However the HIS counts a drug that is sold in boxes, its reading is never
+// above what lies there, no whole box is missing from it, and an order takes
+// what it says in smallest units.
+func testBoxes(t *testing.T, r *rig) {
+	box := r.fix.Box
+	if r.fix.Boxed == "" {
+		return
+	}
+	key := hisadapter.Key{PharmacyID: r.fix.PharmacyID, DrugID: r.fix.Boxed}
+	want := func(loose, boxes int64) {
+		t.Helper()
+		r.Pass(t, r.caps.FigureLag)
+		got, err := r.QueryStock(t.Context(), []hisadapter.Key{key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := got[0].OnHand; n > boxes*box+loose || n < boxes*box {
+			t.Errorf("%d boxes of %d and %d loose are read as %d", boxes, box, loose, n)
+		}
+		if got[0].Facts.Multiple != box {
+			t.Errorf("the drug is sold in steps of %d, not %d", box, got[0].Facts.Multiple)
+		}
+	}
+	r.SetStock(t, key, 3*box+1)
+	want(1, 3)
+	lines := []hisadapter.Line{{DrugID: r.fix.Boxed, Quantity: 2 * box}}
+	if _, err := r.place(t, "RX1", lines); err != nil {
+		t.Fatal(err)
+	}
+	want(1, 1)
+	_, err := r.place(t, "RX2", lines)
+	wantKind(t, err, hisadapter.Insufficient)
+	want(1, 1)
 }
 
 func testReadingsFollow(t *testing.T, r *rig) {

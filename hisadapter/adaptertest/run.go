@@ -24,6 +24,9 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"capabilities", testCapabilities},
 		{"readings", testReadings},
+		{"batches", testBatches},
+		{"facts", testFacts},
+		{"boxes", testBoxes},
 		{"readings follow the shelf", testReadingsFollow},
 		{"place and find", testPlace},
 		{"refusals", testRefusals},

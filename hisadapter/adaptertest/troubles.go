@@ -184,6 +184,20 @@ func testLateApply(t *testing.T, r *rig) {
 	r.Pass(t, 2*LateBy)
 	r.wantState(t, "RX1", hisadapter.Deducted)
 	r.wantFigure(t, 0, 97)
+	if !r.caps.Freeze {
+		return
+	}
+	err = r.during(t, Freeze, LateApply, func(ctx context.Context) error {
+		_, err := r.Freeze(ctx, r.freezing("RX2", r.lines(5)))
+		return err
+	})
+	wantOutcome(t, err, hisadapter.Unknown)
+	r.wantState(t, "RX2", hisadapter.None)
+	r.Idle(t)
+	r.Pass(t, 2*LateBy)
+	found := r.wantState(t, "RX2", hisadapter.Frozen)
+	wantOutcome(t, r.Unfreeze(t.Context(), r.unfreezing("RX2", found.Freeze.LockID, 5)), hisadapter.Done)
+	r.wantFigure(t, 0, 97)
 }
 
 // A caller that gives up gets Unknown, or NotSent where nothing left, and never

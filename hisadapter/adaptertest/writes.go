@@ -126,6 +126,11 @@ func testRepeats(t *testing.T, r *rig) {
 	if err == nil && second.LockID != held.LockID {
 		t.Errorf("the repeat made freeze %q beside %q", second.LockID, held.LockID)
 	}
+	// A HIS that refuses the repeat need not name the first one's lock; whoever
+	// lost its answer finds it.
+	if f := r.wantState(t, "RX2", hisadapter.Frozen); r.caps.Find && f.Freeze.LockID != held.LockID {
+		t.Errorf("found freeze %q, held is %q", f.Freeze.LockID, held.LockID)
+	}
 	if r.caps.NetFigure {
 		r.wantFigure(t, 0, 92)
 	}

@@ -37,6 +37,10 @@ func suite(cfg simhis.Config, door func(*testing.T, *simhis.HIS) hisadapter.Driv
 			PharmacyID: pharmacy, Drugs: []string{drugA, bigID, "00050003"}, Unknown: "10041",
 			Stopped: "00070001", Boxed: drugB, Box: 24, Amount: true,
 		}}
+		for _, id := range hand.Has.Drugs {
+			facts, _ := h.Facts(id)
+			hand.Has.Facts = append(hand.Has.Facts, facts)
+		}
 		hand.Has.Troubles = slices.DeleteFunc(hand.Fixture().Troubles, func(x adaptertest.Trouble) bool {
 			return slices.Contains(cannot, x)
 		})
