@@ -14,25 +14,35 @@ import (
 // Errors: those of lockstore.Ledger.Confirm; *HISRefusedError (ForGood: the lock
 // is released or being released; else a person must settle it, and the lock stays
 // CONFIRMING); *HISError (nothing happened, it is tried again by itself);
-// ErrOutcomeUnknown (CONFIRMING, being found out).
+// ErrOutcomeUnknown (CONFIRMING, being found out); lockstore.ErrRecovering.
 func (g *Gateway) Confirm(ctx context.Context, principal, orderNo string, ref lockstore.Reference) (lockstore.Lock, error) {
 	leave := sync.OnceFunc(g.desk.attend(orderNo))
 	defer leave()
-	l, _, err := g.ledger.Confirm(ctx, principal, orderNo, ref)
-	if err != nil || l.Status == lockstore.Confirmed {
-		return l, interrupted(ctx, err)
-	}
-	l, j, err := g.seeThrough(ctx, l, rankConfirm, leave)
-	if err != nil {
-		return l, err
-	}
-	switch l.Status {
-	case lockstore.Confirmed:
-		return l, nil
-	case lockstore.Confirming:
-		return l, unfinished(j)
-	default:
-		return l, ended(j, &l)
+	for try := 1; ; try++ {
+		l, err := g.recalling(ctx, principal, orderNo, rankConfirm, func() (lockstore.Lock, error) {
+			l, _, err := g.ledger.Confirm(ctx, principal, orderNo, ref)
+			return l, err
+		})
+		if err != nil || l.Status == lockstore.Confirmed {
+			return l, interrupted(ctx, err)
+		}
+		l, j, err := g.seeThrough(ctx, l, rankConfirm, leave)
+		if err != nil {
+			return l, err
+		}
+		switch l.Status {
+		case lockstore.Confirmed:
+			return l, nil
+		case lockstore.Confirming:
+			return l, unfinished(j)
+		case lockstore.Locked:
+			if try == 1 {
+				continue // an intent of before a restore that the HIS never heard of
+			}
+			return l, lockstore.ErrRecovering
+		default:
+			return l, ended(j, &l)
+		}
 	}
 }
 
@@ -41,11 +51,17 @@ func (g *Gateway) Confirm(ctx context.Context, principal, orderNo string, ref lo
 // itself. The lock comes back RELEASED, or RELEASING or PENDING with
 // ReleaseWanted, with a nil error.
 //
-// Errors: those of lockstore.Ledger.Release.
+// Errors: those of lockstore.Ledger.Release; after a restore from a backup also
+// *RecalledError and *HISError.
 func (g *Gateway) Release(ctx context.Context, principal, orderNo string) (lockstore.Lock, error) {
 	leave := sync.OnceFunc(g.desk.attend(orderNo))
 	defer leave()
-	l, err := g.ledger.Release(ctx, principal, orderNo, lockstore.ByCaller)
+	if err := g.neverHeard(ctx, orderNo, rankRelease); err != nil {
+		return lockstore.Lock{}, err
+	}
+	l, err := g.recalling(ctx, principal, orderNo, rankRelease, func() (lockstore.Lock, error) {
+		return g.ledger.Release(ctx, principal, orderNo, lockstore.ByCaller)
+	})
 	if err != nil {
 		return l, interrupted(ctx, err)
 	}

@@ -12,15 +12,13 @@ import (
 // mean that a call is still on its way: after an unknown outcome they are
 // believed only when this very question was asked after the grace time [C1].
 func (g *Gateway) callFind(ctx context.Context, l *lockstore.Lock) end {
+	if l.AskFirst {
+		return g.callRecall(ctx, l)
+	}
 	patient := l.Unknown && g.now().Sub(l.UnknownSince) < g.settings.Resolver.Grace
 	found, err := g.his.FindOrder(ctx, l.HISNo)
 	if err != nil {
-		e := end{op: opFindOrder, err: err, trouble: hisError(opFindOrder, err), later: true}
-		if e.trouble.Outcome == hisadapter.Misconfigured {
-			g.alert(Alert{Name: AlertMisconfigured, Detail: e.trouble.Error()})
-		}
-		// A look that failed says nothing about the lock: it is not recorded.
-		return e
+		return g.notFound(err) // which says nothing about the lock: it is not recorded
 	}
 	e := end{op: opFindOrder, event: eventOf(l, found, g.caps)}
 	e.event.Op = opFindOrder

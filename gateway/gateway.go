@@ -66,6 +66,7 @@ type Gateway struct {
 	reads *reads
 	tally tally
 
+	opened  time.Time
 	base    context.Context // of every outside call; outlives its callers
 	cancel  context.CancelFunc
 	closing chan struct{} // closed when Close begins
@@ -99,6 +100,7 @@ func Open(o Options) (*Gateway, error) {
 		desk:    newDesk(),
 		reads:   new(reads),
 		closing: make(chan struct{}),
+		opened:  o.Now(),
 	}
 	g.base, g.cancel = context.WithCancel(context.Background())
 	g.cache = newStockCache(g)

@@ -44,7 +44,11 @@ func (g *Gateway) Health() []string {
 		e := hisError(opQueryStock, err)
 		out = append(out, fmt.Sprintf("HIS: stock cannot be read (%s)", e.Outcome))
 	}
-	if s := g.ledger.Stats(); s.OldestUnknown > g.settings.Resolver.CaseAfter {
+	s := g.ledger.Stats()
+	if g.ledger.Restore().Recovering() {
+		out = append(out, fmt.Sprintf("restored from a backup: the HIS is still to be asked about %d locks", s.Asking))
+	}
+	if s.OldestUnknown > g.settings.Resolver.CaseAfter {
 		out = append(out, fmt.Sprintf("%d outcomes at the HIS are unknown, the oldest for %v",
 			s.Unknown, s.OldestUnknown.Round(time.Second)))
 	}

@@ -119,16 +119,18 @@ func (g *Gateway) judge(ctx context.Context, r *LockRequest, req lockstore.LockR
 // finishLock brings a recorded lock to the answer that its caller may have.
 func (g *Gateway) finishLock(ctx context.Context, l lockstore.Lock, joined func()) (lockstore.Lock, error) {
 	var j *job
-	if l.Status == lockstore.Pending {
+	if l.Status == lockstore.Pending || l.AskFirst && g.caps.Find {
 		var err error
 		if l, j, err = g.seeThrough(ctx, l, rankCheck, joined); err != nil {
 			return l, err
 		}
 	}
-	switch l.Status {
-	case lockstore.Locked, lockstore.Confirmed:
+	switch {
+	case l.AskFirst && g.caps.Find:
+		return l, unfinished(j)
+	case l.Status == lockstore.Locked || l.Status == lockstore.Confirmed:
 		return l, nil
-	case lockstore.Pending, lockstore.Confirming:
+	case l.Status == lockstore.Pending || l.Status == lockstore.Confirming:
 		return l, unfinished(j)
 	default:
 		return l, ended(j, &l)

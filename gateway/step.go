@@ -39,6 +39,10 @@ const (
 // that the HIS was just asked what it holds.
 func nextStep(l *lockstore.Lock, c hisadapter.Capabilities, now time.Time, asked, found bool) step {
 	switch {
+	case l.AskFirst && c.Find && (l.CaseReason == "" || asked && !found):
+		return find // the HIS may know more of it than a restored ledger [B9]
+	case l.AskFirst:
+		return rest
 	case l.Unknown && c.Find:
 		return find // a look is harmless, even while a person is asked
 	case l.Unknown:

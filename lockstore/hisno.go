@@ -17,6 +17,9 @@ func (p *Policy) hisNo(id ID) (string, error) {
 	return no, nil
 }
 
+// HISNo is the number of an attempt at the HIS [B5].
+func (id ID) HISNo() string { return numbered(id) }
+
 func numbered(id ID) string {
 	if id.Attempt == 1 {
 		return id.OrderNo

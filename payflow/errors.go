@@ -15,6 +15,9 @@ var (
 	// ErrDiskReserve: the disk is nearly full; no order is begun, all others go
 	// on [B10].
 	ErrDiskReserve = errors.New("the disk is nearly full")
+	// ErrRecovering: the store was restored from a backup, and it is not known yet
+	// what WeChat Pay and the HIS did since: no order, prepay or refund begins [B9].
+	ErrRecovering = errors.New("hisgate was restored from a backup, and what happened since is being found out")
 	// ErrStopped: the service is shutting down or its storage has failed; what
 	// became of the request is not known.
 	ErrStopped = errors.New("the order service has stopped")

@@ -39,6 +39,18 @@ func classifyStock(err error) (failure, bool) {
 	if e, ok := errors.AsType[*gateway.HISRefusedError](err); ok {
 		return refused(e), true
 	}
+	if e, ok := errors.AsType[*gateway.RecalledError](err); ok {
+		if e.Deducted {
+			return failure{
+				code: codes.FailedPrecondition, reason: hisgatev1.Reason_ALREADY_CONFIRMED, message: e.Error(),
+				zh: "HIS 已扣减，不能释放", meta: map[string]string{"his_no": e.HISNo, "his_order_no": e.HISOrderNo},
+			}, true
+		}
+		return failure{
+			code: codes.Unavailable, reason: hisgatev1.Reason_RECOVERING, message: e.Error(),
+			zh: "HIS 仍有恢复备份之前的冻结，请先用同一订单号重新锁定", meta: map[string]string{"his_no": e.HISNo},
+		}, true
+	}
 	if e, ok := errors.AsType[*gateway.HISError](err); ok {
 		f := failure{
 			code: codes.Unavailable, reason: hisgatev1.Reason_HIS_UNAVAILABLE, message: e.Error(),

@@ -39,6 +39,8 @@ func TestErrorTable(t *testing.T) {
 		{&gateway.UnknownDrugError{}, codes.NotFound, hisgatev1.Reason_UNKNOWN_DRUG},
 		{&gateway.HISError{Outcome: hisadapter.Busy, Err: context.DeadlineExceeded}, codes.Unavailable, hisgatev1.Reason_HIS_UNAVAILABLE},
 		{&gateway.HISError{Outcome: hisadapter.Misconfigured}, codes.Unavailable, hisgatev1.Reason_HIS_MISCONFIGURED},
+		{&gateway.RecalledError{Deducted: true}, codes.FailedPrecondition, hisgatev1.Reason_ALREADY_CONFIRMED},
+		{&gateway.RecalledError{}, codes.Unavailable, hisgatev1.Reason_RECOVERING},
 		{&gateway.HISRefusedError{Kind: hisadapter.Insufficient}, codes.FailedPrecondition, hisgatev1.Reason_STOCK_INSUFFICIENT},
 		{&gateway.HISRefusedError{Kind: hisadapter.UnknownDrug}, codes.FailedPrecondition, hisgatev1.Reason_UNKNOWN_DRUG},
 		{&gateway.HISRefusedError{Kind: hisadapter.Stopped}, codes.FailedPrecondition, hisgatev1.Reason_STOPPED},

@@ -38,6 +38,9 @@ func (o orderLocks) Confirm(ctx context.Context, orderNo string, r payflow.Refer
 
 func (o orderLocks) Release(ctx context.Context, orderNo string) (payflow.Lock, error) {
 	l, err := o.gw.Release(ctx, Principal, orderNo)
+	if e, ok := errors.AsType[*gateway.RecalledError](err); ok && e.Deducted {
+		return payflow.Lock{HisNo: e.HISNo, HisOrderNo: e.HISOrderNo, Confirmed: true}, errors.Join(payflow.ErrConfirmed, err)
+	}
 	return orderLock(l), lockError(err)
 }
 
@@ -104,6 +107,9 @@ func lockError(err error) error {
 			Kind: e.Kind.String(), ForGood: e.ForGood, Code: e.Code, Message: e.Message, Shortages: shortages(e.Shortages),
 		}
 	}
+	if _, ok := errors.AsType[*gateway.RecalledError](err); ok {
+		return errors.Join(payflow.ErrUnavailable, err) // a freeze of before the restore: until it lapses
+	}
 	if e, ok := errors.AsType[*gateway.HISError](err); ok {
 		if e.Outcome == hisadapter.Misconfigured {
 			return errors.Join(payflow.ErrMisconfigured, err)
@@ -128,6 +134,7 @@ func lockError(err error) error {
 		{lockstore.ErrAlreadyConfirmed, payflow.ErrConfirmed},
 		{lockstore.ErrNotFound, payflow.ErrNotFound},
 		{lockstore.ErrDiskReserve, payflow.ErrUnavailable},
+		{lockstore.ErrRecovering, payflow.ErrUnavailable},
 		{lockstore.ErrTooManyLocks, payflow.ErrUnavailable},
 		{gateway.ErrOverloaded, payflow.ErrUnavailable},
 	} {

@@ -26,6 +26,8 @@ func TestLockErrorsInPayflowsWords(t *testing.T) {
 		{lockstore.ErrNotFound, payflow.ErrNotFound},
 		{lockstore.ErrDiskReserve, payflow.ErrUnavailable},
 		{lockstore.ErrTooManyLocks, payflow.ErrUnavailable},
+		{lockstore.ErrRecovering, payflow.ErrUnavailable},
+		{&gateway.RecalledError{}, payflow.ErrUnavailable},
 		{gateway.ErrOverloaded, payflow.ErrUnavailable},
 		{&gateway.HISError{Outcome: hisadapter.NotSent}, payflow.ErrUnavailable},
 		{&gateway.HISError{Outcome: hisadapter.Misconfigured}, payflow.ErrMisconfigured},

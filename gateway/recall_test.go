@@ -1,0 +1,177 @@
+package gateway_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/lockstore/engine"
+	"github.com/hisgate/hisgate/lockstore/engine/memengine"
+)
+
+// backup returns a copy of the disk as it is durable now.
+func (w *world) backup() *memengine.Engine {
+	w.t.Helper()
+	copied := memengine.New(memengine.Options{})
+	var all []engine.Write
+	if err := w.disk.Scan(nil, nil, func(k, v []byte) error {
+		all = append(all, engine.Write{Key: append([]byte(nil), k...), Value: append([]byte(nil), v...)})
+		return nil
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	if len(all) > 0 {
+		if err := copied.Apply(all); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return copied
+}
+
+// restore throws the disk away and goes on with the backup.
+func (w *world) restore(backup *memengine.Engine) {
+	w.t.Helper()
+	w.stop()
+	if err := lockstore.MarkRestored(backup, time.Now()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.disk = backup.Reopen()
+	w.open()
+}
+
+// recovered lets the locks be asked about and ends the recovery.
+func (w *world) recovered() {
+	w.t.Helper()
+	w.until(func(s gateway.State) bool { return s.Ledger.Asking == 0 && s.Jobs == 0 })
+	if err := w.ledger.Recovered(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestB9WhatTheHISDidSinceTheBackupIsFound(t *testing.T) {
+	for name, caps := range map[string]hisadapter.Capabilities{"freeze": freezingHIS, "no freeze": plainHIS} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, caps)
+				for _, no := range []string{"CONFIRMED", "RELEASED", "HELD"} {
+					w.mustLock(order(no, "A", 1))
+				}
+				backup := w.backup()
+				w.mustConfirm("CONFIRMED")
+				w.mustLock(order("BOTH", "A", 1))
+				w.mustConfirm("BOTH")
+				if _, err := w.g.Release(t.Context(), "p", "RELEASED"); err != nil {
+					t.Fatal(err)
+				}
+				w.restore(backup)
+
+				_, err := w.lock(order("NEW", "A", 1))
+				if !errors.Is(err, lockstore.ErrRecovering) {
+					t.Errorf("a new lock in the recovery: %v", err)
+				}
+				if len(w.g.Health()) == 0 {
+					t.Error("the recovery does not show in health")
+				}
+				w.recovered()
+				w.wantStatus("CONFIRMED", lockstore.Confirmed)
+				if l := w.get("RELEASED"); l.Status == lockstore.Confirmed {
+					t.Errorf("what was released is %s", l.Status)
+				}
+				w.mustConfirm("HELD")
+				// A caller who was not answered for a lock that the ledger forgot.
+				if l := w.mustLock(order("BOTH", "A", 1)); l.Status != lockstore.Confirmed {
+					t.Errorf("what was confirmed since the backup is %s", l.Status)
+				}
+				for _, no := range []string{"CONFIRMED", "BOTH", "HELD"} {
+					w.wantOrder(no, hisadapter.Deducted)
+				}
+				w.runDown()
+				w.wantSoundBooks()
+			})
+		})
+	}
+}
+
+// What an order made under a later number is found, and nothing is written under
+// an earlier one.
+func TestB9ALaterAttemptOfSinceTheBackupIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		w.mustLock(order("RX1", "A", 1))
+		backup := w.backup()
+		if _, err := w.g.Release(t.Context(), "p", "RX1"); err != nil {
+			t.Fatal(err)
+		}
+		again := order("RX1", "A", 1)
+		again.NewAttempt = true
+		w.mustLock(again)
+		w.mustConfirm("RX1")
+		w.restore(backup)
+		w.recovered()
+
+		if _, err := w.confirm("RX1"); !errors.Is(err, lockstore.ErrRecovering) {
+			t.Fatalf("confirming what the HIS has under another number: %v", err)
+		}
+		if l := w.wantStatus("RX1", lockstore.Locked); l.CaseReason == "" {
+			t.Error("nobody is asked")
+		}
+		if _, err := w.g.Resolve(t.Context(), lockstore.ID{OrderNo: "RX1", Attempt: 1}, true, "H2", "p"); err != nil {
+			t.Fatal(err)
+		}
+		w.wantStatus("RX1", lockstore.Confirmed)
+		w.wantOrder("RX1", hisadapter.None)
+		w.wantOrder("RX1-2", hisadapter.Deducted)
+	})
+}
+
+// An order of which a restored ledger knows nothing is not over because of that.
+func TestB9AnOrderIsNotOverBecauseItWasForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS)
+		backup := w.backup()
+		w.mustLock(order("DEDUCTED", "A", 1))
+		w.mustConfirm("DEDUCTED")
+		w.mustLock(order("FROZEN", "A", 1))
+		w.restore(backup)
+		w.recovered()
+		for no, deducted := range map[string]bool{"DEDUCTED": true, "FROZEN": false} {
+			_, err := w.g.Release(t.Context(), "p", no)
+			if e := wantError[*gateway.RecalledError](t, err); e.Deducted != deducted {
+				t.Errorf("%s: %v", no, e)
+			}
+		}
+		if _, err := w.g.Release(t.Context(), "p", "NEVER-WAS"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(lockstore.AskFirstFor)
+		calls := w.calls(simhis.OpFindOrder)
+		if _, err := w.g.Release(t.Context(), "p", "NEVER-WAS-2"); err != nil || w.calls(simhis.OpFindOrder) != calls {
+			t.Errorf("long after the restore the HIS is asked still: %v", err)
+		}
+	})
+}
+
+// A HIS that cannot be asked holds up the recovery, and nothing is believed of it.
+func TestB9TheRecoveryWaitsForTheHIS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		w.mustLock(order("HELD", "A", 1))
+		backup := w.backup()
+		w.mustConfirm("HELD")
+		w.inject(simhis.Fault{Op: simhis.OpFindOrder, What: simhis.HTTP500})
+		w.restore(backup)
+		time.Sleep(6 * time.Hour)
+		if err := w.ledger.Recovered(t.Context()); !errors.Is(err, lockstore.ErrRecovering) {
+			t.Errorf("the recovery ended without the HIS: %v", err)
+		}
+		w.wantStatus("HELD", lockstore.Locked)
+		w.his.ClearFaults()
+		w.recovered()
+		w.wantStatus("HELD", lockstore.Confirmed)
+	})
+}
