@@ -38,8 +38,7 @@ func (s *Pipe) stock(ctx context.Context, a []string) (pipeObject, error) {
 			stopped = "1"
 		}
 		rows = append(rows, pipeObject{}.text("ypbm", r.Key.DrugID).text("ypmc", r.Facts.Name).text("dw", r.Facts.Unit).
-			with("kcsl", strconv.FormatInt(r.OnHand, 10)).with("bzsl", strconv.FormatInt(boxOf(r.Facts), 10)).
-			text("dj", r.Facts.Price).with("djsl", strconv.FormatInt(packOf(r.Facts), 10)).with("ty", stopped))
+			with("kcsl", strconv.FormatInt(r.OnHand, 10)).with("bzsl", strconv.FormatInt(boxOf(r.Facts), 10)).with("ty", stopped))
 	}
 	if err == nil && len(rows) == 0 {
 		return pipeEmpty(), nil

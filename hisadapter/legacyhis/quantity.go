@@ -37,6 +37,21 @@ func fromPacks(s string, pack int64) (int64, bool) {
 	return r.Num().Int64(), true
 }
 
+// unitPrice is the price of one smallest unit, "" where the books tell none or
+// where it has no end.
+func unitPrice(f hisadapter.Facts) string {
+	r, ok := new(big.Rat).SetString(f.Price)
+	if !ok {
+		return ""
+	}
+	r.Quo(r, new(big.Rat).SetInt64(packOf(f)))
+	places, exact := r.FloatPrec()
+	if !exact {
+		return ""
+	}
+	return r.FloatString(places)
+}
+
 // yuan writes fen as HIS write money.
 func yuan(fen int64) string { return inPacks(fen, 100, 2) }
 

@@ -20,8 +20,7 @@ type restStock struct {
 	Unit     string `json:"unit"`
 	Quantity string `json:"quantity"`
 	Step     int64  `json:"step"`
-	Price    string `json:"price,omitempty"`
-	PriceFor int64  `json:"price_for,omitempty"` // smallest units
+	Price    string `json:"price,omitempty"` // of one smallest unit
 	Active   bool   `json:"active"`
 }
 
@@ -42,7 +41,7 @@ func (s *REST) stock(w http.ResponseWriter, r *http.Request) {
 	for _, x := range readings {
 		if f := x.Facts; !x.Unknown {
 			rows = append(rows, restStock{
-				x.Key.DrugID, f.Name, f.Unit, restQuantity(x.OnHand, f.Unit), f.Multiple, f.Price, f.PricePer, !f.Stopped,
+				x.Key.DrugID, f.Name, f.Unit, restQuantity(x.OnHand, f.Unit), f.Multiple, unitPrice(f), !f.Stopped,
 			})
 		}
 	}

@@ -168,18 +168,20 @@ func (q *soapRequest) signature(key string) string {
 func readSOAP(text string) (*soapRequest, error) {
 	var envelope struct {
 		XMLName xml.Name `xml:"http://schemas.xmlsoap.org/soap/envelope/ Envelope"`
-		Call    *struct {
-			InXML string `xml:"inXml"`
-		} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body>CallService"`
+		Body    struct {
+			Call *struct {
+				InXML string `xml:"http://tempuri.org/ inXml"`
+			} `xml:"http://tempuri.org/ CallService"`
+		} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body"`
 	}
 	if err := unmarshalXML(text, &envelope); err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
-	if envelope.Call == nil {
+	if envelope.Body.Call == nil {
 		return nil, fmt.Errorf("%w: no CallService", errUnread)
 	}
 	var q soapRequest
-	if err := unmarshalXML(envelope.Call.InXML, &q); err != nil {
+	if err := unmarshalXML(envelope.Body.Call.InXML, &q); err != nil {
 		return nil, fmt.Errorf("%w: inXml: %w", errUnread, err)
 	}
 	return &q, nil
