@@ -64,11 +64,13 @@ func parseIndexKey(k []byte) (created time.Time, id ID, err error) {
 	if !ok || len(rest) < 8+5 {
 		return time.Time{}, ID{}, errKey
 	}
-	nanos := binary.BigEndian.Uint64(rest)
-	rest = rest[8:]
-	n := len(rest) - 5
-	id = ID{OrderNo: string(rest[:n]), Attempt: int(binary.BigEndian.Uint32(rest[n+1:]))}
-	return time.Unix(0, int64(nanos)).UTC(), id, nil
+	return time.Unix(0, int64(binary.BigEndian.Uint64(rest))).UTC(), idOf(rest[8:]), nil
+}
+
+// idOf reads what appendID wrote; it has at least 5 bytes.
+func idOf(k []byte) ID {
+	n := len(k) - 5
+	return ID{OrderNo: string(k[:n]), Attempt: int(binary.BigEndian.Uint32(k[n+1:]))}
 }
 
 func pairKey(prefix, a, b string) []byte {

@@ -192,6 +192,7 @@ func (w *world) actReopen(t *rapid.T) {
 	} else {
 		w.reopen()
 	}
+	w.verify()
 	w.begun, w.read = nil, nil
 	for _, m := range w.locks {
 		m.ack, m.confirmed = modelAck{w.Stamp(), w.Mono()}, w.Mono()
@@ -219,6 +220,7 @@ func (w *world) check(t *rapid.T) {
 		}
 	}
 	if len(w.orders) > 0 {
+		w.verify()
 		m := w.locks[rapid.SampledFrom(w.orders).Draw(t, "seen again")]
 		if diff := cmp.Diff(m.lock, w.get(m.lock.OrderNo)); diff != "" {
 			t.Fatalf("a lock changed by itself:\n%s", diff)

@@ -63,7 +63,7 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	if err != nil {
 		return nil, err
 	}
-	latest, err := l.readClock()
+	latest, err := readClock(l.disk.Engine())
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +182,8 @@ func lapsedBy(lock *Lock, p *Policy, m moment) bool {
 	return !lock.FreezeExpires.IsZero() && !lock.FreezeExpires.Add(-p.FreezeMargin).After(m.wall)
 }
 
-func (l *Ledger) readClock() (time.Time, error) {
-	rec, err := l.disk.Engine().Get([]byte(keyClock))
+func readClock(disk engine.Reader) (time.Time, error) {
+	rec, err := disk.Get([]byte(keyClock))
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return time.Time{}, nil

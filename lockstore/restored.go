@@ -54,7 +54,7 @@ func MarkRestored(e engine.Engine, at time.Time) error {
 
 // ReadRestore tells what a folder knows of its last restore. Errors: what the
 // storage says, or a record that cannot be read.
-func ReadRestore(e engine.Engine) (Restore, error) {
+func ReadRestore(e engine.Reader) (Restore, error) {
 	var r Restore
 	rec, err := e.Get([]byte(keyRestored))
 	switch {
