@@ -20,8 +20,9 @@ import (
 )
 
 type cli struct {
-	Run   runCmd   `cmd:"" default:"withargs" help:"Measure and print. The default."`
-	Child childCmd `cmd:"" hidden:"" help:"Be a ledger that may be killed."`
+	Run     runCmd     `cmd:"" default:"withargs" help:"Measure and print. The default."`
+	Protect protectCmd `cmd:"" help:"Let a crowd loose on a HIS that counts, with hisgate in between and with nothing."`
+	Child   childCmd   `cmd:"" hidden:"" help:"Be a ledger that may be killed."`
 }
 
 // runCmd is a measurement.

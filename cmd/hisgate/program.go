@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server"
@@ -74,6 +75,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	calls, err := server.NewHISMetrics(registry)
 	if err != nil {
 		return nil, err
