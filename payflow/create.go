@@ -15,7 +15,7 @@ import (
 // held (HOLD).
 //
 // Errors: *InvalidError, *FieldError, ErrPricingNotAllowed, ErrBusy,
-// ErrDiskReserve (nothing stored); *OrderNoReusedError; *ShortError, *PriceChangedError,
+// ErrRecovering, ErrDiskReserve (nothing stored); *OrderNoReusedError; *ShortError, *PriceChangedError,
 // *PreconditionError (the order is REJECTED or closed, a repeat answers the same);
 // *NotYetError (the order is stored and goes on by itself; repeat to join it).
 func (s *Service) Create(ctx context.Context, r CreateRequest) (Order, error) {
@@ -34,6 +34,9 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (Order, error) {
 				return &OrderNoReusedError{OrderNo: r.OrderNo}
 			}
 			return nil // a repeat joins
+		}
+		if s.restored().recovering() {
+			return ErrRecovering
 		}
 		if s.activeOrders() >= s.set.MaxActive {
 			return ErrBusy
@@ -68,6 +71,9 @@ func (u *unit) newOrder(r *CreateRequest, items []Item, print string) error {
 		if err := u.s.tryTerms(o, *o.Terms); err != nil {
 			return err
 		}
+	}
+	if r := u.s.restored(); r.knows(now) {
+		o.RecalledFor = r.At
 	}
 	u.o = o
 	u.note(HistoryEntry{To: Created, Event: "CREATE", Actor: r.Principal, Detail: string(r.Strategy)})
@@ -115,7 +121,7 @@ func (s *Service) answerPrepared(o *Order) (Order, error) {
 		case o.endedBy(o.Rejection):
 			return Order{}, o.Rejection.asError(o.State)
 		case o.EndReason == ReasonPrepayRefused || o.EndReason == ReasonFreezeTooShort ||
-			o.EndReason == ReasonLockLost || o.EndReason == ReasonTooLate:
+			o.EndReason == ReasonLockLost || o.EndReason == ReasonTooLate || o.EndReason == ReasonNotPayable:
 			return Order{}, &PreconditionError{Reason: o.EndReason, State: o.State}
 		}
 	}
@@ -167,11 +173,14 @@ func (s *Service) activeOrders() int {
 // payment already it answers that, signed afresh. Waits at most
 // Settings.AnswerWithin.
 //
-// Errors: ErrNotFound; *InvalidError, *FieldError; *PreconditionError
+// Errors: ErrNotFound; ErrRecovering; *InvalidError, *FieldError; *PreconditionError
 // (OTHER_PAYER, PAYMENT_MISSING, TOO_LATE, NOT_PAYABLE, or why it closed); *EtagMismatchError; *ShortError,
 // *PriceChangedError (HOLD, still LOCKED); ErrUnavailable, ErrMisconfigured (HOLD:
 // the live check could not be made; try again); *NotYetError.
 func (s *Service) Prepay(ctx context.Context, r PrepayRequest) (Order, error) {
+	if s.restored().recovering() {
+		return Order{}, ErrRecovering
+	}
 	start := s.now()
 	stored, err := s.change(ctx, r.OrderNo, func(u *unit) error { return u.wantPrepay(&r) })
 	if err != nil {

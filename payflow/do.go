@@ -36,6 +36,8 @@ func (u *unit) do(ctx context.Context, a action) error {
 		return u.stepSendRefund(ctx, a.r)
 	case actAskRefund:
 		return u.stepAskRefund(ctx, a.r)
+	case actRecall:
+		return u.stepRecall(ctx)
 	case actOverdue:
 		return u.stepOverdue()
 	default:

@@ -53,4 +53,14 @@
 // only on WeChat's verified word [D2]; a refund leaves only when the HIS cannot
 // apply the lock any more [D1]. Whatever takes too long becomes a case besides,
 // by the proof obligation that [Service.Proof] checks [D9].
+//
+// # After a restore
+//
+// A store that was restored from a backup ([Restore]) knows nothing of what WeChat
+// Pay and the HIS did since [B9]. An order of the backup, and for a while each new
+// order_no, is asked about at WeChat before anything else is done with it: was it
+// paid, and what went back under the refund numbers that hisgate would use. These
+// follow from order_no and generation, so a refund that was forgotten is found
+// under the number that the next one would have. While the recovery stands no
+// order, lock, prepay or refund begins; callbacks are taken as ever.
 package payflow

@@ -24,6 +24,7 @@ type house struct {
 	pay       *fakePay
 	set       payflow.Settings
 	svc       *payflow.Service
+	restore   payflow.Restore
 
 	stop   context.CancelFunc
 	ended  chan error
@@ -62,7 +63,7 @@ func (h *house) open() {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	svc, err := payflow.Open(h.Context(), payflow.Options{
-		Committer: h.committer, Locks: h.locks, Pay: h.pay, Settings: h.set, Logger: logger,
+		Committer: h.committer, Locks: h.locks, Pay: h.pay, Settings: h.set, Logger: logger, Restore: h.restore,
 		Hooks: payflow.Hooks{OnAlert: func(a payflow.Alert) {
 			h.alerts.Lock()
 			defer h.alerts.Unlock()

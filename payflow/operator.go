@@ -11,9 +11,13 @@ import (
 // and sent after. Repeats of a request_id answer the order as it stands.
 //
 // Errors: *InvalidError, ErrNotFound, *AbortedError (PAID: the HIS is being
-// asked), *RequestReusedError, *EtagMismatchError, *PreconditionError.
+// asked), *RequestReusedError, *EtagMismatchError, *PreconditionError,
+// ErrRecovering.
 func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, error) {
 	if err := r.validate(); err != nil {
+		return Order{}, err
+	}
+	if err := s.recalled(ctx, r.OrderNo); err != nil {
 		return Order{}, err
 	}
 	return s.change(ctx, r.OrderNo, func(u *unit) error {

@@ -203,6 +203,8 @@ type Order struct {
 	RefundRequests []RefundAsked  `json:"refund_requests,omitempty"`  // operators' request_ids, for repeats
 	PersonRefund   string         `json:"person_refund,omitempty"`    // evidence of a refund made outside hisgate
 
+	RecalledFor time.Time `json:"recalled_for,omitzero"` // the restore after which WeChat was asked about it [B9]
+
 	OpenCases []string       `json:"open_cases,omitempty"` // ids
 	CaseSeq   int            `json:"case_seq,omitempty"`
 	Trouble   *Trouble       `json:"trouble,omitempty"`

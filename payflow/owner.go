@@ -19,6 +19,9 @@ func (s *Service) LockOwner(orderNo string, attempt int) LockVerdict {
 	keep := func(t time.Time) LockVerdict {
 		return LockVerdict{Known: true, KeepUntil: later(t, now.Add(time.Minute))}
 	}
+	if s.restored().asksAbout(o) {
+		return keep(now) // WeChat may know better where it stands
+	}
 	switch o.State {
 	case Closed, Rejected, Refunded:
 		return LockVerdict{Known: true, Release: true}

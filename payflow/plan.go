@@ -34,15 +34,20 @@ const (
 	actStoreRefund actionKind = "store_refund" // write the refund down, under the hourly limit [D6]
 	actSendRefund  actionKind = "send_refund"
 	actAskRefund   actionKind = "ask_refund"
+	actRecall      actionKind = "recall"  // after a restore: what does WeChat know of it [B9]
 	actOverdue     actionKind = "overdue" // the proof obligation falls due [D9]
 )
 
 // nextAction plans: it looks at the record alone, so a restart plans the same. Of
-// what is possible it names what is due first. ask overrides the waiting time of
+// what is possible it names what is due first; after a restore from a backup r,
+// WeChat is asked about the order before anything else. ask overrides the waiting time of
 // an outside call (someone is waiting for the answer).
-func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
+func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) action {
 	var best action
 	add := func(kind actionKind, p pool, at time.Time) {
+		if r.recovering() && kind.begins() {
+			return
+		}
 		if p == poolLocal && at.After(now) {
 			best.alarm = earlier(best.alarm, at)
 		}
@@ -58,6 +63,15 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 	retry := o.NextAt
 	if ask {
 		retry = now
+	}
+	due, owed := obligation(o, set)
+	owed = owed && len(o.OpenCases) == 0
+	if r.asksAbout(o) {
+		add(actRecall, poolPay, retry)
+		if owed {
+			add(actOverdue, poolLocal, due)
+		}
+		return best
 	}
 	latest := o.PayDeadline.Add(-set.LeastToPay) // a prepay later than this makes no sense [D10]
 	switch o.State {
@@ -125,10 +139,21 @@ func nextAction(o *Order, set Settings, now time.Time, ask bool) action {
 			best.r = i
 		}
 	}
-	if due, owed := obligation(o, set); owed && len(o.OpenCases) == 0 {
+	if owed {
 		add(actOverdue, poolLocal, due)
 	}
 	return best
+}
+
+// begins tells whether the action begins something at WeChat or the HIS that was
+// not under way: not while a recovery stands [B9].
+func (k actionKind) begins() bool {
+	switch k {
+	case actCheck, actLock, actLiveCheck, actIntent, actPrepay, actStoreRefund, actSendRefund:
+		return true
+	default:
+		return false
+	}
 }
 
 // ended tells whether the order rests: only a letter, a question or a person

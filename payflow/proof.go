@@ -67,7 +67,7 @@ func unproven(o *Order, set Settings, now time.Time) string {
 		return ""
 	case !due.After(now):
 		return "no end, no accepted refund and no open case in time"
-	case nextAction(o, set, now, false).kind == actNone:
+	case nextAction(o, set, Restore{}, now, false).kind == actNone:
 		return "no next action"
 	default:
 		return ""

@@ -159,6 +159,11 @@ func (u *unit) askRefund(ctx context.Context, i int) (answer RefundAnswer, err e
 	return answer, err
 }
 
+// refundNotExist are the codes with which WeChat says that it knows no such refund.
+func refundNotExist() []string {
+	return []string{"RESOURCENOTEXISTS", "RESOURCENOTEXIST", "REFUNDNOTEXIST", "REFUNDNOTEXISTS"}
+}
+
 // refundAsked judges the answer to a question about a refund.
 func (u *unit) refundAsked(i int, answer RefundAnswer, err error) error {
 	r := &u.o.Refunds[i]
@@ -167,7 +172,7 @@ func (u *unit) refundAsked(i int, answer RefundAnswer, err error) error {
 		u.refundFails(i, opRefundQuery, kindUnknown, errors.New("the answer is about another refund"))
 	case err == nil:
 		return u.refundSaid(i, answer, true)
-	case refusedWith(err, "RESOURCENOTEXISTS", "RESOURCENOTEXIST", "REFUNDNOTEXIST", "REFUNDNOTEXISTS") && r.Status == RefundSent:
+	case refusedWith(err, refundNotExist()...) && r.Status == RefundSent:
 		r.AskNow = false
 		if r.Refused != "" && r.Refused != "NOTENOUGH" {
 			// Verified twice: refused, and never taken. A person may send it again.

@@ -9,10 +9,13 @@ import (
 // ResumeRefunds opens the hourly limit of automatic refunds again and lets the
 // cases that it made go on, oldest first, as far as the new hour's limit reaches
 // [D6]. Repeats of a request_id answer the same. Errors: *InvalidError,
-// *EtagMismatchError, *RequestReusedError.
+// *EtagMismatchError, *RequestReusedError, ErrRecovering.
 func (s *Service) ResumeRefunds(ctx context.Context, r ResumeRequest) (ResumeAnswer, error) {
 	if err := s.alive(); err != nil {
 		return ResumeAnswer{}, err
+	}
+	if s.restored().recovering() {
+		return ResumeAnswer{}, ErrRecovering
 	}
 	if err := validRequestID(r.RequestID); err != nil {
 		return ResumeAnswer{}, err

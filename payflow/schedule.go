@@ -126,7 +126,7 @@ func (s *Service) wants(e *entry, now time.Time) action {
 	if e.order == nil {
 		return action{}
 	}
-	return nextAction(e.order, s.set, now, e.ask)
+	return nextAction(e.order, s.set, s.restore, now, e.ask)
 }
 
 // claim takes a popped entry over; false when its place in the queue is void.

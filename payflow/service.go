@@ -20,6 +20,7 @@ type Options struct {
 	Now       func() time.Time // nil: time.Now. Timers are the runtime's (testing/synctest)
 	Logger    *slog.Logger     // nil: discard
 	Hooks     Hooks
+	Restore   Restore // the store's last restore from a backup, if there was one
 }
 
 // Hooks let metrics and alerting listen. They are called from the workers, after
@@ -59,7 +60,8 @@ type Service struct {
 	rx    rxIndex    // under judge
 	brake brakeRecord
 
-	mu       sync.Mutex // the maps below; never held over anything that blocks
+	mu       sync.Mutex // what follows; never held over anything that blocks
+	restore  Restore
 	entries  map[string]*entry
 	due      dueHeap
 	tickets  uint64           // of places in queues
@@ -97,6 +99,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		locks: o.Locks, pay: o.Pay, set: o.Settings, now: o.Now,
 		log: o.Logger, hooks: o.Hooks.filled(),
 		rx:      rxIndex{},
+		restore: o.Restore,
 		entries: map[string]*entry{},
 		cases:   map[string]*Case{},
 		bells:   map[string]map[*bell]struct{}{},

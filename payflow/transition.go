@@ -18,17 +18,18 @@ const (
 	evPaid            event = "PAID"             // verified money, right in every respect
 	evPaidUnwanted    event = "PAID_UNWANTED"    // late money that must go back [D5]
 	evPaidElsewhere   event = "PAID_AND_REFUNDED_ELSEWHERE"
-	evPaidAgain       event = "PAID_AGAIN" // a second transaction
-	evPaidWrong       event = "PAID_WRONG" // wrong amount, merchant, appid or currency
-	evClosed          event = "CLOSED"     // verified, or WeChat cannot hold money [D2]
-	evConfirmed       event = "HIS_ORDER"  // the HIS deducted and created its order
-	evGone            event = "GONE"       // cannot be fulfilled, lock settled, policy refund
-	evPark            event = "PARK"       // a person must decide
-	evMoneyBack       event = "MONEY_BACK" // all refunded
-	evRetry           event = "RETRY"      // a person: try the fulfilment again
-	evResume          event = "RESUME"     // a person opened the refund brake
-	evGiveUp          event = "GIVE_UP"    // a person: no further try to fulfil; the money goes back once the lock is settled
-	evPersonRefund    event = "REFUND"     // a person: give everything back
+	evPaidAgain       event = "PAID_AGAIN"   // a second transaction
+	evPaidWrong       event = "PAID_WRONG"   // wrong amount, merchant, appid or currency
+	evClosed          event = "CLOSED"       // verified, or WeChat cannot hold money [D2]
+	evConfirmed       event = "HIS_ORDER"    // the HIS deducted and created its order
+	evGone            event = "GONE"         // cannot be fulfilled, lock settled, policy refund
+	evPark            event = "PARK"         // a person must decide
+	evRefundFound     event = "REFUND_FOUND" // after a restore: all of the money is on its way back already [B9]
+	evMoneyBack       event = "MONEY_BACK"   // all refunded
+	evRetry           event = "RETRY"        // a person: try the fulfilment again
+	evResume          event = "RESUME"       // a person opened the refund brake
+	evGiveUp          event = "GIVE_UP"      // a person: no further try to fulfil; the money goes back once the lock is settled
+	evPersonRefund    event = "REFUND"       // a person: give everything back
 	evPersonPart      event = "REFUND_PART"
 	evPersonFulfilled event = "MARK_FULFILLED"
 	evPersonRefunded  event = "MARK_REFUNDED"
@@ -118,6 +119,8 @@ func next(s State, e event) cell {
 			return to(Refunding)
 		case evPark:
 			return to(NeedsAttention)
+		case evRefundFound:
+			return to(Refunding)
 		case evGiveUp:
 			return same
 		case evPersonFulfilled:
@@ -131,7 +134,7 @@ func next(s State, e event) cell {
 		switch e {
 		case evConfirmed, evPersonPart:
 			return same
-		case evPersonRefund:
+		case evPersonRefund, evRefundFound:
 			return to(Refunding)
 		case evPark:
 			return person
@@ -142,6 +145,8 @@ func next(s State, e event) cell {
 		switch e {
 		case evMoneyBack:
 			return to(Refunded)
+		case evRefundFound:
+			return same
 		case evPark, evConfirmed:
 			return to(NeedsAttention)
 		case evRetry:
@@ -151,7 +156,7 @@ func next(s State, e event) cell {
 		}
 	case Refunded:
 		switch e {
-		case evMoneyBack:
+		case evMoneyBack, evRefundFound:
 			return same
 		case evConfirmed:
 			return person
@@ -164,7 +169,7 @@ func next(s State, e event) cell {
 			return toIf(Fulfilled, noMoneyOut)
 		case evMoneyBack:
 			return to(Refunded)
-		case evPark:
+		case evPark, evRefundFound:
 			return same
 		case evRetry:
 			return toIf(Paid, fulfilmentOpen)

@@ -34,6 +34,7 @@ CLOSED                      –   –   –   CD  –   –   –   –   –   
 HIS_ORDER                   –   –   –   c   c   –   FU  =   NA  c   FU?
 GONE                        –   –   –   –   –   –   RG  –   –   –   –
 PARK                        –   –   –   –   –   –   NA  c   NA  –   =
+REFUND_FOUND                –   –   –   –   –   –   RG  RG  =   =   =
 MONEY_BACK                  –   –   –   –   –   –   –   –   RD  =   RD
 RETRY                       !V  !V  !V  !V  !V  !V  !V  !W  PA? !V  PA?
 RESUME                      !V  !V  !V  !V  !V  !V  !V  !V  !V  !V  RG?

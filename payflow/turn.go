@@ -90,7 +90,7 @@ func (s *Service) step(ctx context.Context, no string, p pool) (again bool, err 
 		s.answered(no)
 		return false, nil
 	}
-	a := nextAction(u.o, s.set, s.now(), ask)
+	a := nextAction(u.o, s.set, s.restored(), s.now(), ask)
 	if a.kind == actNone || a.at.After(s.now()) {
 		s.answered(no) // nothing could be asked
 		return false, nil

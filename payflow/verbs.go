@@ -47,6 +47,11 @@ func (s *Service) verb(ctx context.Context, v Verb, r VerbRequest, print string,
 	if found == nil {
 		return CaseAnswer{}, ErrNotFound
 	}
+	if v.settles() {
+		if err := s.recalled(ctx, found.OrderNo); err != nil {
+			return CaseAnswer{}, err
+		}
+	}
 	unlock, err := s.keys.lock(ctx, found.OrderNo)
 	if err != nil {
 		return CaseAnswer{}, err
@@ -202,7 +207,8 @@ func (s *Service) dress(c *Case, o *Order) *Case {
 }
 
 // Claim makes the actor the owner. Errors of all verbs: *InvalidError,
-// ErrNotFound, *EtagMismatchError, *RequestReusedError, *PreconditionError.
+// ErrNotFound, *EtagMismatchError, *RequestReusedError, *PreconditionError,
+// ErrRecovering.
 func (s *Service) Claim(ctx context.Context, r VerbRequest) (CaseAnswer, error) {
 	return s.verb(ctx, VerbClaim, r, "", func(_ *unit, c *Case) (Words, error) {
 		c.Owner = r.Actor

@@ -7,6 +7,8 @@ const (
 	textRefundGone   = "药品库存不足，自动退款"
 	textRefundLate   = "订单已关闭，自动退款"
 	textRefundPerson = "药房退款"
+
+	textRefundRecalled = "退款" // one of before a restore: what the patient read then is not known
 )
 
 // Message tells the patient, in both languages, where the order stands.

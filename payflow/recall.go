@@ -1,0 +1,175 @@
+package payflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// stepRecall asks WeChat Pay what became of an order that it may know more of than
+// a restored store: was it paid, and what was refunded under the numbers that
+// hisgate would use [B9]. Nothing else is done with the order before that. All is
+// asked before anything is judged.
+func (u *unit) stepRecall(ctx context.Context) error {
+	o := u.o
+	tx, err := u.askTransaction(ctx)
+	unheard := refusedWith(err, codeNotExist)
+	if err != nil && !unheard {
+		u.retryLater(opQuery, err)
+		return nil
+	}
+	paid := !unheard && tx.paid()
+	var refunds []recalledRefund
+	if paid || o.Payment != nil {
+		if refunds, err = u.askRefunds(ctx, tx.State == TradeRefund); err != nil {
+			u.retryLater(opRefundQuery, err)
+			return nil
+		}
+	}
+	if paid && !o.Priced && !u.priceRecalled(ctx) {
+		return nil
+	}
+	o.RecalledFor = u.s.restored().At
+	o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
+	word := codeNotExist
+	if !unheard {
+		word = string(tx.State)
+	}
+	u.said("RECALLED", fmt.Sprintf("WeChat: %s, %d refunds", word, len(refunds)))
+	switch {
+	case paid:
+		if len(refunds) > 0 {
+			tx.State = TradeSuccess // the money went back through us, not in the merchant console
+		}
+		if err := u.applyPaid(tx, "query"); err != nil {
+			return err
+		}
+	case !unheard && o.Prepay == nil && (o.State == Created || o.State == Locked):
+		return u.closeForgotten()
+	}
+	if o.Payment == nil {
+		return nil
+	}
+	return u.adoptRefunds(refunds)
+}
+
+// closeForgotten ends an order for which WeChat has a payment that this store never
+// asked for: before the restore it did, in bytes that nobody remembers. It cannot
+// be repeated, and must not be left open.
+func (u *unit) closeForgotten() error {
+	o := u.o
+	o.Prepay = &PrepayRecord{TimeExpire: wholeSecond(u.s.now().Add(maxWindow)), StoredAt: u.s.now()}
+	o.EndReason = ReasonNotPayable
+	return u.happened(evDeadline, "WeChat holds a payment of before the restore from a backup")
+}
+
+// priceRecalled prices an order that was paid before this store heard of it. It
+// returns false when that must be tried again.
+func (u *unit) priceRecalled(ctx context.Context) bool {
+	o := u.o
+	if o.Given {
+		o.Priced = true
+		return true
+	}
+	lines, all, _, err := u.askStock(ctx, false)
+	if err == nil && !all {
+		err = ErrUnavailable
+	}
+	if err != nil {
+		u.retryLater(opCheck, err)
+		return false
+	}
+	u.price(lines) // without a price the payment becomes a case
+	return true
+}
+
+// recalledRefund is a refund that WeChat knows under one of our numbers.
+type recalledRefund struct {
+	generation int
+	answer     RefundAnswer
+}
+
+// askRefunds asks WeChat for every refund under a number that this order has used,
+// or would use next. searching, some money went back, so that a number which was
+// given up unused does not end the search.
+func (u *unit) askRefunds(ctx context.Context, searching bool) ([]recalledRefund, error) {
+	o := u.o
+	var found []recalledRefund
+	last := len(o.Refunds) + 1
+	if searching {
+		last = len(o.Refunds) + generationsMax
+	}
+	for g := 1; g <= min(last, refundsAtMost); g++ {
+		if g <= len(o.Refunds) && !o.Refunds[g-1].open() {
+			continue
+		}
+		no := outRefundNo(o.No, g)
+		var a RefundAnswer
+		err := u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+			a, err = u.s.pay.QueryRefund(ctx, no)
+			return err
+		})
+		switch {
+		case refusedWith(err, refundNotExist()...):
+			continue
+		case err != nil:
+			return nil, err
+		case a.OutRefundNo != no:
+			return nil, errors.New("the answer is about another refund")
+		}
+		found = append(found, recalledRefund{g, a})
+		last = max(last, g+1)
+	}
+	return found, nil
+}
+
+// adoptRefunds takes over the refunds that WeChat knows and this store forgot, each
+// under its own number, so that none is sent again.
+func (u *unit) adoptRefunds(found []recalledRefund) error {
+	o, now := u.o, u.s.now()
+	for _, f := range found {
+		for g := len(o.Refunds) + 1; g <= f.generation; g++ {
+			r := RefundRecord{Generation: g, OutRefundNo: outRefundNo(o.No, g), StoredAt: now, Status: RefundEnded, EndedAt: now, Evidence: "never sent"}
+			if g == f.generation {
+				r = RefundRecord{
+					Generation: g, OutRefundNo: r.OutRefundNo, StoredAt: now,
+					Fen: f.answer.RefundFen, Full: f.answer.RefundFen == o.leftFen(), Reason: textRefundRecalled,
+				}
+			}
+			o.Refunds = append(o.Refunds, r)
+		}
+		if r := &o.Refunds[f.generation-1]; r.Status == RefundStored || r.Status == "" {
+			r.Status, r.SentAt = RefundSent, now
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	if o.goesBack() {
+		if o.State == Fulfilled {
+			o.WasFulfilled = true
+		}
+		if o.RefundWantedAt.IsZero() {
+			o.RefundWantedAt, o.RefundReason = now, textRefundRecalled
+		}
+		if err := u.happened(evRefundFound, ""); err != nil {
+			return err
+		}
+	}
+	for _, f := range found {
+		if err := u.refundSaid(f.generation-1, f.answer, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goesBack tells whether the refund of all that was left is among the refunds.
+func (o *Order) goesBack() bool {
+	for i := range o.Refunds {
+		if r := &o.Refunds[i]; r.Full && r.Status == RefundSent {
+			return true
+		}
+	}
+	return false
+}
