@@ -52,7 +52,16 @@ func inDisk(t *testing.T, opts memengine.Options, f func(*house), tune ...func(*
 		defer func() { h.close() }()
 		f(h)
 		h.proven()
+		h.verified()
 	})
+}
+
+// verified expects nothing to be found in records that the rules have made.
+func (h *house) verified() {
+	h.Helper()
+	if _, err := payflow.VerifyRecords(h.Context(), h.disk, func(f payflow.Finding) { h.Errorf("%s: %s", f.Key, f.What) }); err != nil {
+		h.Fatal(err)
+	}
 }
 
 func (h *house) open() {
