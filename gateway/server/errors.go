@@ -43,6 +43,7 @@ var sentinels = []struct {
 	reason reason
 	zh     string
 }{
+	{errTooLarge, codes.InvalidArgument, hisgatev1.Reason_MALFORMED_REQUEST, "消息超过 1 MiB"},
 	{lockstore.ErrNotFound, codes.NotFound, hisgatev1.Reason_NOT_FOUND, "没有这个锁定"},
 	{lockstore.ErrOrderNoReused, codes.AlreadyExists, hisgatev1.Reason_ORDER_NO_REUSED, "订单号已用于其他内容"},
 	{lockstore.ErrLockEnded, codes.FailedPrecondition, hisgatev1.Reason_LOCK_ENDED, "锁定已结束"},

@@ -12,8 +12,13 @@ import (
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
-// maxRequest bounds a request, over gRPC and REST.
-const maxRequest = 1 << 20
+const (
+	// maxRequest bounds a request, over gRPC and REST.
+	maxRequest = 1 << 20
+	// maxMessage is what the gRPC server reads at all. What is between the two is
+	// refused by us, with a reason; beyond it gRPC refuses in its own words.
+	maxMessage = 4 * maxRequest
+)
 
 // services are the implementations of the API.
 type services struct {
@@ -48,7 +53,7 @@ func newGRPC(s *services, i *interceptors) (*grpc.Server, *health.Server) {
 	srv := grpc.NewServer(
 		grpc.UnaryInterceptor(i.unary),
 		grpc.StreamInterceptor(i.stream),
-		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(1000),
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.ConnectionTimeout(10*time.Second),

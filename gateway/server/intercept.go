@@ -108,11 +108,18 @@ func (s *checkedStream) RecvMsg(m any) error {
 	return s.check(m)
 }
 
-// valid holds a message against the field rules of the .proto files.
+// errTooLarge refuses a message over gRPC. REST bounds its bodies itself.
+var errTooLarge = errors.New("the message is larger than 1 MiB")
+
+// valid holds a message against its bound and the field rules of the .proto
+// files.
 func (i *interceptors) valid(m any) error {
 	msg, ok := m.(proto.Message)
 	if !ok {
 		return nil
+	}
+	if proto.Size(msg) > maxRequest {
+		return errTooLarge
 	}
 	return i.rules.Validate(msg)
 }

@@ -109,6 +109,15 @@ func retryOf(err error) time.Duration {
 	return 0
 }
 
+// TestAMessageThatIsTooLargeHasAReason over gRPC, as over REST.
+func TestAMessageThatIsTooLargeHasAReason(t *testing.T) {
+	w := newWorld(t, newFakePay())
+	_, err := hisgatev1.NewLockServiceClient(w.conn).Lock(t.Context(), &hisgatev1.LockRequest{
+		OrderNo: "R1", PharmacyId: pharmacy, Attributes: map[string]string{"x": strings.Repeat("x", 1<<20)},
+	})
+	want(t, err, codes.InvalidArgument, "MALFORMED_REQUEST")
+}
+
 // TestE5AClientIsTheAddressOfItsConnection: no header makes another client of
 // it, and a network of IPv6 is one.
 func TestE5AClientIsTheAddressOfItsConnection(t *testing.T) {

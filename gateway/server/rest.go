@@ -18,12 +18,12 @@ import (
 func newREST(s *services, i *interceptors, log *slog.Logger) (http.Handler, error) {
 	channel := new(inprocgrpc.Channel).WithServerUnaryInterceptor(i.unary).WithServerStreamInterceptor(i.stream)
 	s.register(channel)
-	queries, err := queryNames()
+	queries, routes, err := readRoutes()
 	if err != nil {
 		return nil, err
 	}
 	out := newJSON()
-	errs := &restErrors{json: out, log: log}
+	errs := &restErrors{json: out, log: log, routes: routes}
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, out),
 		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),

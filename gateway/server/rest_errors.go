@@ -21,8 +21,9 @@ import (
 // restErrors writes errors over HTTP: google.rpc.Status as JSON, with the same
 // details as over gRPC.
 type restErrors struct {
-	json *strictJSON
-	log  *slog.Logger
+	json   *strictJSON
+	log    *slog.Logger
+	routes routes
 }
 
 // handle writes the error of a call, or of the decoding before it.
@@ -49,23 +50,11 @@ func (e *restErrors) routing(_ context.Context, _ *runtime.ServeMux, _ runtime.M
 	case http.StatusNotFound:
 		e.fail(w, r, code, codes.NotFound, hisgatev1.Reason_NO_SUCH_METHOD, "there is nothing at this path", "没有这个路径")
 	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", otherMethod(r.Method))
-		e.fail(w, r, code, codes.Unimplemented, hisgatev1.Reason_NO_SUCH_METHOD, "this path does not take "+r.Method, "该路径不支持此方法")
+		allow := e.routes.allow(r.URL.Path)
+		w.Header().Set("Allow", allow)
+		e.fail(w, r, code, codes.Unimplemented, hisgatev1.Reason_NO_SUCH_METHOD, "this path takes "+allow+", not "+r.Method, "该路径只支持 "+allow)
 	default:
 		e.refuse(w, r, code, "the request cannot be read", "请求无法解析")
-	}
-}
-
-// otherMethod is what a path takes that does not take method: the API knows but
-// GET and POST.
-func otherMethod(method string) string {
-	switch method {
-	case http.MethodGet:
-		return http.MethodPost
-	case http.MethodPost:
-		return http.MethodGet
-	default:
-		return "GET, POST"
 	}
 }
 

@@ -35,7 +35,10 @@ func (j *strictJSON) Unmarshal(data []byte, v any) error {
 	if !ok {
 		return j.JSONPb.Unmarshal(data, v)
 	}
-	return protojson.Unmarshal(data, m)
+	if err := protojson.Unmarshal(data, m); err != nil {
+		return inOurNames(err, m.ProtoReflect().Descriptor())
+	}
+	return nil
 }
 
 // NewDecoder implements runtime.Marshaler. An empty body is io.EOF, which stands

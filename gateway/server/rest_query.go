@@ -11,36 +11,34 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
 // queries are the query parameters of each GET route, by its pattern. POST has
 // none. grpc-gateway would ignore those that it does not know.
 type queries map[string]map[string]bool
 
-// queryNames reads the parameters out of the .proto files.
-func queryNames() (queries, error) {
-	out := queries{}
-	for _, f := range []protoreflect.FileDescriptor{
-		hisgatev1.File_hisgate_v1_stock_proto, hisgatev1.File_hisgate_v1_lock_proto,
-		hisgatev1.File_hisgate_v1_order_proto, hisgatev1.File_hisgate_v1_ops_proto,
-	} {
+// readRoutes reads the routes, and the parameters of those that have some, out of
+// the .proto files.
+func readRoutes() (queries, routes, error) {
+	out, all := queries{}, routes{}
+	for _, f := range files() {
 		for i := range f.Services().Len() {
 			methods := f.Services().Get(i).Methods()
 			for j := range methods.Len() {
 				m := methods.Get(j)
 				rule, ok := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
 				if !ok || rule == nil {
-					return nil, fmt.Errorf("method %s has no route", m.FullName())
+					return nil, nil, fmt.Errorf("method %s has no route", m.FullName())
 				}
-				if path := rule.GetGet(); path != "" {
+				method, path := methodOf(rule.GetGet(), rule.GetPost())
+				all = append(all, newRoute(method, path))
+				if method == http.MethodGet {
 					out[path] = parametersOf(m.Input(), path)
 				}
 			}
 		}
 	}
-	return out, nil
+	return out, all, nil
 }
 
 // parametersOf are the fields of a request that are not in its path, by both of

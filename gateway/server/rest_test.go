@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func TestRESTTraps(t *testing.T) {
 		{"JSON name of a parameter", "GET", "/v1/locks?pharmacyId=HLWYF&status=LOCKED", "", nil, 200, ""},
 		{"no such path", "GET", "/v1/nothing", "", nil, 404, "NO_SUCH_METHOD"},
 		{"other method", "DELETE", "/v1/locks/R1", "", nil, 405, "NO_SUCH_METHOD"},
+		{"other method of two", "PUT", "/v1/locks", "", nil, 405, "NO_SUCH_METHOD"},
 		{"GET of a verb", "GET", "/v1/orders:check", "", nil, 405, "NO_SUCH_METHOD"},
 		{"form falls back to GET", "POST", "/v1/locks/R1", "", []string{"Content-Type", "application/x-www-form-urlencoded"}, 405, "NO_SUCH_METHOD"},
 		{"method override", "POST", "/v1/locks/R1", "", []string{"X-HTTP-Method-Override", "GET", "Content-Type", "application/x-www-form-urlencoded"}, 405, "NO_SUCH_METHOD"},
@@ -55,10 +57,28 @@ func TestRESTTraps(t *testing.T) {
 			if header.Get("Content-Type") != "application/json" {
 				t.Errorf("content type %q", header.Get("Content-Type"))
 			}
-			if code == 405 && header.Get("Allow") == "" {
-				t.Error("405 without Allow")
+			if allow := map[string]string{"GET of a verb": "POST", "other method of two": "GET, POST"}[tt.name]; code == 405 && header.Get("Allow") != cmp.Or(allow, "GET") {
+				t.Errorf("Allow: %q", header.Get("Allow"))
 			}
 		})
+	}
+}
+
+// TestAWrongTypeNamesTheFieldAsWeDo, wherever it stands and however the request
+// spelled it.
+func TestAWrongTypeNamesTheFieldAsWeDo(t *testing.T) {
+	w := newWorld(t, newFakePay())
+	for _, body := range []string{
+		`{"order_no":5}`, `{"orderNo":5}`, `{"order_no":"R1","items":[{"drug_id":7}]}`, `{"order_no":"R1","items":[{"drugId":7}]}`,
+	} {
+		field := "order_no"
+		if strings.Contains(body, "items") {
+			field = "drug_id"
+		}
+		code, _, out := w.call(t, "POST", "/v1/locks", body)
+		if words, _ := out["message"].(string); code != 400 || !strings.Contains(words, "field "+field+":") {
+			t.Errorf("%s: %d %q", body, code, out["message"])
+		}
 	}
 }
 
