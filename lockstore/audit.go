@@ -149,11 +149,7 @@ func (l *Ledger) look(e *entry) sight {
 	if _, known := l.unknown[e]; known != e.unknown {
 		s.unknown = !e.unknown // so that it cannot pass
 	}
-	if l.active[e.id] == e {
-		for _, o := range l.orders[e.id.OrderNo] {
-			s.listed = s.listed || o == e
-		}
-	}
+	s.listed = l.entry(e.id) == e
 	return s
 }
 

@@ -20,7 +20,7 @@ func (a *audit) strays() error {
 		}
 		id := idOf(key[len(prefixActive):])
 		return a.locked(func() {
-			if a.l.active[id] == nil {
+			if a.l.entry(id) == nil {
 				suspects = append(suspects, id)
 			}
 		})
@@ -44,7 +44,7 @@ func (a *audit) strays() error {
 			return a.l.readError(err)
 		}
 		known := false
-		if err := a.locked(func() { known = a.l.active[id] != nil }); err != nil {
+		if err := a.locked(func() { known = a.l.entry(id) != nil }); err != nil {
 			return err
 		}
 		if !known {
@@ -151,8 +151,10 @@ func (a *audit) counters() error {
 			}
 		}
 		orders, graves := 0, 0
-		for _, list := range l.orders {
-			orders += len(list)
+		for _, e := range l.orders {
+			for ; e != nil; e = e.older {
+				orders++
+			}
 		}
 		for _, g := range l.graves {
 			graves += len(g.graves)
@@ -167,7 +169,6 @@ func (a *audit) counters() error {
 		}
 		differ("locks that wait for a person", l.stats.Cases, sum.Cases)
 		differ("locks that the HIS is asked about first", l.stats.Asking, sum.Asking)
-		differ("locks by number", len(l.active), live)
 		differ("locks by order", orders, live)
 		differ("locks by creation", l.made.live, live)
 		differ("locks that wait for their time", len(l.wheel.heap), waits)

@@ -13,6 +13,15 @@ var errNewerFormat = errors.New("the record was written by a newer hisgate")
 // on a record that is cut, garbled, or of a newer format.
 func decodeLock(rec []byte) (*Lock, error) {
 	l := new(Lock)
+	if err := decodeFields(rec, l, decodeField); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// decodeFields gives the fields of a record to decode, one after the other, and
+// says whether they are those of a lock.
+func decodeFields(rec []byte, l *Lock, decode func(*Lock, *tlv.Reader)) error {
 	var version uint64
 	r := tlv.NewReader(rec)
 	for r.Next() {
@@ -20,17 +29,17 @@ func decodeLock(rec []byte) (*Lock, error) {
 			version = r.Uint()
 			continue
 		}
-		decodeField(l, r)
+		decode(l, r)
 	}
 	switch {
 	case r.Err() != nil:
-		return nil, fmt.Errorf("lock record: %w", r.Err())
+		return fmt.Errorf("lock record: %w", r.Err())
 	case version > formatVersion:
-		return nil, fmt.Errorf("lock record of format %d: %w", version, errNewerFormat)
+		return fmt.Errorf("lock record of format %d: %w", version, errNewerFormat)
 	case version == 0 || l.OrderNo == "" || l.Status == 0 || l.Status > Released:
-		return nil, errors.New("lock record: not a lock")
+		return errors.New("lock record: not a lock")
 	}
-	return l, nil
+	return nil
 }
 
 func decodeField(l *Lock, r *tlv.Reader) {

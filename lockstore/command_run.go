@@ -66,7 +66,7 @@ func (l *Ledger) Release(ctx context.Context, principal, orderNo string, cause C
 		if tomb := l.tombstone(principal, orderNo); tomb != nil {
 			return tomb, l.disk.Barrier(), nil
 		}
-		if len(l.orders[orderNo]) > 0 {
+		if l.orders[orderNo] != nil {
 			return nil, l.disk.Barrier(), ErrNotFound
 		}
 		return l.bury(principal, orderNo, m)
@@ -193,7 +193,7 @@ func (l *Ledger) recordOnce(id ID, ev Event) (lock *Lock, newCase bool, t engine
 // attempt finds one attempt in memory or on the disk, under mu. It is active, or
 // was at rest for long: reading the disk under mu is rare.
 func (l *Ledger) attempt(id ID) (*attempt, error) {
-	if e := l.active[id]; e != nil {
+	if e := l.entry(id); e != nil {
 		return &attempt{e: e}, nil
 	}
 	rec := l.ended.find(id)

@@ -50,7 +50,7 @@ func (l *Ledger) NextDue() (time.Duration, bool) {
 func (l *Ledger) Postpone(id ID, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.active[id]; e != nil && e.due.place > 0 {
+	if e := l.entry(id); e != nil && e.due.place > 0 {
 		l.wheel.set(&e.due, after(l.clock.Mono(), max(0, d)))
 	}
 }

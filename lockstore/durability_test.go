@@ -1,9 +1,11 @@
 package lockstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -357,6 +359,63 @@ func TestOpeningFindsWhatWasLeft(t *testing.T) {
 	early.Stamp.Counter = 0
 	k.wantHeld(early, held+k.confirmedUnits(before)) // CONFIRMED ones count again until they are read
 	k.wantHeld(k.reading(1000), held)
+}
+
+// An opening decodes many records at a time, and takes them in one after the
+// other: a lock's hold stands behind those of the older locks [A9].
+func TestOpeningKeepsTheOrderOfCreation(t *testing.T) {
+	p := noFreeze()
+	p.Find = false
+	k := open(t, p)
+	const n = 3000
+	no := func(i int) string { return fmt.Sprintf("RX%04d", i*7919%n) } // not in the order of the keys
+	units := int64(0)
+	for i := range n {
+		_, _, err := k.Lock(k.ctx, k.request(no(i), int64(i+1), 1<<40))
+		k.must(err)
+		if i%700 == 0 { // it is under way when the process ends, and becomes a case
+			_, _, err := k.Confirm(k.ctx, alice, no(i), lockstore.Reference{})
+			k.must(err)
+		}
+	}
+	k.reopen()
+	for i := range n {
+		a, err := k.Available(keyA, k.reading(1<<40), &lockstore.ID{OrderNo: no(i), Attempt: 1})
+		k.must(err)
+		if a.Held != units {
+			t.Fatalf("before the lock %d of %d, %d units are held, want %d", i, n, a.Held, units)
+		}
+		units += int64(i + 1)
+	}
+	if len(k.cases) != (n+699)/700 {
+		t.Fatalf("%d cases", len(k.cases))
+	}
+	for i, c := range k.cases {
+		if want := []lockstore.Item{{DrugID: drugA, Quantity: int64(700*i + 1)}}; c.OrderNo != no(700*i) || !cmp.Equal(c.Items, want) || len(c.History) == 0 {
+			t.Fatalf("case %d is that of %+v", i, c)
+		}
+	}
+}
+
+// One record that cannot be read is named, and nothing is opened without it.
+func TestOpeningRefusesAGarbledRecord(t *testing.T) {
+	k := open(t, noFreeze())
+	for i := range 1200 {
+		_, _, err := k.Lock(k.ctx, k.request(fmt.Sprintf("RX%04d", i), 1, 1<<40))
+		k.must(err)
+	}
+	var key, rec []byte
+	k.must(k.disk.Scan(nil, nil, func(at, value []byte) error {
+		if bytes.Contains(at, []byte("RX0999")) {
+			key, rec = bytes.Clone(at), bytes.Clone(value)
+		}
+		return nil
+	}))
+	k.must(k.Ledger.Close())
+	k.must(k.opts.Committer.Append(engine.Write{Key: key, Value: rec[:len(rec)-1]}).Wait(k.ctx))
+	if _, err := lockstore.Open(k.ctx, k.opts); err == nil || !strings.Contains(err.Error(), "cut or garbled") {
+		t.Fatalf("got %v", err)
+	}
 }
 
 func (k *kit) confirmedUnits(locks []lockstore.Lock) (n int64) {

@@ -179,10 +179,8 @@ func (v view) of(principal string) *attempt {
 // principal ("" = any). It returns false when the disk must be read first, or
 // again; all says how.
 func (l *Ledger) viewOf(orderNo, principal string, p *past) (v view, all, ok bool) {
-	actives := l.orders[orderNo]
-	if n := len(actives); n > 0 {
+	if top := l.orders[orderNo]; top != nil {
 		// An attempt that is neither over nor confirmed is the newest one.
-		top := actives[n-1]
 		if top.status != Released && top.status != Confirmed && (principal == "" || principal == top.principal) {
 			return view{{e: top}}, false, true
 		}
@@ -201,12 +199,12 @@ func (l *Ledger) wholeView(orderNo string, p *past) (v view, ok bool) {
 	if l.turns.Load()-p.turn >= 2 {
 		return nil, false
 	}
-	actives := l.orders[orderNo]
+	newest := l.orders[orderNo]
 	now, last := l.ended.now[orderNo], l.ended.last[orderNo]
-	if len(actives)+len(p.locks)+len(now)+len(last) == 0 {
+	if newest == nil && len(p.locks)+len(now)+len(last) == 0 {
 		return nil, true
 	}
-	merged := make(map[int]attempt, len(p.locks)+len(actives))
+	merged := make(map[int]attempt, len(p.locks)+1)
 	for _, lock := range p.locks {
 		merged[lock.Attempt] = attempt{ended: lock}
 	}
@@ -219,7 +217,7 @@ func (l *Ledger) wholeView(orderNo string, p *past) (v view, ok bool) {
 			merged[r.id.Attempt] = attempt{ended: lock}
 		}
 	}
-	for _, e := range actives {
+	for e := newest; e != nil; e = e.older {
 		merged[e.id.Attempt] = attempt{e: e}
 	}
 	for _, a := range merged {

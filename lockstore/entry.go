@@ -1,10 +1,6 @@
 package lockstore
 
-import (
-	"slices"
-	"sort"
-	"time"
-)
+import "time"
 
 // entry is an active attempt in memory: what judging needs, beside the record
 // as it is stored. The full Lock is decoded when it is asked for, so that a
@@ -21,6 +17,7 @@ type entry struct {
 	gone      bool // no longer in memory; lists that cannot delete look here
 
 	holds []hold
+	one   [1]hold // what holds is of in most orders, so that they are one piece of memory
 
 	due       timer
 	expire    time.Time // what due was computed from
@@ -33,6 +30,22 @@ type entry struct {
 
 	queued     bool // in the work list
 	prev, next *entry
+
+	older *entry // the active attempt before this one of the same order, or nil
+}
+
+// newEntry is the memory of a lock that is in no list yet. Only the record and
+// the order's number stay of what it is given.
+func newEntry(lock *Lock, rec []byte) *entry {
+	e := &entry{id: lock.ID(), principal: lock.Principal, created: lock.CreatedAt, rec: rec}
+	if e.holds = e.one[:]; len(lock.Items) != 1 {
+		e.holds = make([]hold, len(lock.Items))
+	}
+	e.due.of, e.alarm.of = e, e
+	for i, it := range lock.Items {
+		e.holds[i].owner, e.holds[i].units = e, it.Quantity
+	}
+	return e
 }
 
 // lock decodes the entry's record. Records in memory were encoded here or
@@ -45,14 +58,9 @@ func (e *entry) lock() *Lock {
 	return l
 }
 
-// admit puts a lock that was just made or restored into the memory. Its order
-// among its kind is that of its creation.
-func (l *Ledger) admit(lock *Lock, rec []byte, m moment) *entry {
-	e := &entry{
-		id: lock.ID(), principal: lock.Principal, created: lock.CreatedAt,
-		holds: make([]hold, len(lock.Items)),
-	}
-	e.due.of, e.alarm.of = e, e
+// admit puts the entry of a lock that was just made or restored into the memory.
+// Its order among its kind is that of its creation.
+func (l *Ledger) admit(e *entry, lock *Lock, m moment) {
 	for i, it := range lock.Items {
 		k := Key{lock.PharmacyID, it.DrugID}
 		s := l.stocks[k]
@@ -60,17 +68,50 @@ func (l *Ledger) admit(lock *Lock, rec []byte, m moment) *entry {
 			s = &stock{key: k}
 			l.stocks[k] = s
 		}
-		h := &e.holds[i]
-		h.owner, h.units = e, it.Quantity
-		s.join(h)
+		s.join(&e.holds[i])
 	}
-	l.active[e.id] = e
-	list := l.orders[e.id.OrderNo]
-	i := sort.Search(len(list), func(i int) bool { return list[i].id.Attempt > e.id.Attempt })
-	l.orders[e.id.OrderNo] = slices.Insert(list, i, e)
+	l.enlist(e)
 	l.holders[e.principal]++
 	l.made.add(e)
-	l.update(e, lock, rec, m, false)
+	l.update(e, lock, e.rec, m, false)
+}
+
+// enlist puts an entry among the active attempts of its order.
+func (l *Ledger) enlist(e *entry) {
+	newest := l.orders[e.id.OrderNo]
+	if newest == nil || newest.id.Attempt < e.id.Attempt {
+		e.older, l.orders[e.id.OrderNo] = newest, e
+		return
+	}
+	at := newest
+	for at.older != nil && at.older.id.Attempt > e.id.Attempt {
+		at = at.older
+	}
+	e.older, at.older = at.older, e
+}
+
+// delist undoes enlist.
+func (l *Ledger) delist(e *entry) {
+	switch newest := l.orders[e.id.OrderNo]; {
+	case newest != e:
+		at := newest
+		for at.older != e {
+			at = at.older
+		}
+		at.older = e.older
+	case e.older != nil:
+		l.orders[e.id.OrderNo] = e.older
+	default:
+		delete(l.orders, e.id.OrderNo)
+	}
+}
+
+// entry returns the active attempt of this identity, or nil.
+func (l *Ledger) entry(id ID) *entry {
+	e := l.orders[id.OrderNo]
+	for e != nil && e.id.Attempt != id.Attempt {
+		e = e.older
+	}
 	return e
 }
 
@@ -103,14 +144,7 @@ func (l *Ledger) dismiss(e *entry) {
 	for i := range e.holds {
 		e.holds[i].stock.leave(&e.holds[i])
 	}
-	delete(l.active, e.id)
-	list := l.orders[e.id.OrderNo]
-	list = slices.DeleteFunc(list, func(o *entry) bool { return o == e })
-	if len(list) == 0 {
-		delete(l.orders, e.id.OrderNo)
-	} else {
-		l.orders[e.id.OrderNo] = list
-	}
+	l.delist(e)
 	if l.holders[e.principal]--; l.holders[e.principal] == 0 {
 		delete(l.holders, e.principal)
 	}
@@ -208,17 +242,19 @@ func (l *Ledger) resetAlarm(e *entry, lock *Lock, m moment) {
 // opened says that the wall clock is right for the first time since the opening,
 // so that expiry is computed again too; else that goes on by elapsed time.
 func (l *Ledger) retime(m moment, opened bool) {
-	for _, e := range l.active {
-		lock := e.lock()
-		if opened {
-			e.expire = time.Time{}
-			l.setDue(e, lock, m)
+	for _, e := range l.orders {
+		for ; e != nil; e = e.older {
+			lock := e.lock()
+			if opened {
+				e.expire = time.Time{}
+				l.setDue(e, lock, m)
+			}
+			if !l.watch.doubt {
+				l.resetAlarm(e, lock, m)
+			}
+			l.setHolds(e, l.policy.counts(lock, l.lapsed(e, lock)), m, false)
+			l.setWork(e, lock)
 		}
-		if !l.watch.doubt {
-			l.resetAlarm(e, lock, m)
-		}
-		l.setHolds(e, l.policy.counts(lock, l.lapsed(e, lock)), m, false)
-		l.setWork(e, lock)
 	}
 	l.signal()
 }

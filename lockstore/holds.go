@@ -141,7 +141,7 @@ func (l *Ledger) availableBefore(k Key, r *Reading, id ID) (a Availability) {
 }
 
 func (l *Ledger) ownHold(k Key, id ID) *hold {
-	e := l.active[id]
+	e := l.entry(id)
 	if e == nil {
 		return nil
 	}

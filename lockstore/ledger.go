@@ -99,8 +99,7 @@ type Ledger struct {
 	mu     sync.Mutex
 	closed bool
 
-	active  map[ID]*entry
-	orders  map[string][]*entry // the active attempts of an order, ascending
+	orders  map[string]*entry // the newest active attempt of an order; entry.older are the others
 	made    creation
 	stocks  map[Key]*stock
 	ended   recent

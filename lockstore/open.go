@@ -30,8 +30,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		opts: o, policy: o.Policy, clock: o.Clock, log: o.Logger, disk: o.Committer,
 		epoch:    o.Committer.Engine().Epoch(),
 		changed:  make(chan struct{}, 1),
-		active:   make(map[ID]*entry),
-		orders:   make(map[string][]*entry),
+		orders:   make(map[string]*entry),
 		stocks:   make(map[Key]*stock),
 		graves:   make(map[string]*graveyard),
 		holders:  make(map[string]int),
@@ -68,29 +67,20 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 		return nil, err
 	}
 	// Growing these step by step would be a sixth of an opening's work.
-	l.active = make(map[ID]*entry, len(stored))
-	l.orders = make(map[string][]*entry, len(stored))
+	l.orders = make(map[string]*entry, len(stored))
 	l.wheel.heap = make(timerHeap, 0, len(stored))
-	for _, s := range stored {
-		lock, err := decodeLock(s.rec)
-		if err != nil {
-			return nil, fmt.Errorf("the active lock of %s: %w", s.created.Format(time.RFC3339Nano), err)
+	err = eachInOrder(stored, func() *restorer { return &restorer{l: l, now: m} }, func(r *restored) {
+		if r.lock.UpdatedAt.After(latest) {
+			latest = r.lock.UpdatedAt
 		}
-		if lock.UpdatedAt.After(latest) {
-			latest = lock.UpdatedAt
+		l.created = r.lock.CreatedAt
+		if r.needsPerson {
+			cases = append(cases, r.lock)
 		}
-		l.created = lock.CreatedAt
-		changed, needsPerson := l.interrupt(lock, m)
-		if recall, person := l.recall(lock, m); recall {
-			changed, needsPerson = true, needsPerson || person
-		}
-		if changed {
-			s.rec = encodeLock(lock)
-		}
-		if needsPerson {
-			cases = append(cases, *lock)
-		}
-		l.admit(lock, s.rec, m)
+		l.admit(r.entry, &r.lock, m)
+	})
+	if err != nil {
+		return nil, err
 	}
 	l.watch.start(m.wall, m.mono, latest)
 	if l.watch.doubted() {
@@ -138,7 +128,7 @@ func (l *Ledger) readActive(ctx context.Context) ([]storedLock, error) {
 // createdOf reads one field of a record, without the rest of it.
 func createdOf(rec []byte) (created time.Time, err error) {
 	r := tlv.NewReader(rec)
-	for r.Next() {
+	for created.IsZero() && r.Next() {
 		if r.Field() == fCreatedAt {
 			created = r.Time()
 		}

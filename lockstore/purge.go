@@ -122,7 +122,7 @@ func (l *Ledger) purgeOne(m moment, key []byte) (t engine.Ticket, deleted bool, 
 	young := slices.ContainsFunc(p.locks, func(lock *Lock) bool { return lock.UpdatedAt.After(cut) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if young || len(l.orders[id.OrderNo])+len(l.ended.now[id.OrderNo])+len(l.ended.last[id.OrderNo]) > 0 {
+	if young || l.orders[id.OrderNo] != nil || len(l.ended.now[id.OrderNo])+len(l.ended.last[id.OrderNo]) > 0 {
 		return t, false, nil
 	}
 	return l.append(m, deleteWrite(key), deleteWrite(attemptKey(prefixEnded, id))), true, nil

@@ -29,7 +29,7 @@ func (l *Ledger) clockWrite(m moment) engine.Write {
 // together with other writes.
 func (l *Ledger) storeNew(lock *Lock, m moment, more ...engine.Write) engine.Ticket {
 	rec := encodeLock(lock)
-	l.admit(lock, rec, m)
+	l.admit(newEntry(lock, rec), lock, m)
 	return l.append(m, append(more, putWrite(attemptKey(prefixActive, lock.ID()), rec))...)
 }
 
@@ -54,7 +54,7 @@ func (l *Ledger) store(a *attempt, was Status, lock *Lock, m moment, acked bool)
 		l.ended.add(id, rec, t, m.mono, &l.turns)
 		return t
 	default:
-		l.admit(lock, rec, m)
+		l.admit(newEntry(lock, rec), lock, m)
 		return l.append(m,
 			putWrite(attemptKey(prefixActive, id), rec),
 			deleteWrite(attemptKey(prefixEnded, id)),

@@ -156,7 +156,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 
 // What is derived can only go wrong in memory.
 func TestAuditFindsWhatTheMemoryGetsWrong(t *testing.T) {
-	entryOf := func(l *Ledger, no string) *entry { return l.active[ID{no, 1}] }
+	entryOf := func(l *Ledger, no string) *entry { return l.entry(ID{no, 1}) }
 	for name, tt := range map[string]struct {
 		plant func(*Ledger)
 		want  string
@@ -168,7 +168,7 @@ func TestAuditFindsWhatTheMemoryGetsWrong(t *testing.T) {
 		"a status":       {func(l *Ledger) { entryOf(l, "HELD").status = Confirming }, "status"},
 		"a lost timer":   {func(l *Ledger) { l.wheel.stop(&entryOf(l, "HELD").due) }, "expiry timer"},
 		"lost work":      {func(l *Ledger) { l.work.remove(entryOf(l, "DONE")) }, "place in the work"},
-		"a lost number":  {func(l *Ledger) { delete(l.active, ID{"HELD", 1}) }, "place among the orders"},
+		"a lost number":  {func(l *Ledger) { l.delist(entryOf(l, "HELD")) }, "place among the orders"},
 		"a counter":      {func(l *Ledger) { l.stats.ByStatus[Locked]-- }, "locks that are LOCKED"},
 		"tombstones":     {func(l *Ledger) { l.stats.Tombstones = 7 }, "tombstones: 7 are counted"},
 		"a principal":    {func(l *Ledger) { l.holders["alice"]++ }, "locks by principal"},

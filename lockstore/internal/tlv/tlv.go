@@ -91,6 +91,7 @@ type Reader struct {
 	typ    protowire.Type
 	num    uint64
 	bytes  []byte
+	check  bool   // texts are not wanted
 	err    *error // shared with the readers of nested records
 	failed error
 }
@@ -160,12 +161,23 @@ func (r *Reader) Int() int64 { return protowire.DecodeZigZag(r.Uint()) }
 func (r *Reader) Time() time.Time { return time.Unix(0, r.Int()).UTC() }
 
 // String returns the current field as a text of its own memory.
-func (r *Reader) String() string { return string(r.raw()) }
+func (r *Reader) String() string {
+	b := r.Bytes()
+	if r.check {
+		return ""
+	}
+	return string(b)
+}
 
 // Nested returns a reader of the record in the current field.
-func (r *Reader) Nested() *Reader { return &Reader{rest: r.raw(), err: r.err} }
+func (r *Reader) Nested() *Reader { return &Reader{rest: r.Bytes(), check: r.check, err: r.err} }
 
-func (r *Reader) raw() []byte {
+// Checked is Nested for a record that is only to be checked: its texts are all
+// empty, and cost nothing.
+func (r *Reader) Checked() *Reader { return &Reader{rest: r.Bytes(), check: true, err: r.err} }
+
+// Bytes returns the current field as a part of the record, not to be changed.
+func (r *Reader) Bytes() []byte {
 	if r.typ != protowire.BytesType {
 		r.fail(errType)
 		return nil
