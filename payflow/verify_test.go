@@ -105,8 +105,8 @@ func TestVerifyFindsDamage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := soundHouse(t)
-				defer h.close()
 				h.verified()
+				h.close() // the workers are not to meet the damage
 				if err := h.disk.Apply(tt.damage(h)); err != nil {
 					t.Fatal(err)
 				}
