@@ -126,6 +126,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 func soundHouse(t *testing.T) *house {
 	h := &house{T: t, disk: memengine.New(memengine.Options{}), locks: newLocks(time.Now), pay: newPay(time.Now), set: payflow.Default()}
 	h.set.MchID = "M1"
+	h.locks.sell("A", -10) // a delivery
 	h.open()
 	h.paid("ORDER-DONE", payflow.Reserve, func(r *payflow.CreateRequest) { r.Attributes = map[string]string{"rx_no": "RX-1"} })
 	h.is("ORDER-DONE", payflow.Fulfilled)
