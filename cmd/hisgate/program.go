@@ -111,15 +111,17 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		return nil, err
 	}
 	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
+	back := &recovery{ledger: p.ledger, gateway: p.gateway, orders: p.orders, log: log}
 	p.edge, err = server.New(server.Options{
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Logger: log,
 		Limits: server.Limits(c.Limits), Registry: registry,
-		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(), Health: r.health,
+		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
+		Health: func() []string { return append(back.health(), r.health()...) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.run(ctx, r)
+	p.run(ctx, r, back)
 	log.Info("hisgate is up", "grpc", p.GRPCAddr, "http", p.HTTPAddr, "webhook", p.WebhookAddr, "ops", p.OpsAddr,
 		"data_dir", c.DataDir, "payment", c.Payment.Enabled, "version", version())
 	return p, nil
@@ -180,7 +182,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 }
 
 func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s payflow.Settings) error {
-	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log}
+	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: orderRestore(p.ledger.Restore())}
 	if channel != nil {
 		o.Pay = channel
 	}
@@ -196,7 +198,7 @@ func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s pay
 }
 
 // run starts the workers and begins to serve.
-func (p *Program) run(ctx context.Context, r *reach) {
+func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	work := func(name string, f func(context.Context) error) {
 		p.workers.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {
@@ -207,6 +209,7 @@ func (p *Program) run(ctx context.Context, r *reach) {
 	work("gateway", p.gateway.Run)
 	work("orders", p.orders.Run)
 	work("reach", r.run)
+	work("recovery", back.run)
 	p.workers.Go(func() {
 		select {
 		case <-p.committer.Failed():
