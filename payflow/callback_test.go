@@ -228,7 +228,7 @@ func TestD4UnknownOrder(t *testing.T) {
 			h.callback(tx)
 		}
 		c := h.onlyCase(payflow.CaseUnknownOrder)
-		if !slices.Equal(c.Allowed, []payflow.Verb{payflow.VerbClaim, payflow.VerbHandOver, payflow.VerbMarkRefunded}) {
+		if !slices.Equal(c.Allowed, []payflow.Verb{payflow.VerbClaim, payflow.VerbHandOver, payflow.VerbSettle, payflow.VerbMarkRefunded}) {
 			t.Errorf("allowed %v", c.Allowed)
 		}
 		h.crash()

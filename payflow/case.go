@@ -25,6 +25,12 @@ const (
 	CaseSecondPayment  CaseReason = "SECOND_PAYMENT"     // [any, kept] a second transaction [D4]
 	CaseUnknownOrder   CaseReason = "UNKNOWN_ORDER"      // verified money, or a refund notice, for an order that is not ours [D4]
 	CaseRejectedPaid   CaseReason = "REJECTED_PAID"      // [NEEDS_ATTENTION] money for a REJECTED order
+	CaseBillMissing    CaseReason = "BILL_MISSING"       // [any, kept] paid or refunded here, and not in WeChat's bill of the day
+	CaseBillMismatch   CaseReason = "BILL_MISMATCH"      // [any, kept] WeChat's bill contradicts us, or WeChat itself
+	CaseHISMissing     CaseReason = "HIS_MISSING"        // [FULFILLED] the HIS has no such order
+	CaseHISCancelled   CaseReason = "HIS_CANCELLED"      // [FULFILLED] the HIS order was cancelled there
+	CaseHISUnmatched   CaseReason = "HIS_UNMATCHED"      // [any, kept] the HIS has an order that is not fulfilled here
+	CaseHISAmount      CaseReason = "HIS_AMOUNT"         // [FULFILLED] the HIS order has another amount
 	CaseWorker         CaseReason = "WORKER_FAULT"       // the worker fails on this order again and again
 )
 
@@ -51,6 +57,7 @@ const (
 	VerbMarkFulfilled Verb = "MARK_FULFILLED"
 	VerbMarkRefunded  Verb = "MARK_REFUNDED"
 	VerbResume        Verb = "RESUME_REFUNDS"
+	VerbSettle        Verb = "SETTLE"
 )
 
 // AuditEntry is one verb, or one thing the worker did to a case.

@@ -35,9 +35,9 @@ func (s *Service) loadCases(ctx context.Context) error {
 // severityOf is how urgent a reason is.
 func severityOf(r CaseReason) Severity {
 	switch r {
-	case CaseOverdue, CaseLockDoubt, CaseTwoOrders, CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder, CaseRejectedPaid, CaseWorker:
+	case CaseHISMissing, CaseHISCancelled, CaseOverdue, CaseLockDoubt, CaseTwoOrders, CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder, CaseRejectedPaid, CaseWorker:
 		return P0
-	case CaseConsoleRefund:
+	case CaseConsoleRefund, CaseHISAmount:
 		return P2
 	default:
 		return P1
@@ -139,6 +139,8 @@ func warranted(o *Order, c *Case, set Settings) bool {
 	switch c.Reason {
 	case CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder:
 		return true
+	case CaseBillMissing, CaseBillMismatch, CaseHISMissing, CaseHISCancelled, CaseHISUnmatched, CaseHISAmount:
+		return true // a later run, or a person, ends it
 	case CaseConsoleRefund:
 		if !c.decided() {
 			return true

@@ -3,6 +3,7 @@ package payflow
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
@@ -68,6 +69,12 @@ func (u *unit) seal() error {
 		u.writes = append(u.writes, engine.Write{Key: u.place.key(o.No), Delete: true})
 	}
 	u.place = is
+	for _, day := range daysOf(o) {
+		if !slices.Contains(u.days, day) {
+			u.days = append(u.days, day)
+			u.writes = append(u.writes, engine.Write{Key: keyDay(day, o.No)})
+		}
+	}
 	if rx := o.Attributes[attributeRx]; rx != "" {
 		u.writes = append(u.writes, engine.Write{Key: keyRx(rx, o.No), Delete: !o.live()})
 	}

@@ -107,12 +107,16 @@ type fakeLocks struct {
 	orders  []string        // HIS orders made, by order_no
 
 	onRelease func(no string) // called before a release is judged
+	editList  func(day string, list []payflow.HISOrder) []payflow.HISOrder
+	found     int // what LookAgain finds
 }
 
 type fakeLock struct {
 	payflow.Lock
 	items   []payflow.Item
 	refused bool
+	madeAt  time.Time // of the HIS order
+	fen     int64
 }
 
 func newLocks(now func() time.Time) *fakeLocks {
@@ -173,7 +177,7 @@ func (f *fakeLocks) Lock(ctx context.Context, r payflow.LockRequest) (lk payflow
 	return lk, nil
 }
 
-func (f *fakeLocks) Confirm(ctx context.Context, no string, _ payflow.Reference) (lk payflow.Lock, err error) {
+func (f *fakeLocks) Confirm(ctx context.Context, no string, r payflow.Reference) (lk payflow.Lock, err error) {
 	err = f.play(ctx, "confirm", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -186,6 +190,7 @@ func (f *fakeLocks) Confirm(ctx context.Context, no string, _ payflow.Reference)
 		case !l.Confirmed:
 			l.Confirmed, l.Held, l.HisOrderNo = true, false, "HIS-"+l.HisNo
 			f.orders = append(f.orders, no)
+			l.madeAt, l.fen = f.now(), r.DrugsFen
 		}
 		lk = l.Lock
 		return nil
@@ -350,9 +355,11 @@ type fakePay struct {
 	now     func() time.Time
 	trades  map[string]*trade
 	refunds map[string]*payflow.RefundAnswer
-	bodies  map[string][]string // what Prepay was sent, by order
-	state   payflow.RefundState // of a fresh refund; "" = PROCESSING
-	onPay   string              // appid override of transactions
+	bodies  map[string][]string  // what Prepay was sent, by order
+	state   payflow.RefundState  // of a fresh refund; "" = PROCESSING
+	takenAt map[string]time.Time // of refunds
+	editRow func(day string, rows []payflow.BillRow) []payflow.BillRow
+	onPay   string // appid override of transactions
 }
 
 type trade struct {
@@ -361,7 +368,7 @@ type trade struct {
 }
 
 func newPay(now func() time.Time) *fakePay {
-	return &fakePay{now: now, trades: map[string]*trade{}, refunds: map[string]*payflow.RefundAnswer{}, bodies: map[string][]string{}}
+	return &fakePay{now: now, trades: map[string]*trade{}, refunds: map[string]*payflow.RefundAnswer{}, bodies: map[string][]string{}, takenAt: map[string]time.Time{}}
 }
 
 func (f *fakePay) BuildPrepay(p payflow.PrepayIntent) ([]byte, error) {
@@ -455,6 +462,7 @@ func (f *fakePay) Refund(ctx context.Context, r payflow.RefundIntent) (a payflow
 			}
 			got = &payflow.RefundAnswer{OrderNo: r.OrderNo, OutRefundNo: r.OutRefundNo, RefundID: "R", MchID: "M1", State: state, RefundFen: r.RefundFen, TotalFen: r.TotalFen}
 			f.refunds[r.OutRefundNo] = got
+			f.takenAt[r.OutRefundNo] = f.now()
 		}
 		a = *got
 		return nil

@@ -72,7 +72,7 @@ func (h *house) open() {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	svc, err := payflow.Open(h.Context(), payflow.Options{
-		Committer: h.committer, Locks: h.locks, Pay: h.pay, Settings: h.set, Logger: logger, Restore: h.restore,
+		Committer: h.committer, Locks: h.locks, Pay: h.pay, Bills: h.pay, Settings: h.set, Logger: logger, Restore: h.restore,
 		Hooks: payflow.Hooks{OnAlert: func(a payflow.Alert) {
 			h.alerts.Lock()
 			defer h.alerts.Unlock()

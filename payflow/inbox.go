@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hisgate/hisgate/lockstore/engine"
@@ -237,6 +238,15 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 		}
 		return nil // a repeat
 	}
+	return u.refundedElsewhere(a)
+}
+
+// refundedElsewhere is a refund that hisgate did not make: a case, once.
+func (u *unit) refundedElsewhere(a RefundAnswer) error {
+	o := u.o
+	if slices.ContainsFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == a.OutRefundNo }) {
+		return nil
+	}
 	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
 	facts := caseFacts{Detail: detail, Fen: a.RefundFen}
 	if o.Payment != nil {
@@ -245,6 +255,27 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 		}
 		facts.TransactionID = o.Payment.TransactionID
 	}
-	u.openCase(CaseConsoleRefund, facts)
+	f := ForeignRefund{OutRefundNo: a.OutRefundNo, Fen: a.RefundFen}
+	if id := u.openOf(CaseConsoleRefund); (o.ElsewhereUntold || o.PersonRefund != "") && id == "" {
+		u.said("REFUNDED_ELSEWHERE", detail) // a person settled it before its number was known
+	} else {
+		u.openCase(CaseConsoleRefund, facts)
+		f.CaseID = u.openOf(CaseConsoleRefund)
+	}
+	o.ElsewhereUntold = false
+	if len(o.Elsewhere) < refundsAtMost {
+		o.Elsewhere = append(o.Elsewhere, f)
+	}
+	u.changed = true
 	return nil
+}
+
+// openOf is the order's latest open case of a reason, "" without one.
+func (u *unit) openOf(reason CaseReason) string {
+	for _, id := range slices.Backward(u.o.OpenCases) {
+		if c := u.openedCase(id); c != nil && c.Reason == reason {
+			return id
+		}
+	}
+	return ""
 }

@@ -32,6 +32,9 @@ func (s *Service) mind(ctx context.Context) {
 			if _, err := s.purge(ctx, now.Add(-s.set.Retention)); err != nil && ctx.Err() == nil {
 				s.log.Error("purge", "error", err)
 			}
+			if err := s.purgeReports(ctx, now.Add(-s.set.Retention)); err != nil && ctx.Err() == nil {
+				s.log.Error("purge of reports", "error", err)
+			}
 		}
 	}
 }
@@ -134,6 +137,9 @@ func (s *Service) purgeOrder(ctx context.Context, no string, before time.Time) (
 	writes := []engine.Write{
 		{Key: keyEnded(no), Delete: true},
 		{Key: keyTime(prefixTime, o.CreatedAt, no), Delete: true},
+	}
+	for _, day := range daysOf(o) {
+		writes = append(writes, engine.Write{Key: keyDay(day, no), Delete: true})
 	}
 	if rx := o.Attributes[attributeRx]; rx != "" {
 		writes = append(writes, engine.Write{Key: keyRx(rx, no), Delete: true})

@@ -149,6 +149,13 @@ type Dispute struct {
 	Settled       bool       `json:"settled,omitempty"` // a person gave evidence that it went back
 }
 
+// ForeignRefund is a refund of the order that was not made by hisgate.
+type ForeignRefund struct {
+	OutRefundNo string `json:"out_refund_no"`
+	Fen         int64  `json:"fen"`
+	CaseID      string `json:"case_id,omitempty"`
+}
+
 // RefundAsked is an operator's refund request that was carried out.
 type RefundAsked struct {
 	ID     string `json:"id"`
@@ -203,7 +210,9 @@ type Order struct {
 	RefundRequests []RefundAsked  `json:"refund_requests,omitempty"`  // operators' request_ids, for repeats
 	PersonRefund   string         `json:"person_refund,omitempty"`    // evidence of a refund made outside hisgate
 
-	RecalledFor time.Time `json:"recalled_for,omitzero"` // the restore after which WeChat was asked about it [B9]
+	RecalledFor     time.Time       `json:"recalled_for,omitzero"`      // the restore after which WeChat was asked about it [B9]
+	Elsewhere       []ForeignRefund `json:"elsewhere,omitempty"`        // refunds made in the merchant console, as far as they are known
+	ElsewhereUntold bool            `json:"elsewhere_untold,omitempty"` // one of them is known by the trade state alone, its case was opened
 
 	OpenCases []string       `json:"open_cases,omitempty"` // ids
 	CaseSeq   int            `json:"case_seq,omitempty"`
@@ -266,6 +275,7 @@ func (o *Order) clone() *Order {
 	c.Gone = o.Gone.clone()
 	c.Refunds = slices.Clone(o.Refunds)
 	c.RefundRequests = slices.Clone(o.RefundRequests)
+	c.Elsewhere = slices.Clone(o.Elsewhere)
 	c.OpenCases = slices.Clone(o.OpenCases)
 	c.Trouble = clonePtr(o.Trouble)
 	c.History = slices.Clone(o.History)

@@ -41,6 +41,7 @@ func (u *unit) applyPaid(tx Transaction, source string) error {
 			return err
 		}
 		u.openCase(CaseConsoleRefund, caseFacts{Detail: detail, TransactionID: tx.TransactionID, Fen: tx.TotalFen})
+		o.ElsewhereUntold = true
 	case o.State == Rejected:
 		if err := u.happened(evPaid, detail); err != nil {
 			return err
@@ -105,11 +106,13 @@ func (u *unit) wrongWith(tx Transaction) string {
 // paidSame is the known transaction again. If it was refunded and we never sent a
 // refund, somebody did in the merchant console.
 func (u *unit) paidSame(tx Transaction) error {
-	if tx.State == TradeRefund && noMoneyOut(u.o) == "" && u.o.PersonRefund == "" {
+	told := u.o.ElsewhereUntold || len(u.o.Elsewhere) > 0
+	if tx.State == TradeRefund && noMoneyOut(u.o) == "" && u.o.PersonRefund == "" && !told {
 		if _, err := u.fire(evPaidElsewhere, "", tx.TransactionID); err != nil {
 			return err
 		}
 		u.openCase(CaseConsoleRefund, caseFacts{TransactionID: tx.TransactionID, Fen: tx.TotalFen})
+		u.o.ElsewhereUntold = true
 	}
 	if u.o.State == Closing || u.o.State == AwaitingPayment {
 		u.fail(opQuery, kindPending, "", "a known payment in a state without one")

@@ -40,6 +40,17 @@ type Locks interface {
 	// holds a lock, only holds older than its own count [A9]. Errors:
 	// ErrUnavailable when nothing could be read at all.
 	Check(ctx context.Context, r CheckStock) ([]StockLine, error)
+
+	// HISOrders lists the orders that the HIS has of a Beijing day, for
+	// reconciliation. What it finds cancelled there the stock half has noted when it
+	// returns. Errors: ErrUnsupported, ErrUnavailable, ErrMisconfigured.
+	HISOrders(ctx context.Context, day time.Time) ([]HISOrder, error)
+
+	// LookAgain asks the HIS once more about calls of that day that were given up;
+	// a freeze that is found is given back. It returns how many were asked about
+	// and of how many the HIS knew something. Errors: ErrUnavailable,
+	// ErrMisconfigured.
+	LookAgain(ctx context.Context, day time.Time) (looked, found int, err error)
 }
 
 // Errors of the Locks port.
@@ -51,6 +62,7 @@ var (
 	ErrUnsettled     = errors.New("the last attempt is not settled at the HIS")
 	ErrConfirmed     = errors.New("the HIS has deducted already")
 	ErrNotFound      = errors.New("not found")
+	ErrUnsupported   = errors.New("the HIS cannot do this")
 )
 
 // Shortage is one line that cannot be served, in smallest dispensing units.
@@ -103,6 +115,16 @@ type Lock struct {
 	Degraded      bool      // judged on an old reading: check live before prepay [A10]
 	FreezeExpires time.Time // the HIS lets its freeze lapse then; zero = never
 	Case          string    // why a person must look at the lock, "" = no need
+}
+
+// HISOrder is an order that the HIS has.
+type HISOrder struct {
+	HisNo      string
+	HisOrderNo string
+	OrderNo    string // of the lock with this his_no; "" = there is none
+	Foreign    bool   // that lock belongs to a caller of the stock half, not to an order
+	DrugsFen   int64  // 0 = the HIS does not tell
+	Cancelled  bool
 }
 
 // Reference is what the HIS is told of the payment.

@@ -204,8 +204,17 @@ type ProofReport struct {
 	OverdueCases int // a person let the deadline pass
 }
 
+// ReconcileStats tells how reconciliation goes.
+type ReconcileStats struct {
+	Runs, Failures int64     // since opening
+	Day            string    // the latest day that is DONE, "" = none yet
+	DoneAt         time.Time // when it was
+	Differences    int       // of that day that stand
+}
+
 // Stats is a snapshot for metrics.
 type Stats struct {
+	Reconcile     ReconcileStats
 	Orders        map[State]int // active ones
 	OpenCases     map[CaseReason]int
 	OverdueCases  int

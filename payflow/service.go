@@ -16,6 +16,7 @@ type Options struct {
 	Committer *engine.Committer // the store, shared with the ledger; all keys begin with "o/"
 	Locks     Locks
 	Pay       PayChannel       // nil: payment is disabled, only Check answers; see Unworked
+	Bills     Bills            // nil: nothing is reconciled
 	Settings  Settings         // see Default
 	Now       func() time.Time // nil: time.Now. Timers are the runtime's (testing/synctest)
 	Logger    *slog.Logger     // nil: discard
@@ -33,7 +34,8 @@ type Hooks struct {
 }
 
 // Alert is something that a person should hear of now. Names: misconfigured,
-// not_enough, refund_limit, case_opened, case_overdue, worker_fault.
+// not_enough, refund_limit, case_opened, case_overdue, worker_fault,
+// reconciliation_late.
 type Alert struct {
 	Name     string
 	Severity Severity
@@ -50,6 +52,7 @@ type Service struct {
 	engine    engine.Engine
 	locks     Locks
 	pay       PayChannel
+	bills     Bills
 	set       Settings
 	now       func() time.Time
 	log       *slog.Logger
@@ -69,6 +72,7 @@ type Service struct {
 	bells    map[string]map[*bell]struct{}
 	watchers int
 	inbox    inboxState
+	recon    reconcileState
 	counts   counters
 
 	queues [poolCount]*queue
@@ -96,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{
 		committer: o.Committer, engine: o.Committer.Engine(),
-		locks: o.Locks, pay: o.Pay, set: o.Settings, now: o.Now,
+		locks: o.Locks, pay: o.Pay, bills: o.Bills, set: o.Settings, now: o.Now,
 		log: o.Logger, hooks: o.Hooks.filled(),
 		rx:      rxIndex{},
 		restore: o.Restore,
@@ -105,6 +109,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		bells:   map[string]map[*bell]struct{}{},
 		inbox:   newInbox(o.Committer.Engine().Epoch()),
 		counts:  newCounters(),
+		recon:   newReconcileState(),
 		wake:    make(chan struct{}, 1),
 		dead:    make(chan struct{}),
 	}
@@ -148,6 +153,9 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		wg.Go(func() { s.schedule(ctx) })
 		wg.Go(func() { s.mind(ctx) })
+		if s.bills != nil {
+			wg.Go(func() { s.reconcile(ctx) })
+		}
 	}
 	var err error
 	select {

@@ -37,6 +37,9 @@ type Settings struct {
 	// How long persons have, by severity.
 	P0Deadline, P1Deadline, P2Deadline time.Duration
 
+	Reconcile       bool   // each morning the day before is compared by itself
+	ReconcilePrefix string // rows of a bill whose order is not known here are ours only when its number begins so; "" = any
+
 	HISWorkers, PayWorkers int           // separate bounded pools [D8]
 	HISTimeout, PayTimeout time.Duration // of one step
 	AnswerWithin           time.Duration // how long an API call waits for the worker
@@ -65,6 +68,7 @@ func Default() Settings {
 		MaxTotalFen: 10_000_000, MaxDrugs: itemsMax,
 		CaseOwner:  "duty-pharmacist",
 		P0Deadline: 30 * time.Minute, P1Deadline: 2 * time.Hour, P2Deadline: 24 * time.Hour,
+		Reconcile:  true,
 		HISWorkers: 8, PayWorkers: 8,
 		HISTimeout: 30 * time.Second, PayTimeout: 10 * time.Second,
 		AnswerWithin: 8 * time.Second,

@@ -10,6 +10,7 @@ import (
 // their own.
 type counters struct {
 	transitions map[Transition]int64
+	recon       ReconcileStats
 
 	mu        *sync.Mutex
 	callbacks map[string]int64
@@ -46,6 +47,7 @@ func (s *Service) Stats() Stats {
 	now := s.now()
 	s.mu.Lock()
 	st.Transitions = maps.Clone(s.counts.transitions)
+	st.Reconcile = s.counts.recon
 	st.Inbox, st.Watchers = len(s.inbox.waiting), s.watchers
 	for _, l := range s.inbox.waiting {
 		st.OldestInbox = earlier(st.OldestInbox, l.At)
@@ -85,4 +87,22 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// reconciled notes the last run.
+func (c *counters) reconciled(r *Reconciliation) {
+	c.recon.Runs++
+	if r.Failure != "" {
+		c.recon.Failures++
+	}
+	if r.Status == ReconciliationDone {
+		c.recon.latest(r)
+	}
+}
+
+// latest notes a day that is DONE, unless a later one is known.
+func (s *ReconcileStats) latest(r *Reconciliation) {
+	if r.Day >= s.Day {
+		s.Day, s.DoneAt, s.Differences = r.Day, r.FinishedAt, r.Open()
+	}
 }

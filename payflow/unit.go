@@ -16,8 +16,9 @@ import (
 type unit struct {
 	s       *Service
 	no      string
-	o       *Order // nil: no such order
-	place   place  // where its record stands; placeNowhere = to be stored for the first time
+	o       *Order   // nil: no such order
+	days    []string // of the order as it was loaded, see daysOf
+	place   place    // where its record stands; placeNowhere = to be stored for the first time
 	changed bool
 	cases   map[string]*Case // touched
 	writes  []engine.Write
@@ -39,7 +40,7 @@ func (s *Service) begin(no string) (*unit, error) {
 	}
 	u := &unit{s: s, no: no, place: at, cases: map[string]*Case{}}
 	if o != nil {
-		u.o = o.clone()
+		u.o, u.days = o.clone(), daysOf(o)
 	}
 	return u, nil
 }

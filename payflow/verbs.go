@@ -132,7 +132,13 @@ func allowed(c *Case, o *Order) []Verb {
 		return nil
 	}
 	verbs := []Verb{VerbClaim, VerbHandOver}
+	if c.Reason.reconciled() || c.Reason == CaseUnknownOrder {
+		verbs = append(verbs, VerbSettle)
+	}
 	if o == nil {
+		if c.Reason.reconciled() {
+			return verbs
+		}
 		return append(verbs, VerbMarkRefunded)
 	}
 	verbs = append(verbs, VerbRecheck)
@@ -224,5 +230,18 @@ func (s *Service) HandOver(ctx context.Context, r HandOverRequest) (CaseAnswer, 
 	return s.verb(ctx, VerbHandOver, r.VerbRequest, r.To, func(_ *unit, c *Case) (Words, error) {
 		c.Owner = r.To
 		return wordsClaimed(c), nil
+	})
+}
+
+// Settle closes a case of reconciliation, or of money that belongs to another
+// system, by a person's word: both sides were looked at, and what was to be done
+// is done. The note says what, and is required. The order stays as it is.
+func (s *Service) Settle(ctx context.Context, r VerbRequest) (CaseAnswer, error) {
+	if !plain(r.Note, noteMax) {
+		return CaseAnswer{}, &InvalidError{Field: "note", Reason: "is required, at most 1000 characters"}
+	}
+	return s.verb(ctx, VerbSettle, r, "", func(u *unit, c *Case) (Words, error) {
+		u.closeCase(c, r.Actor, "settled: "+r.Note)
+		return wordsSettled(), nil
 	})
 }

@@ -126,6 +126,18 @@ func reasonText(r CaseReason) Words {
 		return Words{ZH: "收到未知订单的付款或退款通知。请查明来源，退回并登记凭证。", EN: "Money for an order that is not known here. Find out where it belongs, give it back and note the evidence."}
 	case CaseRejectedPaid:
 		return Words{ZH: "未成立的订单收到付款。请退款。", EN: "A rejected order was paid. Refund it."}
+	case CaseBillMissing:
+		return Words{ZH: "系统已记收款或退款，但微信当日账单中没有。请在商户平台核对该笔资金，处理后写明说明结案。", EN: "Money was paid or refunded by our records, and WeChat's bill of the day does not have it. Look in the merchant platform, then settle with a note."}
+	case CaseBillMismatch:
+		return Words{ZH: "微信账单与系统记录的金额或状态不一致。请在商户平台核对，补退差额后写明说明结案。", EN: "WeChat's bill and our records differ in amount or state. Look in the merchant platform, make up the difference, then settle with a note."}
+	case CaseHISMissing:
+		return Words{ZH: "系统记为已发药，但 HIS 没有这张单。请在 HIS 核对：补录并写明说明结案，或用订单退款退给患者。", EN: "Fulfilled by our records, and the HIS has no such order. Look in the HIS: enter it there and settle with a note, or refund the order."}
+	case CaseHISCancelled:
+		return Words{ZH: "已付款发药的订单在 HIS 被作废。药未发出请用订单退款退给患者；已发出请在 HIS 补录，并写明说明结案。", EN: "The HIS order of a paid, fulfilled order was cancelled. If the drugs were not given out, refund the order; else enter it in the HIS again; then settle with a note."}
+	case CaseHISUnmatched:
+		return Words{ZH: "HIS 有这张单，但系统中没有对应的已发药订单。请在 HIS 核对：不应扣库存的请作废，并写明说明结案。", EN: "The HIS has an order that is not fulfilled here. Look in the HIS: cancel it if the stock should not be deducted, then settle with a note."}
+	case CaseHISAmount:
+		return Words{ZH: "HIS 单金额与订单药费不一致。请核对价格，更正后写明说明结案。", EN: "The HIS order has another amount than the drugs cost here. Check the prices, correct them, then settle with a note."}
 	case CaseWorker:
 		return Words{ZH: "系统多次处理该订单失败。请联系技术支持。", EN: "hisgate fails on this order again and again. Call support."}
 	default:
@@ -162,6 +174,10 @@ func wordsMarkedFulfilled() Words {
 
 func wordsMarkedRefunded() Words {
 	return Words{ZH: "已登记退款凭证。", EN: "The evidence is noted; the money counts as given back."}
+}
+
+func wordsSettled() Words {
+	return Words{ZH: "已结案；订单本身没有变动。", EN: "The case is closed; the order itself was not changed."}
 }
 
 func wordsResumed(resumed, remaining int) Words {

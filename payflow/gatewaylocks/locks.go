@@ -6,6 +6,7 @@ package gatewaylocks
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter"
@@ -65,6 +66,29 @@ func (o orderLocks) Check(ctx context.Context, r payflow.CheckStock) ([]payflow.
 		}
 	}
 	return out, nil
+}
+
+func (o orderLocks) HISOrders(ctx context.Context, day time.Time) ([]payflow.HISOrder, error) {
+	list, err := o.gw.HISOrders(ctx, day)
+	if errors.Is(err, gateway.ErrNoList) {
+		return nil, payflow.ErrUnsupported
+	}
+	if err != nil {
+		return nil, lockError(err)
+	}
+	out := make([]payflow.HISOrder, len(list))
+	for i, h := range list {
+		out[i] = payflow.HISOrder{HisNo: h.HisNo, HisOrderNo: h.OrderNo, DrugsFen: h.DrugsFen, Cancelled: h.Canceled}
+		if h.Known {
+			out[i].OrderNo, out[i].Foreign = h.Lock.OrderNo, h.Lock.Principal != Principal
+		}
+	}
+	return out, nil
+}
+
+func (o orderLocks) LookAgain(ctx context.Context, day time.Time) (looked, found int, err error) {
+	looked, found, err = o.gw.LookAgain(ctx, day)
+	return looked, found, lockError(err)
 }
 
 func lockItems(items []payflow.Item) []lockstore.Item {

@@ -1,0 +1,321 @@
+package payflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// row compares one row of the bill. An error ends the run: WeChat could not be
+// asked about it, or the store failed.
+func (c *comparison) row(ctx context.Context, r *BillRow) error {
+	o, _, err := c.s.load(r.OrderNo)
+	if err != nil {
+		return err
+	}
+	if o == nil && !c.mayBeOurs(r) {
+		c.report.BillOthers++
+		return nil
+	}
+	if r.refund() {
+		c.report.BillRefunds.add(r.RefundFen)
+		return c.refundRow(ctx, o, r)
+	}
+	c.report.BillPayments.add(r.OrderFen)
+	return c.paymentRow(ctx, o, r)
+}
+
+// mayBeOurs tells whether a row of an order that we do not know could be of one
+// that we should know. A merchant may have other systems.
+func (c *comparison) mayBeOurs(r *BillRow) bool {
+	set := &c.s.set
+	if !strings.HasPrefix(r.OrderNo, set.ReconcilePrefix) {
+		return false
+	}
+	return len(set.AppIDs) == 0 || r.AppID == "" || slices.Contains(set.AppIDs, r.AppID)
+}
+
+func (c *comparison) paymentRow(ctx context.Context, o *Order, r *BillRow) error {
+	delete(c.payments, r.TransactionID)
+	d := Difference{OrderNo: r.OrderNo, TransactionID: r.TransactionID, TheirsFen: r.OrderFen}
+	switch {
+	case o == nil:
+		return c.unknownPayment(ctx, d)
+	case o.Payment != nil && o.Payment.TransactionID == r.TransactionID:
+		if d.OursFen = o.Payment.TotalFen; d.OursFen != r.OrderFen {
+			d.Kind, d.Detail = DiffAmount, fmt.Sprintf("WeChat's bill names %d fen, paid here are %d", r.OrderFen, d.OursFen)
+			return c.caseFor(ctx, d, "p."+r.TransactionID, CaseBillMismatch)
+		}
+		c.report.Matched++
+		// It may have been missed in the bill of its own day.
+		if due := dayOf(o.Payment.PaidAt); due < c.day {
+			return c.s.agreesNow(ctx, o, "R."+string(CaseBillMissing)+".p."+r.TransactionID)
+		}
+		return nil
+	case slices.ContainsFunc(o.Disputes, func(q Dispute) bool { return q.TransactionID == r.TransactionID }):
+		c.report.Matched++ // it has its case
+		return nil
+	}
+	return c.unnoticedPayment(ctx, d)
+}
+
+// unknownPayment is money for an order that is not here [D4]: a case, once WeChat
+// has confirmed it.
+func (c *comparison) unknownPayment(ctx context.Context, d Difference) error {
+	d.Kind, d.CaseID = DiffUnknownPayment, "X."+d.TransactionID
+	d.Detail = "in WeChat's bill, and no such order here"
+	known, err := c.s.findCase(d.CaseID)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		c.report.find(d)
+		return nil
+	}
+	if c.newCases >= newCasesMax {
+		d.CaseID = ""
+		d.Detail += " (no case yet: too many in one run)"
+		c.report.find(d)
+		return nil
+	}
+	c.newCases++
+	tx, err := c.query(ctx, d.OrderNo)
+	switch {
+	case refusedWith(err, codeNotExist), err == nil && (!tx.paid() || tx.TransactionID != d.TransactionID):
+		return c.contradicted(ctx, d, "p."+d.TransactionID)
+	case err != nil:
+		return err
+	}
+	if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+		return u.unknownOrder(&letter{Payment: &tx})
+	}); err != nil {
+		return err
+	}
+	c.report.find(d)
+	return nil
+}
+
+// unnoticedPayment is money that the order does not know: the callback got lost,
+// and so did all queries. WeChat's verified answer is applied like any other.
+func (c *comparison) unnoticedPayment(ctx context.Context, d Difference) error {
+	tx, err := c.query(ctx, d.OrderNo)
+	switch {
+	case refusedWith(err, codeNotExist), err == nil && (!tx.paid() || tx.TransactionID != d.TransactionID):
+		return c.contradicted(ctx, d, "p."+d.TransactionID)
+	case err != nil:
+		return err
+	}
+	var was State
+	if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+		was = u.o.State
+		return u.applyPaid(tx, "bill")
+	}); err != nil {
+		return c.notApplied(d, err)
+	}
+	d.Kind, d.Detail = DiffUnnoticed, fmt.Sprintf("paid at WeChat, and the order was %s; applied", was)
+	c.report.find(d)
+	return nil
+}
+
+// notApplied keeps an order that cannot take what WeChat says from ending the run;
+// the storage's failure ends it.
+func (c *comparison) notApplied(d Difference, err error) error {
+	if _, fault := asType[*faultError](err); !fault {
+		return err
+	}
+	d.Kind, d.Detail = DiffState, err.Error()
+	c.report.find(d)
+	return nil
+}
+
+// contradicted: the bill and WeChat's own verified answer do not agree.
+func (c *comparison) contradicted(ctx context.Context, d Difference, about string) error {
+	d.Kind, d.CaseID = DiffState, ""
+	d.Detail = "in WeChat's bill, and WeChat's answer about it says otherwise"
+	return c.caseFor(ctx, d, about, CaseBillMismatch)
+}
+
+func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error {
+	d := Difference{OrderNo: r.OrderNo, TransactionID: r.TransactionID, OutRefundNo: r.OutRefundNo, TheirsFen: r.RefundFen}
+	if o == nil {
+		return c.unknownRefund(ctx, d)
+	}
+	i := slices.IndexFunc(o.Refunds, func(q RefundRecord) bool { return q.OutRefundNo == r.OutRefundNo })
+	if i < 0 {
+		return c.consoleRefund(ctx, o, d)
+	}
+	q := &o.Refunds[i]
+	delete(c.refunds, r.OutRefundNo)
+	if q.AcceptedAt.IsZero() || q.due() > c.day {
+		c.report.SeenEarly = append(c.report.SeenEarly, r.OutRefundNo)
+	}
+	d.OursFen = q.Fen
+	if q.Fen != r.RefundFen {
+		d.Kind, d.Detail = DiffAmount, fmt.Sprintf("WeChat's bill names %d fen, sent were %d", r.RefundFen, q.Fen)
+		return c.caseFor(ctx, d, "r."+r.OutRefundNo, CaseBillMismatch)
+	}
+	if agree(q, r.RefundState) {
+		c.report.Matched++
+		if !q.AcceptedAt.IsZero() && q.due() < c.day {
+			return c.s.agreesNow(ctx, o, "R."+string(CaseBillMissing)+".r."+r.OutRefundNo)
+		}
+		return nil
+	}
+	return c.unnoticedRefund(ctx, d, q.Status)
+}
+
+// agree tells whether the bill's word on a refund fits ours, which may be newer.
+func agree(q *RefundRecord, said string) bool {
+	switch RefundState(said) {
+	case RefundSuccess:
+		return q.Status == RefundDone
+	case RefundProcessing:
+		return q.Status != RefundStored && !q.NeverTaken
+	default: // FAIL, CLOSED, ABNORMAL
+		return q.Status == RefundEnded || q.Status == RefundFailed
+	}
+}
+
+// unnoticedRefund asks WeChat about a refund of ours of which the bill says
+// something else, and applies the answer.
+func (c *comparison) unnoticedRefund(ctx context.Context, d Difference, was RefundStatus) error {
+	a, err := c.queryRefund(ctx, d.OutRefundNo)
+	switch {
+	case refusedWith(err, refundNotExist()...):
+		return c.contradicted(ctx, d, "r."+d.OutRefundNo)
+	case err != nil:
+		return err
+	}
+	var q RefundRecord
+	if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+		i := slices.IndexFunc(u.o.Refunds, func(q RefundRecord) bool { return q.OutRefundNo == d.OutRefundNo })
+		if u.o.Refunds[i].open() {
+			if err := u.refundAsked(i, a, nil); err != nil {
+				return err
+			}
+		}
+		q = u.o.Refunds[i]
+		return nil
+	}); err != nil {
+		return c.notApplied(d, err)
+	}
+	if !agree(&q, string(a.State)) {
+		d.Kind, d.Detail = DiffState, fmt.Sprintf("the refund is %s here, and %s at WeChat", q.Status, a.State)
+		return c.caseFor(ctx, d, "r."+d.OutRefundNo, CaseBillMismatch)
+	}
+	if q.Status == was {
+		c.report.Matched++ // the bill was written before what both sides know now
+		return nil
+	}
+	d.Kind, d.Detail = DiffUnnoticed, fmt.Sprintf("the refund was %s here, and %s at WeChat; applied", was, a.State)
+	c.report.find(d)
+	return nil
+}
+
+// consoleRefund is a refund of our order that somebody made in the merchant
+// console: the same path as its notice, so that it becomes a case once.
+func (c *comparison) consoleRefund(ctx context.Context, o *Order, d Difference) error {
+	if slices.ContainsFunc(o.Disputes, func(q Dispute) bool { return q.TransactionID == d.TransactionID }) {
+		c.report.Matched++ // wrong money that goes back, as its case asks for
+		return nil
+	}
+	d.Kind, d.Detail = DiffElsewhere, "refunded in the merchant console"
+	i := slices.IndexFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == d.OutRefundNo })
+	if i >= 0 {
+		d.CaseID = o.Elsewhere[i].CaseID
+		c.report.find(d)
+		return nil
+	}
+	a, err := c.queryRefund(ctx, d.OutRefundNo)
+	switch {
+	case refusedWith(err, refundNotExist()...), err == nil && a.OrderNo != "" && a.OrderNo != d.OrderNo:
+		return c.contradicted(ctx, d, "r."+d.OutRefundNo)
+	case err != nil:
+		return err
+	}
+	if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+		if err := u.refundNotice(a); err != nil {
+			return err
+		}
+		if n := len(u.o.Elsewhere); n > 0 {
+			d.CaseID = u.o.Elsewhere[n-1].CaseID
+		}
+		return nil
+	}); err != nil {
+		return c.notApplied(d, err)
+	}
+	c.report.find(d)
+	return nil
+}
+
+// unknownRefund is a refund of an order that is not here.
+func (c *comparison) unknownRefund(ctx context.Context, d Difference) error {
+	d.Kind, d.CaseID = DiffUnknownRefund, "X."+d.TransactionID // of the payment, when that has one
+	d.Detail = "a refund in WeChat's bill, of no order here"
+	known, err := c.s.findCase(d.CaseID)
+	if err == nil && known == nil {
+		d.CaseID = "X." + d.OutRefundNo
+		known, err = c.s.findCase(d.CaseID)
+	}
+	if err != nil {
+		return err
+	}
+	if known == nil && c.newCases >= newCasesMax {
+		d.CaseID = ""
+		d.Detail += " (no case yet: too many in one run)"
+	} else if known == nil {
+		c.newCases++
+		a, err := c.queryRefund(ctx, d.OutRefundNo)
+		switch {
+		case refusedWith(err, refundNotExist()...):
+			return c.contradicted(ctx, d, "r."+d.OutRefundNo)
+		case err != nil:
+			return err
+		}
+		if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+			return u.unknownOrder(&letter{Refund: &a})
+		}); err != nil {
+			return err
+		}
+	}
+	c.report.find(d)
+	return nil
+}
+
+// agreesNow closes the order's case with that id, if it is open.
+func (s *Service) agreesNow(ctx context.Context, o *Order, id string) error {
+	for _, open := range o.OpenCases {
+		if open == id || strings.HasPrefix(open, id+".") {
+			return s.agrees(ctx, o.No, open)
+		}
+	}
+	return nil
+}
+
+var errNotAsked = errors.New("WeChat could not be asked about a row of the bill")
+
+func (c *comparison) query(ctx context.Context, no string) (tx Transaction, err error) {
+	err = c.s.outside(ctx, opQuery, c.s.set.PayTimeout, func(ctx context.Context) (err error) {
+		tx, err = c.s.pay.Query(ctx, no)
+		return err
+	})
+	return tx, asked(err)
+}
+
+func (c *comparison) queryRefund(ctx context.Context, no string) (a RefundAnswer, err error) {
+	err = c.s.outside(ctx, opRefundQuery, c.s.set.PayTimeout, func(ctx context.Context) (err error) {
+		a, err = c.s.pay.QueryRefund(ctx, no)
+		return err
+	})
+	return a, asked(err)
+}
+
+// asked tells WeChat's own refusal from a question that got no answer.
+func asked(err error) error {
+	if err == nil || outcomeOf(err) == kindRefused {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errNotAsked, err)
+}

@@ -1,0 +1,433 @@
+package payflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
+)
+
+const (
+	billsReadyAt    = 10 * time.Hour // WeChat has yesterday's bill from 10:00 on
+	catchUpDays     = 30             // so many missed days are compared by themselves
+	billsKeptDays   = 89             // WeChat keeps bills for three months
+	reconcileEvery  = time.Minute    // how often is looked whether a day is due
+	reconcileLate   = 6 * time.Hour  // after which a person is told that a day is not compared yet
+	reconcileAsked  = 100            // days that may wait at once
+	reconcilePage   = 30
+	reconcilePageMx = 100
+)
+
+// reconcileState is what waits and what runs. Under Service.mu.
+type reconcileState struct {
+	asked   []askedDay
+	running string        // the day under way, "" = none
+	changed chan struct{} // closed when the day under way, or what waits, changed
+	wake    chan struct{} // a day was asked for
+}
+
+type askedDay struct{ day, by string }
+
+func newReconcileState() reconcileState {
+	return reconcileState{changed: make(chan struct{}), wake: make(chan struct{}, 1)}
+}
+
+func (r *reconcileState) change() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// waits tells whether a day is under way or to come.
+func (r *reconcileState) waits(day string) bool {
+	return r.running == day || slices.ContainsFunc(r.asked, func(a askedDay) bool { return a.day == day })
+}
+
+// reconcile compares what was asked for, and each morning the day before, until
+// ctx ends. One day at a time.
+func (s *Service) reconcile(ctx context.Context) {
+	tick := time.NewTicker(reconcileEvery)
+	defer tick.Stop()
+	since, err := s.since(ctx)
+	if err != nil {
+		s.log.Error("reconciliation cannot begin", "error", err)
+		return
+	}
+	s.lastReport()
+	for {
+		for ctx.Err() == nil {
+			a, any := s.nextDay(since)
+			if !any {
+				break
+			}
+			s.runDay(ctx, a)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.recon.wake:
+		}
+	}
+}
+
+// since is the day on which this store was first opened for reconciliation: days
+// before, which another system may have served, are compared only when asked for.
+func (s *Service) since(ctx context.Context) (time.Time, error) {
+	data, err := s.engine.Get([]byte(keySince))
+	switch {
+	case err == nil:
+		return startOf(string(data))
+	case !errors.Is(err, engine.ErrNotFound):
+		return time.Time{}, err
+	}
+	today := dayOf(s.now())
+	if err := s.durable(ctx, s.committer.Append(engine.Write{Key: []byte(keySince), Value: []byte(today)})); err != nil {
+		return time.Time{}, err
+	}
+	return startOf(today)
+}
+
+// lastReport tells the metrics of the latest day that was compared before this
+// opening.
+func (s *Service) lastReport() {
+	n := 0
+	if err := s.engine.Scan([]byte(prefixReport), after(prefixReport), func(key, value []byte) error {
+		r, err := decodeReport(key, value)
+		if err != nil {
+			return err
+		}
+		if n++; r.Status == ReconciliationDone {
+			s.mu.Lock()
+			s.counts.recon.latest(r)
+			s.mu.Unlock()
+			return engine.ErrStop
+		}
+		if n > catchUpDays {
+			return engine.ErrStop
+		}
+		return nil
+	}); err != nil {
+		s.log.Error("reports of reconciliation", "error", err)
+	}
+}
+
+// nextDay takes what was asked for first, then the oldest day that is due.
+func (s *Service) nextDay(since time.Time) (askedDay, bool) {
+	if s.Recovery().Recovering {
+		return askedDay{}, false // much is unknown here that WeChat and the HIS know
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := &s.recon; len(r.asked) > 0 {
+		a := r.asked[0]
+		r.asked, r.running = r.asked[1:], a.day
+		return a, true
+	}
+	if !s.set.Reconcile {
+		return askedDay{}, false
+	}
+	day, any := s.dueDay(since)
+	if any {
+		s.recon.running = day
+	}
+	return askedDay{day: day, by: worker}, any
+}
+
+// dueDay is the oldest day whose bill should be there and that is not compared yet.
+func (s *Service) dueDay(since time.Time) (string, bool) {
+	now := s.now()
+	today, err := startOf(dayOf(now))
+	if err != nil {
+		return "", false
+	}
+	last := today.AddDate(0, 0, -1)
+	if now.Before(today.Add(billsReadyAt)) {
+		last = last.AddDate(0, 0, -1)
+	}
+	first := today.AddDate(0, 0, -catchUpDays)
+	for _, at := range []time.Time{since, now.Add(-s.set.Retention).AddDate(0, 0, 1)} { // what is purged is not compared again
+		if at.After(first) {
+			first = at
+		}
+	}
+	if first, err = startOf(dayOf(first)); err != nil {
+		return "", false
+	}
+	for d := first; !d.After(last); d = d.AddDate(0, 0, 1) {
+		r, err := s.report(d)
+		if err != nil {
+			s.log.Error("report of a reconciliation", "day", dayOf(d), "error", err)
+			continue
+		}
+		if r == nil || r.Status != ReconciliationDone && !r.NextAt.IsZero() && !now.Before(r.NextAt) {
+			return dayOf(d), true
+		}
+	}
+	return "", false
+}
+
+// runDay compares a day and keeps the report. A run that panics is one that failed.
+func (s *Service) runDay(ctx context.Context, a askedDay) {
+	started := s.now()
+	start, err := startOf(a.day)
+	if err != nil {
+		return // checked before
+	}
+	before, err := s.report(start)
+	if err == nil {
+		var c *comparison
+		c, err = s.compareSafely(ctx, a.day, before)
+		if ctx.Err() == nil {
+			err = s.keepReport(ctx, a, started, before, c, err)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("reconciliation", "day", a.day, "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recon.running = ""
+	s.recon.change()
+}
+
+func (s *Service) compareSafely(ctx context.Context, day string, before *Reconciliation) (c *comparison, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.counts.panicked()
+			s.log.Error("panic in reconciliation", "day", day, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return s.compare(ctx, day, before)
+}
+
+// keepReport makes the report of a run durable. Of a run that failed only that it
+// did is noted: what earlier runs found stays.
+func (s *Service) keepReport(ctx context.Context, a askedDay, started time.Time, before *Reconciliation, c *comparison, failed error) error {
+	var r Reconciliation
+	switch {
+	case failed == nil:
+		r = c.report
+	case before != nil:
+		r = before.clone()
+	default:
+		r = Reconciliation{Day: a.day, Status: ReconciliationWaiting}
+	}
+	r.Format, r.StartedAt, r.FinishedAt, r.By, r.Runs = recordFormat, started, s.now(), a.by, 1
+	if before != nil {
+		r.Runs, r.Alerted = before.Runs+1, before.Alerted
+	}
+	if failed != nil {
+		r.Failure = cut(failed.Error(), detailMax)
+	}
+	r.NextAt = time.Time{}
+	if r.Status != ReconciliationDone {
+		r.NextAt = r.FinishedAt.Add(reconcileAfter(r.Runs))
+		s.tellLate(&r)
+	}
+	data, err := json.Marshal(&r)
+	if err != nil {
+		return err
+	}
+	start, err := startOf(a.day)
+	if err != nil {
+		return err
+	}
+	w := engine.Write{Key: keyReport(start), Value: data}
+	if err := s.committer.Limits().Check([]engine.Write{w}); err != nil {
+		return err
+	}
+	if err := s.durable(ctx, s.committer.Append(w)); err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if failed != nil || r.Open() > 0 {
+		level = slog.LevelWarn
+	}
+	s.log.Log(ctx, level, "reconciliation", "day", r.Day, "status", r.Status, "rows", r.BillRows, "matched", r.Matched,
+		"his_matched", r.HISMatched, "differences", r.Open(), "failure", r.Failure, "duration_ms", r.FinishedAt.Sub(started).Milliseconds())
+	s.mu.Lock()
+	s.counts.reconciled(&r)
+	s.mu.Unlock()
+	return nil
+}
+
+// reconcileAfter is how long a day waits for its next try.
+func reconcileAfter(runs int) time.Duration {
+	return min(time.Duration(runs)*15*time.Minute, time.Hour)
+}
+
+// tellLate alerts, once for a day, when it is not compared hours after it could be.
+func (s *Service) tellLate(r *Reconciliation) {
+	start, err := startOf(r.Day)
+	if err != nil || r.Alerted || s.now().Before(start.AddDate(0, 0, 1).Add(billsReadyAt+reconcileLate)) {
+		return
+	}
+	r.Alerted = true
+	a := Alert{Name: "reconciliation_late", Severity: P1, Detail: r.Day + ": " + r.Failure}
+	s.hooks.OnAlert(a)
+	s.log.Warn("alert", "alert", a.Name, "severity", a.Severity, "detail", a.Detail)
+}
+
+// RunReconciliation has a day compared (again) and waits for it, at most
+// Settings.AnswerWithin: the report says RUNNING when it takes longer, and
+// GetReconciliation tells how it went. It needs no Settings.Reconcile. Errors:
+// *InvalidError for a day whose bill cannot be had, ErrBusy.
+func (s *Service) RunReconciliation(ctx context.Context, day, actor string) (Reconciliation, error) {
+	if err := s.canReconcile(); err != nil {
+		return Reconciliation{}, err
+	}
+	start, err := startOf(day)
+	if err != nil {
+		return Reconciliation{}, err
+	}
+	today, err := startOf(dayOf(s.now()))
+	if err != nil {
+		return Reconciliation{}, err
+	}
+	switch {
+	case !start.Before(today):
+		return Reconciliation{}, &InvalidError{Field: "date", Reason: "must be before today: WeChat makes the bill of a day the next morning"}
+	case start.Before(today.AddDate(0, 0, -billsKeptDays)):
+		return Reconciliation{}, &InvalidError{Field: "date", Reason: "must be within the last 89 days: WeChat keeps bills for three months"}
+	}
+	if err := s.ask(day, actor); err != nil {
+		return Reconciliation{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.set.AnswerWithin)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		waits, changed := s.recon.waits(day), s.recon.changed
+		s.mu.Unlock()
+		if !waits {
+			break
+		}
+		select {
+		case <-changed:
+			continue
+		case <-s.dead:
+			return Reconciliation{}, ErrStopped
+		case <-ctx.Done():
+		}
+		break
+	}
+	return s.GetReconciliation(ctx, day)
+}
+
+// ask puts a day before the worker, once.
+func (s *Service) ask(day, actor string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.recon
+	switch {
+	case r.waits(day):
+		return nil
+	case len(r.asked) >= reconcileAsked:
+		return ErrBusy
+	}
+	r.asked = append(r.asked, askedDay{day: day, by: actor})
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (s *Service) canReconcile() error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	if s.bills == nil {
+		return ErrDisabled
+	}
+	return nil
+}
+
+// GetReconciliation returns the report of a day; its status is RUNNING while a run
+// is under way or to come, beside what the last one found. Errors: *InvalidError,
+// ErrNotFound.
+func (s *Service) GetReconciliation(_ context.Context, day string) (Reconciliation, error) {
+	if s.pay == nil {
+		return Reconciliation{}, ErrDisabled
+	}
+	start, err := startOf(day)
+	if err != nil {
+		return Reconciliation{}, err
+	}
+	r, err := s.report(start)
+	if err != nil {
+		return Reconciliation{}, err
+	}
+	s.mu.Lock()
+	running := s.recon.waits(day)
+	s.mu.Unlock()
+	switch {
+	case r == nil && !running:
+		return Reconciliation{}, ErrNotFound
+	case r == nil:
+		r = &Reconciliation{Day: day}
+	}
+	if running {
+		r.Status = ReconciliationRunning
+	}
+	return *r, nil
+}
+
+// ListReconciliations returns reports, the latest day first, without their
+// differences. before is the day behind which to go on, "" = from the latest.
+// Errors: *InvalidError.
+func (s *Service) ListReconciliations(ctx context.Context, size int, before string) (reports []Reconciliation, next string, err error) {
+	if s.pay == nil {
+		return nil, "", ErrDisabled
+	}
+	switch {
+	case size < 0 || size > reconcilePageMx:
+		return nil, "", &InvalidError{Field: "page_size", Reason: fmt.Sprintf("must be 0 to %d", reconcilePageMx)}
+	case size == 0:
+		size = reconcilePage
+	}
+	first := []byte(prefixReport)
+	if before != "" {
+		start, err := startOf(before)
+		if err != nil {
+			return nil, "", &InvalidError{Field: "page_token", Reason: "is not one of ours"}
+		}
+		first = append(keyReport(start), 0)
+	}
+	err = s.engine.Scan(first, after(prefixReport), func(key, value []byte) error {
+		if len(reports) == size {
+			next = reports[size-1].Day
+			return engine.ErrStop
+		}
+		r, err := decodeReport(key, value)
+		if err != nil {
+			return err
+		}
+		r.More, r.Differences = r.Open(), nil
+		reports = append(reports, *r)
+		return ctx.Err()
+	})
+	return reports, next, err
+}
+
+// purgeReports removes the reports of days before the time.
+func (s *Service) purgeReports(ctx context.Context, before time.Time) error {
+	var writes []engine.Write
+	if err := s.engine.Scan(keyReport(before), after(prefixReport), func(key, _ []byte) error {
+		writes = append(writes, engine.Write{Key: slices.Clone(key), Delete: true})
+		if len(writes) >= reconcilePageMx {
+			return engine.ErrStop
+		}
+		return ctx.Err()
+	}); err != nil || len(writes) == 0 {
+		return err
+	}
+	return s.committer.Append(writes...).Wait(ctx)
+}
