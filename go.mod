@@ -15,7 +15,7 @@ require (
 	github.com/emmansun/gmsm v0.15.5
 	github.com/fullstorydev/grpchan v1.1.2
 	github.com/go-sql-driver/mysql v1.10.1
-	github.com/golang-jwt/jwt/v5 v5.3.0
+	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/google/go-cmp v0.7.0
 	github.com/google/uuid v1.6.0
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0
