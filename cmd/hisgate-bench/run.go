@@ -14,6 +14,7 @@ import (
 
 	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/report"
 	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/systems"
+	"github.com/hisgate/hisgate/internal/privateserver"
 )
 
 // Run measures and prints.
@@ -123,7 +124,7 @@ func (b *bench) peers(ctx context.Context) (peers []systems.System, err error) {
 		default:
 			err = fmt.Errorf("no such peer: %s", name)
 		}
-		var missing *systems.MissingError
+		var missing *privateserver.MissingError
 		switch {
 		case errors.As(err, &missing):
 			fmt.Fprintf(b.remarks, "%s is left out: %v\n", name, missing)

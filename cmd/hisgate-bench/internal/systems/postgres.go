@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hisgate/hisgate/internal/privateserver"
 )
 
 //go:embed postgres.sql
@@ -20,16 +20,13 @@ var postgresSchema string
 // is one transaction and one round trip.
 type Postgres struct {
 	dir    string
-	server *server
+	server *privateserver.Server
 	dsn    string
 }
 
 // postgresConfig leaves durability as it is by default, and spares it what would
 // disturb short rounds: checkpoints and autovacuum.
 const postgresConfig = `
-listen_addresses = '127.0.0.1'
-port = %d
-unix_socket_directories = ''
 max_connections = 300
 fsync = on
 synchronous_commit = on
@@ -41,12 +38,8 @@ autovacuum = off
 `
 
 // StartPostgres makes a cluster below dir and starts it. It returns a
-// *MissingError where PostgreSQL is not installed.
+// *privateserver.MissingError where PostgreSQL is not installed.
 func StartPostgres(ctx context.Context, dir string) (_ *Postgres, err error) {
-	bin, err := postgresBin()
-	if err != nil {
-		return nil, err
-	}
 	s := &Postgres{dir: filepath.Join(dir, "postgres")}
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
@@ -56,50 +49,14 @@ func StartPostgres(ctx context.Context, dir string) (_ *Postgres, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	as, err := unprivileged(dir, s.dir)
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(s.dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"),
-		"-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = s.dir, as
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	_, err = fmt.Fprintf(conf, postgresConfig, port)
-	if err := errors.Join(err, conf.Close()); err != nil {
+	var port int
+	if s.server, port, err = privateserver.StartPostgres(ctx, s.dir, "bench", postgresConfig); err != nil {
 		return nil, err
 	}
 	s.dsn = fmt.Sprintf("host=127.0.0.1 port=%d user=bench dbname=postgres sslmode=disable", port)
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data)
-	cmd.Dir, cmd.SysProcAttr = s.dir, as
-	if s.server, err = start(cmd, "INT", filepath.Join(dir, "postgres.log")); err != nil {
-		return nil, err
-	}
-	return s, s.server.ready(ctx, func(ctx context.Context) error {
+	return s, s.server.Ready(ctx, func(ctx context.Context) error {
 		return s.exec(ctx, "SELECT 1")
 	})
-}
-
-// postgresBin finds the programs: on the path, or where Debian puts them.
-func postgresBin() (string, error) {
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), nil
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if err != nil || len(found) == 0 {
-		return "", &MissingError{Program: "initdb", Hint: "Debian: apt-get install postgresql"}
-	}
-	return filepath.Dir(slices.Max(found)), nil
 }
 
 // exec runs statements on a connection of its own.
@@ -145,7 +102,7 @@ func (s *Postgres) Session(ctx context.Context) (Session, error) {
 func (s *Postgres) Close() error {
 	var err error
 	if s.server != nil {
-		err = s.server.stop()
+		err = s.server.Stop()
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -7,13 +7,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"github.com/hisgate/hisgate/internal/privateserver"
 )
 
 // Redis is a private Redis with one Lua script for each call, which syncs its
 // append-only file before it answers.
 type Redis struct {
 	dir    string
-	server *server
+	server *privateserver.Server
 	addr   string
 	shas   [3]string // of the scripts
 }
@@ -41,14 +43,14 @@ redis.call('HSET', KEYS[1], 'status', 3)
 return 1`
 )
 
-// StartRedis starts a Redis below dir. It returns a *MissingError where it is
+// StartRedis starts a Redis below dir. It returns a *privateserver.MissingError where it is
 // not installed.
 func StartRedis(ctx context.Context, dir string) (_ *Redis, err error) {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
-		return nil, &MissingError{Program: "redis-server", Hint: "Debian: apt-get install redis-server"}
+		return nil, &privateserver.MissingError{Program: "redis-server", Hint: "Debian: apt-get install redis-server"}
 	}
-	port, err := freePort()
+	port, err := privateserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -61,17 +63,17 @@ func StartRedis(ctx context.Context, dir string) (_ *Redis, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	as, err := unprivileged(dir, s.dir)
+	as, err := privateserver.Unprivileged(dir, s.dir, "redis")
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", s.dir,
 		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0")
 	cmd.Dir, cmd.SysProcAttr = s.dir, as
-	if s.server, err = start(cmd, "TERM", filepath.Join(dir, "redis.log")); err != nil {
+	if s.server, err = privateserver.Start(cmd, "TERM", filepath.Join(dir, "redis.log")); err != nil {
 		return nil, err
 	}
-	return s, s.server.ready(ctx, func(ctx context.Context) error {
+	return s, s.server.Ready(ctx, func(ctx context.Context) error {
 		return s.with(ctx, func(c *respConn) error {
 			_, err := c.do("PING")
 			return err
@@ -122,7 +124,7 @@ func (s *Redis) Session(ctx context.Context) (Session, error) {
 func (s *Redis) Close() error {
 	var err error
 	if s.server != nil {
-		err = s.server.stop()
+		err = s.server.Stop()
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -43,14 +43,6 @@ type Session interface {
 	Close() error
 }
 
-// MissingError says that a program is not installed.
-type MissingError struct{ Program, Hint string }
-
-// Error names the program and what brings it.
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s is not installed (%s)", e.Program, e.Hint)
-}
-
 // refused is the error for a store that says no where it should not have.
 func refused(system, op, order string) error {
 	return fmt.Errorf("%s refused to %s %s", system, op, order)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/hisgate/hisgate/internal/privateserver"
 )
 
 // each system that can be had on this machine, in an empty folder.
@@ -20,7 +22,7 @@ func each(t *testing.T, fn func(t *testing.T, s System)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := open(serverDir(t))
-			var missing *MissingError
+			var missing *privateserver.MissingError
 			if errors.As(err, &missing) {
 				t.Skip(missing)
 			}

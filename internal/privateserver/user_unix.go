@@ -1,6 +1,6 @@
 //go:build unix
 
-package systems
+package privateserver
 
 import (
 	"errors"
@@ -11,19 +11,20 @@ import (
 	"syscall"
 )
 
-// unprivileged returns how to run a server that refuses to be root, in a folder
-// that it is given, below one that it may pass. Who is not root stays who he is.
+// Unprivileged returns how to run a server that refuses to be root, in a folder
+// that it is given, below one that it may pass: as the user name, or as nobody.
+// Who is not root stays who he is.
 // The server has a process group of its own: an interrupt from the terminal is
 // for us alone, who then stop the server.
-func unprivileged(above, folder string) (*syscall.SysProcAttr, error) {
+func Unprivileged(above, folder string, name string) (*syscall.SysProcAttr, error) {
 	as := &syscall.SysProcAttr{Setpgid: true}
 	if os.Geteuid() != 0 {
 		return as, nil
 	}
-	u, err := user.Lookup("postgres")
+	u, err := user.Lookup(name)
 	if err != nil {
 		if u, err = user.Lookup("nobody"); err != nil {
-			return nil, fmt.Errorf("no user to run PostgreSQL as: %w", err)
+			return nil, fmt.Errorf("no user to run the server as: %w", err)
 		}
 	}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)

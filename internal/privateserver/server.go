@@ -1,4 +1,4 @@
-package systems
+package privateserver
 
 import (
 	"bytes"
@@ -17,17 +17,17 @@ import (
 // because we died. $0 is the signal.
 const guard = `"$@" & server=$!; read -r _; kill -s "$0" "$server"; wait "$server"`
 
-// server is a private server process.
-type server struct {
+// Server is a private server process.
+type Server struct {
 	cmd  *exec.Cmd
 	hold io.Closer // closing it ends the server
 	log  string
 	done chan struct{} // closed when the process has ended
 }
 
-// start runs a server whose words go to a file. stopBy is the signal that ends
+// Start runs a server whose words go to the file log. stopBy is the signal that ends
 // it in good order. cmd holds the command and, if wanted, the user to run it as.
-func start(cmd *exec.Cmd, stopBy, log string) (*server, error) {
+func Start(cmd *exec.Cmd, stopBy, log string) (*Server, error) {
 	args := append([]string{"-c", guard, stopBy}, cmd.Args...)
 	args[3] = cmd.Path
 	shell := exec.Command("/bin/sh", args...)
@@ -45,7 +45,7 @@ func start(cmd *exec.Cmd, stopBy, log string) (*server, error) {
 	if err := shell.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{cmd: shell, hold: hold, log: log, done: make(chan struct{})}
+	s := &Server{cmd: shell, hold: hold, log: log, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		_ = shell.Wait() // the shell ends as its server did, which we ask for
@@ -53,8 +53,8 @@ func start(cmd *exec.Cmd, stopBy, log string) (*server, error) {
 	return s, nil
 }
 
-// ready tries until the server answers.
-func (s *server) ready(ctx context.Context, try func(context.Context) error) error {
+// Ready tries until the server answers, at most 30 seconds.
+func (s *Server) Ready(ctx context.Context, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
@@ -71,8 +71,8 @@ func (s *server) ready(ctx context.Context, try func(context.Context) error) err
 	}
 }
 
-// stop ends the server and waits until it is gone.
-func (s *server) stop() error {
+// Stop ends the server and waits until it is gone.
+func (s *Server) Stop() error {
 	err := s.hold.Close()
 	select {
 	case <-s.done:
@@ -82,12 +82,20 @@ func (s *server) stop() error {
 	}
 }
 
-// freePort finds a port on loopback that nobody listens on.
-func freePort() (int, error) {
+// FreePort finds a port on loopback that nobody listens on.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// MissingError says that a program is not installed.
+type MissingError struct{ Program, Hint string }
+
+// Error names the program and what brings it.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("%s is not installed (%s)", e.Program, e.Hint)
 }
