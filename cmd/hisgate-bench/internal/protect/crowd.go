@@ -70,10 +70,18 @@ func (c *crowd) stand(ctx context.Context, phase string, who Crowd) {
 			c.quietly(lockPatience, func(ctx context.Context) error { return c.release(ctx, no) })
 		}
 	})
+	// Who confirms has the stock held already, as a patient who paid has: trouble
+	// meets the confirmation itself.
+	type order struct{ no, drug string }
+	held := make([]order, who.Confirmers)
 	each(who.Confirmers, workEvery, 3, func(i, turn int, r *rand.Rand) {
-		no, drug := fmt.Sprintf("%s-%s-C%d-%d", c.run, phase, i, turn), drugID(r.IntN(drugs))
-		if c.quietly(lockPatience, func(ctx context.Context) error { return c.lock(ctx, no, drug) }) {
-			c.timed(confirming, confirmPatience, func(ctx context.Context) error { return c.confirm(ctx, no, drug) })
+		if o := held[i]; o.no != "" {
+			held[i] = order{}
+			c.timed(confirming, confirmPatience, func(ctx context.Context) error { return c.confirm(ctx, o.no, o.drug) })
+		}
+		o := order{fmt.Sprintf("%s-%s-C%d-%d", c.run, phase, i, turn), drugID(r.IntN(drugs))}
+		if c.quietly(lockPatience, func(ctx context.Context) error { return c.lock(ctx, o.no, o.drug) }) {
+			held[i] = o
 		}
 	})
 	wg.Wait()

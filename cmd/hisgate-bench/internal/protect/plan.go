@@ -38,8 +38,10 @@ var (
 // Plan is the run of docs/protect.md, or a short one that shows the same.
 func Plan(quick bool) []Phase {
 	calm, trouble, dead, after := time.Minute, 20*time.Second, time.Minute, 25*time.Second
+	flaps := 5 * flapEvery // it ends as it begins, away
 	if quick {
 		calm, trouble, dead, after = 15*time.Second, 10*time.Second, 15*time.Second, 15*time.Second
+		flaps = 3 * flapEvery
 	}
 	return []Phase{
 		{Name: phaseReaders, Crowd: onlyReads, Mood: Well, For: calm},
@@ -47,7 +49,7 @@ func Plan(quick bool) []Phase {
 		{Name: phaseFlood, Crowd: everybody, Mood: Well, For: calm},
 		{Name: string(Hanging), Crowd: everybody, Mood: Hanging, For: trouble, After: after},
 		{Name: string(Refuses), Crowd: everybody, Mood: Refuses, For: trouble, After: after},
-		{Name: string(Flaps), Crowd: everybody, Mood: Flaps, For: trouble, After: after},
+		{Name: string(Flaps), Crowd: everybody, Mood: Flaps, For: flaps, After: after},
 		{Name: string(Crawls), Crowd: everybody, Mood: Crawls, For: trouble, After: after},
 		{Name: string(Dead), Crowd: everybody, Mood: Dead, For: dead, After: after},
 	}

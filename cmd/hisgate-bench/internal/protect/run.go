@@ -135,13 +135,13 @@ func (r *runner) trouble(ctx context.Context, p Phase) (cold int) {
 		cold = r.his.Total().Queries
 		wait(ctx, p.For-min(p.For, flapEvery))
 	}
-	for left := p.For; p.Mood == Flaps && left > 0; left -= 2 * flapEvery {
-		set(Refuses)
-		wait(ctx, flapEvery)
-		set(Well)
-		if left > 2*flapEvery {
-			wait(ctx, flapEvery)
+	for past := time.Duration(0); p.Mood == Flaps && past < p.For; past += flapEvery {
+		if past/flapEvery%2 == 0 {
+			set(Refuses)
+		} else {
+			set(Well)
 		}
+		wait(ctx, flapEvery)
 	}
 	set(Well)
 	return cold
