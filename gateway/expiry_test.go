@@ -236,6 +236,34 @@ func TestADoubtfulClockReleasesNothing(t *testing.T) {
 	})
 }
 
+// [B7] A look that is due by elapsed time, and not by the wall clock, waits for the
+// latter; until then nobody turns in circles. (Should somebody, no time passes
+// and the test never ends.)
+func TestALookThatTheClocksDisagreeAboutIsNoBusyLoop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS)
+		clock := &steppedClock{start: time.Now()}
+		w.stop()
+		w.disk = w.disk.Reopen()
+		w.clock, w.now = clock, clock.Now
+		w.open()
+		w.inject(simhis.Fault{Op: simhis.OpFreeze, What: simhis.TimeoutBefore, Times: 1})
+		_, _ = w.lock(order("O1", "A", 3))
+		_, _ = w.g.Release(t.Context(), "p", "O1")
+		time.Sleep(2 * time.Minute)
+		before := w.calls(simhis.OpFindOrder)
+		clock.step(-time.Hour) // the look comes in 8 minutes, by the clock in 68
+		time.Sleep(40 * time.Minute)
+		if n := w.calls(simhis.OpFindOrder) - before; n != 0 {
+			t.Errorf("%d looks before the wall clock says so", n)
+		}
+		time.Sleep(time.Hour)
+		if n := w.calls(simhis.OpFindOrder) - before; n == 0 {
+			t.Error("nobody looks")
+		}
+	})
+}
+
 // steppedClock is a wall clock that somebody set.
 type steppedClock struct {
 	start time.Time

@@ -44,6 +44,7 @@ type world struct {
 	safety   lockstore.SafetyPolicy
 	owner    gateway.Owner
 	clock    lockstore.Clock
+	now      func() time.Time // the gateway's, nil = the bubble's
 	wrap     func(hisadapter.Driver) hisadapter.Driver // around the HIS, below the guard
 	disk     *memengine.Engine
 
@@ -123,7 +124,7 @@ func (w *world) open() {
 		logger = slog.New(slog.NewTextHandler(w.t.Output(), nil))
 	}
 	g, err := gateway.Open(gateway.Options{
-		HIS: driver, Ledger: ledger, Settings: w.settings, Owner: w.owner, Logger: logger,
+		HIS: driver, Ledger: ledger, Settings: w.settings, Owner: w.owner, Logger: logger, Now: w.now,
 		OnAlert: func(a gateway.Alert) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/hisgate/hisgate/lockstore"
@@ -44,6 +45,12 @@ type resolver struct {
 	orders pool // PENDING, CONFIRMING: a patient waits
 	others pool
 	looked time.Time // last look through the whole list
+
+	// listed is when a lock was last started from the list, within lookEvery. The
+	// ledger's list goes by elapsed time and the steps by the wall clock: what is due
+	// by one of them only comes to rest at once, and must not be started at once
+	// again [B7].
+	listed map[lockstore.ID]time.Time
 }
 
 func (g *Gateway) resolve(ctx context.Context) {
@@ -51,6 +58,7 @@ func (g *Gateway) resolve(ctx context.Context) {
 		g:      g,
 		orders: make(pool, g.settings.Resolver.Workers),
 		others: make(pool, g.settings.Resolver.Workers),
+		listed: make(map[lockstore.ID]time.Time),
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -103,6 +111,7 @@ func (r *resolver) pass(ctx context.Context) time.Duration {
 // of it than could be started.
 func (r *resolver) list(ctx context.Context, rounds int, now time.Time) (more bool) {
 	seen := make(map[lockstore.ID]bool)
+	maps.DeleteFunc(r.listed, func(_ lockstore.ID, at time.Time) bool { return time.Since(at) >= lookEvery })
 	for range rounds {
 		locks := r.g.ledger.Work(workBatch)
 		for i := range locks {
@@ -111,9 +120,14 @@ func (r *resolver) list(ctx context.Context, rounds int, now time.Time) (more bo
 				return more // the list has come round
 			}
 			seen[id] = true
-			if !r.g.desk.busy(&locks[i], now) && !r.start(&locks[i]) {
-				more = true
+			if r.g.desk.busy(&locks[i], now) {
+				continue
 			}
+			if _, again := r.listed[id]; again || !r.start(&locks[i]) {
+				more = true
+				continue
+			}
+			r.listed[id] = time.Now()
 		}
 		if len(locks) < workBatch || ctx.Err() != nil {
 			return more
