@@ -44,7 +44,7 @@ type world struct {
 	safety   lockstore.SafetyPolicy
 	owner    gateway.Owner
 	clock    lockstore.Clock
-	now      func() time.Time // the gateway's, nil = the bubble's
+	now      func() time.Time                          // the gateway's, nil = the bubble's
 	wrap     func(hisadapter.Driver) hisadapter.Driver // around the HIS, below the guard
 	disk     *memengine.Engine
 
