@@ -1,10 +1,14 @@
 package payflow
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
 // Explain tells an order's life in order of time, in both languages, with the
@@ -14,6 +18,46 @@ func (s *Service) Explain(ctx context.Context, orderNo string) (Story, error) {
 	if err != nil {
 		return Story{}, err
 	}
+	return tell(&o, s.findCase)
+}
+
+// ReadStory is Explain for a folder that nobody works on. Errors: ErrNotFound,
+// *FormatError, or what the storage says.
+func ReadStory(r engine.Reader, orderNo string) (Story, error) {
+	for _, at := range []place{placeActive, placeEnded} {
+		key := at.key(orderNo)
+		data, err := r.Get(key)
+		if errors.Is(err, engine.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return Story{}, err
+		}
+		o, err := decodeOrder(key, data)
+		if err != nil {
+			return Story{}, err
+		}
+		return tell(o, func(id string) (*Case, error) { return readCase(r, id) })
+	}
+	return Story{}, ErrNotFound
+}
+
+// readCase returns a case as it is stored, nil when there is none.
+func readCase(r engine.Reader, id string) (*Case, error) {
+	for _, key := range [][]byte{keyOld(id), keyCase(id)} { // it may be closing just now
+		data, err := r.Get(key)
+		switch {
+		case err == nil:
+			return decodeCase(key, data)
+		case !errors.Is(err, engine.ErrNotFound):
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// tell puts the story of an order together, and takes out what names the patient.
+func tell(o *Order, find func(id string) (*Case, error)) (Story, error) {
 	o.Invoke = nil
 	if o.Terms != nil {
 		o.Terms.OpenID, o.Terms.ClientIP = maskID(o.Terms.OpenID), maskID(o.Terms.ClientIP)
@@ -21,7 +65,7 @@ func (s *Service) Explain(ctx context.Context, orderNo string) (Story, error) {
 	if o.Prepay != nil {
 		o.Prepay.Body = nil // it carries the openid
 	}
-	story := Story{Order: o, Now: nowWords(&o)}
+	story := Story{Order: *o, Now: nowWords(o)}
 	for i := range o.History {
 		story.Lines = append(story.Lines, historyLine(&o.History[i]))
 	}
@@ -29,12 +73,13 @@ func (s *Service) Explain(ctx context.Context, orderNo string) (Story, error) {
 		story.Lines = append(story.Lines, refundLines(&o.Refunds[i])...)
 	}
 	for n := 1; n <= o.CaseSeq; n++ {
-		c, err := s.findCase(fmt.Sprintf("%s.%d", o.No, n))
+		c, err := find(fmt.Sprintf("%s.%d", o.No, n))
 		if err != nil {
 			return Story{}, err
 		}
 		if c != nil {
 			story.Lines = append(story.Lines, caseLines(c)...)
+			story.Cases = append(story.Cases, *dress(c, o))
 		}
 	}
 	slices.SortStableFunc(story.Lines, func(a, b StoryLine) int { return a.At.Compare(b.At) })
@@ -44,7 +89,7 @@ func (s *Service) Explain(ctx context.Context, orderNo string) (Story, error) {
 func historyLine(h *HistoryEntry) StoryLine {
 	text := h.Event
 	if h.To != "" {
-		text = fmt.Sprintf("%s → %s (%s)", h.From, h.To, h.Event)
+		text = fmt.Sprintf("%s → %s (%s)", cmp.Or(string(h.From), "–"), h.To, h.Event)
 	}
 	if h.Detail != "" {
 		text += ": " + h.Detail
@@ -53,6 +98,9 @@ func historyLine(h *HistoryEntry) StoryLine {
 		text += " [" + h.Actor + "]"
 	}
 	zh, en := text, text
+	if w := eventWords(h.Event); w.EN != "" {
+		zh, en = w.ZH+"："+text, w.EN+": "+text
+	}
 	if h.Count > 1 {
 		en += fmt.Sprintf(", %d times until %s", h.Count, h.LastAt.Format("15:04:05"))
 		zh += fmt.Sprintf("，共 %d 次，至 %s", h.Count, h.LastAt.Format("15:04:05"))

@@ -219,5 +219,5 @@ func (s *Service) dressed(c *Case) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.dress(c, o), nil
+	return dress(c, o), nil
 }

@@ -184,7 +184,8 @@ type StoryLine struct {
 type Story struct {
 	Order Order // openid and client address masked
 	Lines []StoryLine
-	Now   Words // where it stands and what comes next
+	Cases []Case // open and closed ones, as they were opened
+	Now   Words  // where it stands and what comes next
 }
 
 // Unproven is an order that breaks the proof obligation of §7.7.

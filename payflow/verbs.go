@@ -2,10 +2,7 @@ package payflow
 
 import (
 	"context"
-	"errors"
 	"slices"
-
-	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
 // auditMax bounds a case's trail; the verbs that settle it are always taken.
@@ -19,16 +16,7 @@ func (s *Service) findCase(id string) (*Case, error) {
 	if c != nil {
 		return c.clone(), nil
 	}
-	for _, key := range [][]byte{keyOld(id), keyCase(id)} { // it may be closing just now
-		data, err := s.engine.Get(key)
-		switch {
-		case err == nil:
-			return decodeCase(key, data)
-		case !errors.Is(err, engine.ErrNotFound):
-			return nil, err
-		}
-	}
-	return nil, nil
+	return readCase(s.engine, id)
 }
 
 // verb runs one verb on a case: etag, request_id and permission first, then do,
@@ -77,7 +65,7 @@ func (s *Service) verb(ctx context.Context, v Verb, r VerbRequest, print string,
 		if a.Digest != print {
 			return CaseAnswer{}, &RequestReusedError{RequestID: r.RequestID}
 		}
-		return CaseAnswer{Case: *s.dress(c, u.o), Next: a.Next}, nil
+		return CaseAnswer{Case: *dress(c, u.o), Next: a.Next}, nil
 	}
 	if r.Etag != c.Etag() {
 		return CaseAnswer{}, &EtagMismatchError{Current: c.Etag()}
@@ -100,7 +88,7 @@ func (s *Service) verb(ctx context.Context, v Verb, r VerbRequest, print string,
 		return CaseAnswer{}, err
 	}
 	s.log.Info("case", "case", c.ID, "order_no", c.OrderNo, "verb", v, "actor", r.Actor)
-	return CaseAnswer{Case: *s.dress(c, u.o), Next: next}, nil
+	return CaseAnswer{Case: *dress(c, u.o), Next: next}, nil
 }
 
 func (v Verb) settles() bool { return v != VerbClaim && v != VerbHandOver && v != VerbRecheck }
@@ -200,7 +188,7 @@ func (c *Case) decided() bool {
 }
 
 // dress fills in what answers carry beside the record.
-func (s *Service) dress(c *Case, o *Order) *Case {
+func dress(c *Case, o *Order) *Case {
 	d := c.clone()
 	d.OrderState = stateOf(o)
 	if o != nil && o.Payment != nil && d.TransactionID == "" {

@@ -8,54 +8,83 @@ import (
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
-// The tokens of ListCases say which half the next page begins in.
+// The tokens of ListCases say which part the next page begins in.
 const (
 	lockPage  = "l."
 	orderPage = "o."
+	endedPage = "e."
 )
 
 const defaultPage = 50
 
 // ListCases implements OpsService: first the open cases of locks, then those of
-// orders.
+// orders, then the settled ones of locks.
 func (s *opsService) ListCases(ctx context.Context, r *hisgatev1.ListCasesRequest) (*hisgatev1.ListCasesResponse, error) {
-	out := &hisgatev1.ListCasesResponse{}
-	size := int(r.GetPageSize())
-	if size == 0 {
-		size = defaultPage
+	parts := []struct {
+		token string
+		list  func(size int, token string) ([]*hisgatev1.Case, string, error)
+	}{
+		{lockPage, func(size int, token string) ([]*hisgatev1.Case, string, error) {
+			return s.locks.list(ctx, r, true, size, token)
+		}},
+		{orderPage, func(size int, token string) ([]*hisgatev1.Case, string, error) {
+			return s.orderCases(ctx, r, size, token)
+		}},
+		{endedPage, func(size int, token string) ([]*hisgatev1.Case, string, error) {
+			return s.locks.list(ctx, r, false, size, token)
+		}},
 	}
-	token, orders := strings.CutPrefix(r.GetPageToken(), orderPage)
-	if !orders {
-		token = strings.TrimPrefix(token, lockPage)
-		cases, next, err := s.locks.list(ctx, r, size, token)
+	if !r.GetIncludeClosed() {
+		parts = parts[:2]
+	}
+	left := int(r.GetPageSize())
+	if left == 0 {
+		left = defaultPage
+	}
+	out := &hisgatev1.ListCasesResponse{}
+	begun := false
+	for i, part := range parts {
+		token, here := strings.CutPrefix(r.GetPageToken(), part.token)
+		switch {
+		case begun:
+			token = ""
+		case !here && (i > 0 || r.GetPageToken() != ""):
+			continue
+		}
+		begun = true
+		if left <= 0 {
+			out.NextPageToken = part.token
+			return out, nil
+		}
+		cases, next, err := part.list(left, token)
 		if err != nil {
 			return nil, err
 		}
-		out.Cases = cases
+		out.Cases = append(out.Cases, cases...)
+		left -= len(cases)
 		if next != "" {
-			out.NextPageToken = lockPage + next
+			out.NextPageToken = part.token + next
 			return out, nil
 		}
-		if size -= len(cases); size <= 0 {
-			out.NextPageToken = orderPage
-			return out, nil
-		}
-		token = ""
 	}
+	if !begun {
+		return nil, &payflow.InvalidError{Field: "page_token", Reason: "is not one of ours"}
+	}
+	return out, nil
+}
+
+func (s *opsService) orderCases(ctx context.Context, r *hisgatev1.ListCasesRequest, size int, token string) (out []*hisgatev1.Case, next string, err error) {
 	cases, next, err := s.orders.ListCases(ctx, payflow.CaseQuery{
 		OpenOnly: !r.GetIncludeClosed(), OrderNo: r.GetOrderNo(), Reason: payflow.CaseReason(r.GetReason()),
 		Owner: r.GetOwner(), PageSize: size, PageToken: token,
 	})
 	if err != nil && !disabled(err) {
-		return nil, err
+		return nil, "", err
 	}
 	for i := range cases {
-		out.Cases = append(out.Cases, toCase(&cases[i], payflow.Words{}))
+		out = append(out, toCase(&cases[i], payflow.Words{}))
 	}
-	if next != "" {
-		out.NextPageToken = orderPage + next
-	}
-	return out, nil
+	return out, next, nil
 }
 
 // GetCase implements OpsService.

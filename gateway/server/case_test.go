@@ -57,6 +57,25 @@ func TestCasesOfLocks(t *testing.T) {
 	if c := w.mustCall(t, "GET", "/v1/cases/lock:R1:1", ""); c["status"] != "CLOSED" || c["outcome"] != "APPLIED" {
 		t.Errorf("settled case %v", c)
 	}
+	// It is listed where settled ones are wanted, as what it was.
+	for _, query := range []string{"?include_closed=true", "?include_closed=true&order_no=R1", "?include_closed=true&page_size=1"} {
+		var settled map[string]any
+		for token, pages := "", 0; pages == 0 || token != ""; pages++ {
+			page := w.mustCall(t, "GET", "/v1/cases"+query+"&page_token="+token, "")
+			for _, x := range page["cases"].([]any) {
+				if c := x.(map[string]any); c["case_id"] == "lock:R1:1" {
+					settled = c
+				}
+			}
+			token = page["next_page_token"].(string)
+		}
+		if settled == nil || settled["status"] != "CLOSED" || settled["severity"] != "P0" || settled["close_time"] == nil {
+			t.Errorf("%s: the settled case is %v", query, settled)
+		}
+	}
+	if open := w.mustCall(t, "GET", "/v1/cases?order_no=R1", "")["cases"].([]any); len(open) != 0 {
+		t.Errorf("open cases of R1: %v", open)
+	}
 	if l := w.mustCall(t, "GET", "/v1/locks/R1", ""); l["status"] != "CONFIRMED" || l["his_order_no"] != "HIS-1" {
 		t.Errorf("lock %v", l)
 	}

@@ -35,7 +35,7 @@ func newServices(o *Options) *services {
 		order: &orderService{orders: o.Orders, gw: o.Gateway, strategy: o.Strategy, appIDs: o.AppIDs},
 		ops: &opsService{
 			orders: o.Orders, gw: o.Gateway, guard: o.Guard, now: o.Now, log: o.Logger,
-			locks: lockCases{gw: o.Gateway, owner: o.CaseOwner},
+			locks: lockCases{gw: o.Gateway, owner: o.CaseOwner}, store: o.Store, verifying: make(chan struct{}, 1),
 		},
 	}
 }

@@ -39,20 +39,24 @@ func parseLockCase(s string) (lockstore.ID, bool) {
 	return lockstore.ID{OrderNo: orderNo, Attempt: n}, true
 }
 
-// list returns a page of the open ones, the oldest lock first.
-func (c lockCases) list(ctx context.Context, r *hisgatev1.ListCasesRequest, size int, token string) ([]*hisgatev1.Case, string, error) {
+// list returns a page of the open ones, or of the settled ones, the oldest lock
+// first. The settled ones are looked for among all locks that are kept, so a page
+// of them may be short, or empty, before the end.
+func (c lockCases) list(ctx context.Context, r *hisgatev1.ListCasesRequest, open bool, size int, token string) ([]*hisgatev1.Case, string, error) {
 	if r.GetOwner() != "" && r.GetOwner() != c.owner || r.GetReason() != "" && r.GetReason() != string(payflow.CaseLockDoubt) {
 		return nil, "", nil
 	}
 	locks, next, err := c.gw.ListLocks(ctx, lockstore.Query{
-		Cases: true, OrderNo: r.GetOrderNo(), PageSize: size, PageToken: token,
+		Cases: open, OrderNo: r.GetOrderNo(), PageSize: size, PageToken: token,
 	})
 	if err != nil {
 		return nil, "", err
 	}
 	var out []*hisgatev1.Case
 	for i := range locks {
-		out = append(out, c.show(&locks[i]))
+		if l := &locks[i]; wasCase(l) && (l.CaseReason != "") == open {
+			out = append(out, c.show(l))
+		}
 	}
 	return out, next, nil
 }
@@ -65,8 +69,7 @@ func (c lockCases) find(ctx context.Context, id lockstore.ID) (*lockstore.Lock, 
 		return nil, err
 	}
 	for i := range attempts {
-		l := &attempts[i]
-		if l.ID() == id && (l.CaseReason != "" || settledBy(l) != nil) {
+		if l := &attempts[i]; l.ID() == id && wasCase(l) {
 			return l, nil
 		}
 	}
@@ -81,31 +84,68 @@ func (c lockCases) get(ctx context.Context, id lockstore.ID) (*hisgatev1.Case, e
 	return c.show(l), nil
 }
 
-// settledBy is the last step by which a person settled the lock, nil when nobody
-// did.
-func settledBy(l *lockstore.Lock) *lockstore.Step {
-	for i := len(l.History) - 1; i >= 0; i-- {
-		if e := l.History[i].Event; e == lockstore.EvApplied || e == lockstore.EvNotApplied {
-			return &l.History[i]
+// wasCase reports whether a lock needs a person, or needed one as far as its
+// history still tells.
+func wasCase(l *lockstore.Lock) bool { return l.CaseReason != "" || settling(l) != nil }
+
+// settling is the step that settled the last case of a lock that has none now: a
+// person's word, or what came to light, or the status was left. It is nil when
+// there never was one.
+func settling(l *lockstore.Lock) *lockstore.Step {
+	after := -1
+	for i := range l.History {
+		switch s := &l.History[i]; {
+		case s.Event == lockstore.EvCase:
+			after = i
+		case s.Event == lockstore.EvApplied, s.Event == lockstore.EvNotApplied:
+			after = i - 1
 		}
+	}
+	switch {
+	case l.CaseReason != "" || len(l.History) == 0 || after == -1 && !byPerson(&l.History[0]):
+		return nil
+	case after+1 == len(l.History):
+		return &l.History[after] // what followed was folded away
+	}
+	for i := after + 1; i < len(l.History); i++ {
+		if s := &l.History[i]; byPerson(s) || s.From != s.To {
+			return s
+		}
+	}
+	return &l.History[after+1]
+}
+
+func byPerson(s *lockstore.Step) bool {
+	return s.Event == lockstore.EvApplied || s.Event == lockstore.EvNotApplied
+}
+
+// settledBy is the step by which a person settled the lock's last case, nil when
+// nobody did.
+func settledBy(l *lockstore.Lock) *lockstore.Step {
+	if s := settling(l); s != nil && byPerson(s) {
+		return s
 	}
 	return nil
 }
 
 // opened is when the case was opened: by the last step that says so, else when
-// the lock last changed.
-func opened(l *lockstore.Lock) time.Time {
+// the lock last changed before it was settled.
+func opened(l *lockstore.Lock, end *lockstore.Step) time.Time {
 	for i := len(l.History) - 1; i >= 0; i-- {
 		if l.History[i].Event == lockstore.EvCase {
 			return l.History[i].Time
 		}
 	}
+	if end != nil {
+		return end.Time
+	}
 	return l.UpdatedAt
 }
 
 func (c lockCases) show(l *lockstore.Lock) *hisgatev1.Case {
-	since := opened(l)
-	severity, within := lockSeverity(l)
+	end := settling(l)
+	since := opened(l, end)
+	severity, within := lockSeverity(l, end)
 	out := &hisgatev1.Case{
 		CaseId: lockCaseID(l.ID()), OrderNo: l.OrderNo, Reason: string(payflow.CaseLockDoubt), Severity: severity,
 		Status: hisgatev1.Case_OPEN, Owner: c.owner, Deadline: stamp(since.Add(within)),
@@ -125,9 +165,8 @@ func (c lockCases) show(l *lockstore.Lock) *hisgatev1.Case {
 		}
 	}
 	if l.CaseReason == "" {
-		by := settledBy(l)
 		out.Status, out.AllowedVerbs = hisgatev1.Case_CLOSED, nil
-		out.Outcome, out.CloseTime = outcomeOf(by.Event).String(), stamp(by.Time)
+		out.Outcome, out.CloseTime = strings.ToUpper(end.Event.String()), stamp(end.Time)
 		out.Message = words(payflow.Words{ZH: "已结束：" + out.GetOutcome() + "。", EN: "Settled: " + out.GetOutcome() + "."})
 		out.Detail = fmt.Sprintf("his_no %s, lock %s", l.HISNo, l.Status)
 	}
@@ -149,9 +188,13 @@ func outcomeOf(e lockstore.EventKind) hisgatev1.ResolveLockCaseRequest_Outcome {
 }
 
 // lockSeverity: a lock that was to be deducted is paid for; others only hold
-// stock.
-func lockSeverity(l *lockstore.Lock) (hisgatev1.Case_Severity, time.Duration) {
-	if l.Status == lockstore.Confirming || l.OrderSent {
+// stock. Of a settled case it is what it was: end is the step that settled it.
+func lockSeverity(l *lockstore.Lock, end *lockstore.Step) (hisgatev1.Case_Severity, time.Duration) {
+	status := l.Status
+	if end != nil {
+		status = end.From
+	}
+	if status == lockstore.Confirming || l.OrderSent {
 		return hisgatev1.Case_P0, 30 * time.Minute
 	}
 	return hisgatev1.Case_P1, 2 * time.Hour

@@ -27,7 +27,7 @@ func (s *opsService) ResolveLockCase(ctx context.Context, r *hisgatev1.ResolveLo
 	}
 	applied := r.GetOutcome() == hisgatev1.ResolveLockCaseRequest_APPLIED
 	switch {
-	case l.CaseReason == "" && outcomeOf(settledBy(l).Event) == r.GetOutcome():
+	case l.CaseReason == "" && settledBy(l) != nil && outcomeOf(settledBy(l).Event) == r.GetOutcome():
 		return s.locks.show(l), nil
 	case l.CaseReason == "":
 		return nil, notAllowed("the case is settled already")

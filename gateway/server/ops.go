@@ -26,7 +26,9 @@ type opsService struct {
 	locks  lockCases
 	now    func() time.Time
 	log    *slog.Logger
+	store  Store
 
+	verifying chan struct{} // one token: a verification reads everything
 	resolving sync.Mutex // one person's word on a lock at a time, so that the etag holds among persons
 }
 

@@ -24,6 +24,7 @@ type Options struct {
 	Gateway *gateway.Gateway
 	Orders  *payflow.Service   // opened without a PayChannel when payment is disabled
 	Guard   func() guard.State // how the HIS is protected now
+	Store   Store              // the data folder; nil = nothing to verify or to back up
 
 	Strategy  payflow.Strategy // of an order that names none; "" = RESERVE
 	AppIDs    []string         // of the merchant; the first is that of a payment that names none

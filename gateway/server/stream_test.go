@@ -2,8 +2,12 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -11,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/hisgate/hisgate/gateway/server"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -105,6 +110,60 @@ func TestExportLedger(t *testing.T) {
 		if len(got) != want {
 			t.Errorf("%s: %v, want %d", path, got, want)
 		}
+	}
+}
+
+// fakeStore has so many bytes, and one thing that differs.
+type fakeStore struct{ backup []byte }
+
+func (s fakeStore) Verify(context.Context) (*hisgatev1.LedgerReport, error) {
+	return &hisgatev1.LedgerReport{
+		ActiveLocks: 3, FindingCount: 1, Findings: []*hisgatev1.LedgerReport_Finding{{Key: "k", What: "differs"}},
+	}, nil
+}
+
+func (s fakeStore) Backup(_ context.Context, w io.Writer) error {
+	_, err := w.Write(s.backup)
+	return err
+}
+
+// The data of all chunks are the backup, over gRPC and over REST.
+func TestBackupAndVerify(t *testing.T) {
+	store := fakeStore{bytes.Repeat([]byte("0123456789"), 100_000)}
+	w := newWorld(t, newFakePay(), func(o *server.Options) { o.Store = store })
+	c := hisgatev1.NewOpsServiceClient(w.conn)
+	stream, err := c.Backup(t.Context(), &hisgatev1.BackupRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overGRPC, overREST []byte
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		overGRPC = append(overGRPC, chunk.GetData()...)
+	}
+	next := lines(t, w, "/v1/ledger:backup")
+	for line := next(); line != nil; line = next() {
+		data, err := base64.StdEncoding.DecodeString(line["result"].(map[string]any)["data"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		overREST = append(overREST, data...)
+	}
+	if !bytes.Equal(overGRPC, store.backup) || !bytes.Equal(overREST, store.backup) {
+		t.Errorf("%d bytes over gRPC, %d over REST, want %d", len(overGRPC), len(overREST), len(store.backup))
+	}
+	r, err := c.VerifyLedger(t.Context(), &hisgatev1.VerifyLedgerRequest{})
+	if err != nil || r.GetFindings()[0].GetWhat() != "differs" {
+		t.Errorf("verified: %v, %v", r, err)
+	}
+	if out := w.mustCall(t, "GET", "/v1/ledger:verify", ""); out["finding_count"] != "1" || out["active_locks"] != "3" {
+		t.Errorf("verified over REST: %v", out)
 	}
 }
 

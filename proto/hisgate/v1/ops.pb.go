@@ -2334,6 +2334,262 @@ func (x *ExportLedgerRequest) GetCreatedBefore() *timestamppb.Timestamp {
 	return nil
 }
 
+// VerifyLedgerRequest asks for a verification.
+type VerifyLedgerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyLedgerRequest) Reset() {
+	*x = VerifyLedgerRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyLedgerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyLedgerRequest) ProtoMessage() {}
+
+func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyLedgerRequest.ProtoReflect.Descriptor instead.
+func (*VerifyLedgerRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{25}
+}
+
+// LedgerReport is what a verification found.
+type LedgerReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The moment of the records.
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Locks in force.
+	ActiveLocks int64 `protobuf:"varint,2,opt,name=active_locks,json=activeLocks,proto3" json:"active_locks,omitempty"`
+	// Locks that have ended, as long as they are kept.
+	EndedLocks int64 `protobuf:"varint,3,opt,name=ended_locks,json=endedLocks,proto3" json:"ended_locks,omitempty"`
+	// Releases of orders that never were.
+	Tombstones int64 `protobuf:"varint,4,opt,name=tombstones,proto3" json:"tombstones,omitempty"`
+	// Orders with work left.
+	ActiveOrders int64 `protobuf:"varint,5,opt,name=active_orders,json=activeOrders,proto3" json:"active_orders,omitempty"`
+	// Orders at rest.
+	EndedOrders int64 `protobuf:"varint,6,opt,name=ended_orders,json=endedOrders,proto3" json:"ended_orders,omitempty"`
+	// Cases of orders that are open.
+	OpenCases int64 `protobuf:"varint,7,opt,name=open_cases,json=openCases,proto3" json:"open_cases,omitempty"`
+	// Cases of orders that are closed.
+	ClosedCases int64 `protobuf:"varint,8,opt,name=closed_cases,json=closedCases,proto3" json:"closed_cases,omitempty"`
+	// Notices of WeChat that no order has taken yet.
+	Letters int64 `protobuf:"varint,9,opt,name=letters,proto3" json:"letters,omitempty"`
+	// How many things differ. Must be 0.
+	FindingCount int64 `protobuf:"varint,10,opt,name=finding_count,json=findingCount,proto3" json:"finding_count,omitempty"`
+	// The first 1000 of them.
+	Findings      []*LedgerReport_Finding `protobuf:"bytes,11,rep,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerReport) Reset() {
+	*x = LedgerReport{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerReport) ProtoMessage() {}
+
+func (x *LedgerReport) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerReport.ProtoReflect.Descriptor instead.
+func (*LedgerReport) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *LedgerReport) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *LedgerReport) GetActiveLocks() int64 {
+	if x != nil {
+		return x.ActiveLocks
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetEndedLocks() int64 {
+	if x != nil {
+		return x.EndedLocks
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetTombstones() int64 {
+	if x != nil {
+		return x.Tombstones
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetActiveOrders() int64 {
+	if x != nil {
+		return x.ActiveOrders
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetEndedOrders() int64 {
+	if x != nil {
+		return x.EndedOrders
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetOpenCases() int64 {
+	if x != nil {
+		return x.OpenCases
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetClosedCases() int64 {
+	if x != nil {
+		return x.ClosedCases
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetLetters() int64 {
+	if x != nil {
+		return x.Letters
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetFindingCount() int64 {
+	if x != nil {
+		return x.FindingCount
+	}
+	return 0
+}
+
+func (x *LedgerReport) GetFindings() []*LedgerReport_Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+// BackupRequest asks for a backup.
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{27}
+}
+
+// BackupChunk is a piece of a backup.
+type BackupChunk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupChunk) Reset() {
+	*x = BackupChunk{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupChunk) ProtoMessage() {}
+
+func (x *BackupChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupChunk.ProtoReflect.Descriptor instead.
+func (*BackupChunk) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *BackupChunk) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // Class is the state of one class of operations.
 type GuardState_Class struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2356,7 +2612,7 @@ type GuardState_Class struct {
 
 func (x *GuardState_Class) Reset() {
 	*x = GuardState_Class{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2624,7 @@ func (x *GuardState_Class) String() string {
 func (*GuardState_Class) ProtoMessage() {}
 
 func (x *GuardState_Class) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2457,7 +2713,7 @@ type GuardState_StockCache struct {
 
 func (x *GuardState_StockCache) Reset() {
 	*x = GuardState_StockCache{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2725,7 @@ func (x *GuardState_StockCache) String() string {
 func (*GuardState_StockCache) ProtoMessage() {}
 
 func (x *GuardState_StockCache) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +2829,7 @@ type GuardState_Paused struct {
 
 func (x *GuardState_Paused) Reset() {
 	*x = GuardState_Paused{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2585,7 +2841,7 @@ func (x *GuardState_Paused) String() string {
 func (*GuardState_Paused) ProtoMessage() {}
 
 func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +2900,7 @@ type Explanation_Line struct {
 
 func (x *Explanation_Line) Reset() {
 	*x = Explanation_Line{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2912,7 @@ func (x *Explanation_Line) String() string {
 func (*Explanation_Line) ProtoMessage() {}
 
 func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2966,7 @@ type ProofReport_Unproven struct {
 
 func (x *ProofReport_Unproven) Reset() {
 	*x = ProofReport_Unproven{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[32]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +2978,7 @@ func (x *ProofReport_Unproven) String() string {
 func (*ProofReport_Unproven) ProtoMessage() {}
 
 func (x *ProofReport_Unproven) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[32]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2762,6 +3018,61 @@ func (x *ProofReport_Unproven) GetPaidTime() *timestamppb.Timestamp {
 func (x *ProofReport_Unproven) GetWhy() string {
 	if x != nil {
 		return x.Why
+	}
+	return ""
+}
+
+// Finding is one thing that is not as it must be.
+type LedgerReport_Finding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The record, or what in memory it is about.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// What differs, in words.
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerReport_Finding) Reset() {
+	*x = LedgerReport_Finding{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerReport_Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerReport_Finding) ProtoMessage() {}
+
+func (x *LedgerReport_Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerReport_Finding.ProtoReflect.Descriptor instead.
+func (*LedgerReport_Finding) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{26, 0}
+}
+
+func (x *LedgerReport_Finding) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *LedgerReport_Finding) GetWhat() string {
+	if x != nil {
+		return x.What
 	}
 	return ""
 }
@@ -3024,7 +3335,31 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x13ExportLedgerRequest\x12#\n" +
 	"\rinclude_ended\x18\x01 \x01(\bR\fincludeEnded\x12?\n" +
 	"\rcreated_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
-	"\x0ecreated_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore2\x80\r\n" +
+	"\x0ecreated_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\"\x15\n" +
+	"\x13VerifyLedgerRequest\"\xdb\x03\n" +
+	"\fLedgerReport\x12/\n" +
+	"\x05as_of\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12!\n" +
+	"\factive_locks\x18\x02 \x01(\x03R\vactiveLocks\x12\x1f\n" +
+	"\vended_locks\x18\x03 \x01(\x03R\n" +
+	"endedLocks\x12\x1e\n" +
+	"\n" +
+	"tombstones\x18\x04 \x01(\x03R\n" +
+	"tombstones\x12#\n" +
+	"\ractive_orders\x18\x05 \x01(\x03R\factiveOrders\x12!\n" +
+	"\fended_orders\x18\x06 \x01(\x03R\vendedOrders\x12\x1d\n" +
+	"\n" +
+	"open_cases\x18\a \x01(\x03R\topenCases\x12!\n" +
+	"\fclosed_cases\x18\b \x01(\x03R\vclosedCases\x12\x18\n" +
+	"\aletters\x18\t \x01(\x03R\aletters\x12#\n" +
+	"\rfinding_count\x18\n" +
+	" \x01(\x03R\ffindingCount\x12<\n" +
+	"\bfindings\x18\v \x03(\v2 .hisgate.v1.LedgerReport.FindingR\bfindings\x1a/\n" +
+	"\aFinding\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\"\x0f\n" +
+	"\rBackupRequest\"!\n" +
+	"\vBackupChunk\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data2\xc1\x0e\n" +
 	"\n" +
 	"OpsService\x12[\n" +
 	"\tListCases\x12\x1c.hisgate.v1.ListCasesRequest\x1a\x1d.hisgate.v1.ListCasesResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/cases\x12T\n" +
@@ -3043,7 +3378,9 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\rGetGuardState\x12 .hisgate.v1.GetGuardStateRequest\x1a\x16.hisgate.v1.GuardState\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/guard\x12e\n" +
 	"\aExplain\x12\x1a.hisgate.v1.ExplainRequest\x1a\x17.hisgate.v1.Explanation\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/orders/{order_no}:explain\x12M\n" +
 	"\x05Proof\x12\x18.hisgate.v1.ProofRequest\x1a\x17.hisgate.v1.ProofReport\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/proof\x12^\n" +
-	"\fExportLedger\x12\x1f.hisgate.v1.ExportLedgerRequest\x1a\x10.hisgate.v1.Lock\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/ledger:export0\x01B7Z5github.com/hisgate/hisgate/proto/hisgate/v1;hisgatev1b\x06proto3"
+	"\fExportLedger\x12\x1f.hisgate.v1.ExportLedgerRequest\x1a\x10.hisgate.v1.Lock\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/ledger:export0\x01\x12d\n" +
+	"\fVerifyLedger\x12\x1f.hisgate.v1.VerifyLedgerRequest\x1a\x18.hisgate.v1.LedgerReport\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/ledger:verify\x12Y\n" +
+	"\x06Backup\x12\x19.hisgate.v1.BackupRequest\x1a\x17.hisgate.v1.BackupChunk\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/ledger:backup0\x01B7Z5github.com/hisgate/hisgate/proto/hisgate/v1;hisgatev1b\x06proto3"
 
 var (
 	file_hisgate_v1_ops_proto_rawDescOnce sync.Once
@@ -3058,7 +3395,7 @@ func file_hisgate_v1_ops_proto_rawDescGZIP() []byte {
 }
 
 var file_hisgate_v1_ops_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_hisgate_v1_ops_proto_goTypes = []any{
 	(Case_Status)(0),                    // 0: hisgate.v1.Case.Status
 	(Case_Severity)(0),                  // 1: hisgate.v1.Case.Severity
@@ -3090,32 +3427,37 @@ var file_hisgate_v1_ops_proto_goTypes = []any{
 	(*ProofRequest)(nil),                // 27: hisgate.v1.ProofRequest
 	(*ProofReport)(nil),                 // 28: hisgate.v1.ProofReport
 	(*ExportLedgerRequest)(nil),         // 29: hisgate.v1.ExportLedgerRequest
-	(*GuardState_Class)(nil),            // 30: hisgate.v1.GuardState.Class
-	(*GuardState_StockCache)(nil),       // 31: hisgate.v1.GuardState.StockCache
-	(*GuardState_Paused)(nil),           // 32: hisgate.v1.GuardState.Paused
-	nil,                                 // 33: hisgate.v1.GuardState.Class.RejectedEntry
-	nil,                                 // 34: hisgate.v1.GuardState.StockCache.AnswersEntry
-	nil,                                 // 35: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
-	(*Explanation_Line)(nil),            // 36: hisgate.v1.Explanation.Line
-	(*ProofReport_Unproven)(nil),        // 37: hisgate.v1.ProofReport.Unproven
-	(*timestamppb.Timestamp)(nil),       // 38: google.protobuf.Timestamp
-	(Order_Status)(0),                   // 39: hisgate.v1.Order.Status
-	(*Order)(nil),                       // 40: hisgate.v1.Order
-	(*Lock)(nil),                        // 41: hisgate.v1.Lock
-	(*durationpb.Duration)(nil),         // 42: google.protobuf.Duration
+	(*VerifyLedgerRequest)(nil),         // 30: hisgate.v1.VerifyLedgerRequest
+	(*LedgerReport)(nil),                // 31: hisgate.v1.LedgerReport
+	(*BackupRequest)(nil),               // 32: hisgate.v1.BackupRequest
+	(*BackupChunk)(nil),                 // 33: hisgate.v1.BackupChunk
+	(*GuardState_Class)(nil),            // 34: hisgate.v1.GuardState.Class
+	(*GuardState_StockCache)(nil),       // 35: hisgate.v1.GuardState.StockCache
+	(*GuardState_Paused)(nil),           // 36: hisgate.v1.GuardState.Paused
+	nil,                                 // 37: hisgate.v1.GuardState.Class.RejectedEntry
+	nil,                                 // 38: hisgate.v1.GuardState.StockCache.AnswersEntry
+	nil,                                 // 39: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	(*Explanation_Line)(nil),            // 40: hisgate.v1.Explanation.Line
+	(*ProofReport_Unproven)(nil),        // 41: hisgate.v1.ProofReport.Unproven
+	(*LedgerReport_Finding)(nil),        // 42: hisgate.v1.LedgerReport.Finding
+	(*timestamppb.Timestamp)(nil),       // 43: google.protobuf.Timestamp
+	(Order_Status)(0),                   // 44: hisgate.v1.Order.Status
+	(*Order)(nil),                       // 45: hisgate.v1.Order
+	(*Lock)(nil),                        // 46: hisgate.v1.Lock
+	(*durationpb.Duration)(nil),         // 47: google.protobuf.Duration
 }
 var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	1,  // 0: hisgate.v1.Case.severity:type_name -> hisgate.v1.Case.Severity
 	0,  // 1: hisgate.v1.Case.status:type_name -> hisgate.v1.Case.Status
-	38, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
+	43, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
 	2,  // 3: hisgate.v1.Case.allowed_verbs:type_name -> hisgate.v1.Case.Verb
 	5,  // 4: hisgate.v1.Case.message:type_name -> hisgate.v1.Text
 	5,  // 5: hisgate.v1.Case.next:type_name -> hisgate.v1.Text
-	39, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
-	38, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	38, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	44, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
+	43, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	43, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
 	7,  // 9: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
-	38, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
+	43, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
 	2,  // 11: hisgate.v1.CaseEntry.verb:type_name -> hisgate.v1.Case.Verb
 	5,  // 12: hisgate.v1.CaseEntry.next:type_name -> hisgate.v1.Text
 	6,  // 13: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
@@ -3123,66 +3465,72 @@ var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	5,  // 15: hisgate.v1.ResumeRefundsResponse.next:type_name -> hisgate.v1.Text
 	22, // 16: hisgate.v1.ResumeRefundsResponse.brake:type_name -> hisgate.v1.RefundBrake
 	4,  // 17: hisgate.v1.GuardState.breaker:type_name -> hisgate.v1.GuardState.Breaker
-	38, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
-	30, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
-	32, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
-	38, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
-	31, // 22: hisgate.v1.GuardState.cache:type_name -> hisgate.v1.GuardState.StockCache
+	43, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
+	34, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
+	36, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
+	43, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
+	35, // 22: hisgate.v1.GuardState.cache:type_name -> hisgate.v1.GuardState.StockCache
 	5,  // 23: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
-	40, // 24: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
-	41, // 25: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
+	45, // 24: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
+	46, // 25: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
 	6,  // 26: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
-	36, // 27: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
-	38, // 28: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
-	37, // 29: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
-	38, // 30: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
-	38, // 31: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
-	33, // 32: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
-	34, // 33: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
-	35, // 34: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
-	42, // 35: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
-	38, // 36: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
-	38, // 37: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
-	5,  // 38: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
-	39, // 39: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
-	38, // 40: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
-	8,  // 41: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
-	10, // 42: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
-	11, // 43: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
-	12, // 44: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
-	13, // 45: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
-	14, // 46: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
-	15, // 47: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
-	16, // 48: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
-	17, // 49: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
-	18, // 50: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
-	19, // 51: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
-	20, // 52: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
-	23, // 53: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
-	25, // 54: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
-	27, // 55: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
-	29, // 56: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
-	9,  // 57: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
-	6,  // 58: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
-	6,  // 59: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
-	6,  // 60: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
-	6,  // 61: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
-	6,  // 62: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
-	6,  // 63: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
-	6,  // 64: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
-	6,  // 65: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
-	6,  // 66: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
-	22, // 67: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
-	21, // 68: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
-	24, // 69: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
-	26, // 70: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
-	28, // 71: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
-	41, // 72: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
-	57, // [57:73] is the sub-list for method output_type
-	41, // [41:57] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	40, // 27: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
+	43, // 28: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
+	41, // 29: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
+	43, // 30: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
+	43, // 31: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
+	43, // 32: hisgate.v1.LedgerReport.as_of:type_name -> google.protobuf.Timestamp
+	42, // 33: hisgate.v1.LedgerReport.findings:type_name -> hisgate.v1.LedgerReport.Finding
+	37, // 34: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
+	38, // 35: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
+	39, // 36: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	47, // 37: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
+	43, // 38: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
+	43, // 39: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
+	5,  // 40: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
+	44, // 41: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
+	43, // 42: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
+	8,  // 43: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
+	10, // 44: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
+	11, // 45: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
+	12, // 46: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
+	13, // 47: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
+	14, // 48: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
+	15, // 49: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
+	16, // 50: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
+	17, // 51: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
+	18, // 52: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
+	19, // 53: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
+	20, // 54: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
+	23, // 55: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
+	25, // 56: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
+	27, // 57: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
+	29, // 58: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
+	30, // 59: hisgate.v1.OpsService.VerifyLedger:input_type -> hisgate.v1.VerifyLedgerRequest
+	32, // 60: hisgate.v1.OpsService.Backup:input_type -> hisgate.v1.BackupRequest
+	9,  // 61: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
+	6,  // 62: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
+	6,  // 63: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
+	6,  // 64: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
+	6,  // 65: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
+	6,  // 66: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
+	6,  // 67: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
+	6,  // 68: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
+	6,  // 69: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
+	6,  // 70: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
+	22, // 71: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
+	21, // 72: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
+	24, // 73: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
+	26, // 74: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
+	28, // 75: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
+	46, // 76: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
+	31, // 77: hisgate.v1.OpsService.VerifyLedger:output_type -> hisgate.v1.LedgerReport
+	33, // 78: hisgate.v1.OpsService.Backup:output_type -> hisgate.v1.BackupChunk
+	61, // [61:79] is the sub-list for method output_type
+	43, // [43:61] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_ops_proto_init() }
@@ -3198,7 +3546,7 @@ func file_hisgate_v1_ops_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_ops_proto_rawDesc), len(file_hisgate_v1_ops_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   33,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

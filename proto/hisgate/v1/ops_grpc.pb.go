@@ -35,6 +35,8 @@ const (
 	OpsService_Explain_FullMethodName         = "/hisgate.v1.OpsService/Explain"
 	OpsService_Proof_FullMethodName           = "/hisgate.v1.OpsService/Proof"
 	OpsService_ExportLedger_FullMethodName    = "/hisgate.v1.OpsService/ExportLedger"
+	OpsService_VerifyLedger_FullMethodName    = "/hisgate.v1.OpsService/VerifyLedger"
+	OpsService_Backup_FullMethodName          = "/hisgate.v1.OpsService/Backup"
 )
 
 // OpsServiceClient is the client API for OpsService service.
@@ -53,10 +55,11 @@ const (
 type OpsServiceClient interface {
 	// List cases: the open ones of locks, the oldest lock first; the open ones of
 	// orders by deadline; then, if wanted, the closed ones of orders, the latest
-	// first.
+	// first, and those of locks, the oldest lock first.
 	//
 	// The case of a lock is named lock:ORDER_NO:ATTEMPT and has reason LOCK_DOUBT.
-	// It is open as long as the lock's case_reason stands.
+	// It is open as long as the lock's case_reason stands, and listed among the
+	// closed ones as long as the lock's history tells of it.
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// Read a case.
 	//
@@ -134,6 +137,19 @@ type OpsServiceClient interface {
 	// The order is not promised. Locks that change while the stream runs come in
 	// their old or their new state.
 	ExportLedger(ctx context.Context, in *ExportLedgerRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Lock], error)
+	// Verify all records of locks and orders, and what hisgate has computed from
+	// them.
+	//
+	// The records are those of one moment. Service goes on meanwhile. It reads
+	// everything once or twice: name a deadline, as grpc-timeout or, over REST, in
+	// Grpc-Timeout; without one it has 30 s. One runs at a time.
+	VerifyLedger(ctx context.Context, in *VerifyLedgerRequest, opts ...grpc.CallOption) (*LedgerReport, error)
+	// Stream a backup of locks and orders, of one moment.
+	//
+	// The data of all chunks together are the file that hisgate ledger restore
+	// takes. It ends in a checksum, so that one that was cut off is known by it. It
+	// is not encrypted and holds patients' identifiers.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupChunk], error)
 }
 
 type opsServiceClient struct {
@@ -313,6 +329,35 @@ func (c *opsServiceClient) ExportLedger(ctx context.Context, in *ExportLedgerReq
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OpsService_ExportLedgerClient = grpc.ServerStreamingClient[Lock]
 
+func (c *opsServiceClient) VerifyLedger(ctx context.Context, in *VerifyLedgerRequest, opts ...grpc.CallOption) (*LedgerReport, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LedgerReport)
+	err := c.cc.Invoke(ctx, OpsService_VerifyLedger_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupChunk], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OpsService_ServiceDesc.Streams[1], OpsService_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupChunk]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OpsService_BackupClient = grpc.ServerStreamingClient[BackupChunk]
+
 // OpsServiceServer is the server API for OpsService service.
 // All implementations must embed UnimplementedOpsServiceServer
 // for forward compatibility.
@@ -329,10 +374,11 @@ type OpsService_ExportLedgerClient = grpc.ServerStreamingClient[Lock]
 type OpsServiceServer interface {
 	// List cases: the open ones of locks, the oldest lock first; the open ones of
 	// orders by deadline; then, if wanted, the closed ones of orders, the latest
-	// first.
+	// first, and those of locks, the oldest lock first.
 	//
 	// The case of a lock is named lock:ORDER_NO:ATTEMPT and has reason LOCK_DOUBT.
-	// It is open as long as the lock's case_reason stands.
+	// It is open as long as the lock's case_reason stands, and listed among the
+	// closed ones as long as the lock's history tells of it.
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// Read a case.
 	//
@@ -410,6 +456,19 @@ type OpsServiceServer interface {
 	// The order is not promised. Locks that change while the stream runs come in
 	// their old or their new state.
 	ExportLedger(*ExportLedgerRequest, grpc.ServerStreamingServer[Lock]) error
+	// Verify all records of locks and orders, and what hisgate has computed from
+	// them.
+	//
+	// The records are those of one moment. Service goes on meanwhile. It reads
+	// everything once or twice: name a deadline, as grpc-timeout or, over REST, in
+	// Grpc-Timeout; without one it has 30 s. One runs at a time.
+	VerifyLedger(context.Context, *VerifyLedgerRequest) (*LedgerReport, error)
+	// Stream a backup of locks and orders, of one moment.
+	//
+	// The data of all chunks together are the file that hisgate ledger restore
+	// takes. It ends in a checksum, so that one that was cut off is known by it. It
+	// is not encrypted and holds patients' identifiers.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupChunk]) error
 	mustEmbedUnimplementedOpsServiceServer()
 }
 
@@ -467,6 +526,12 @@ func (UnimplementedOpsServiceServer) Proof(context.Context, *ProofRequest) (*Pro
 }
 func (UnimplementedOpsServiceServer) ExportLedger(*ExportLedgerRequest, grpc.ServerStreamingServer[Lock]) error {
 	return status.Error(codes.Unimplemented, "method ExportLedger not implemented")
+}
+func (UnimplementedOpsServiceServer) VerifyLedger(context.Context, *VerifyLedgerRequest) (*LedgerReport, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyLedger not implemented")
+}
+func (UnimplementedOpsServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupChunk]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedOpsServiceServer) mustEmbedUnimplementedOpsServiceServer() {}
 func (UnimplementedOpsServiceServer) testEmbeddedByValue()                    {}
@@ -770,6 +835,35 @@ func _OpsService_ExportLedger_Handler(srv interface{}, stream grpc.ServerStream)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OpsService_ExportLedgerServer = grpc.ServerStreamingServer[Lock]
 
+func _OpsService_VerifyLedger_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyLedgerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).VerifyLedger(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_VerifyLedger_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).VerifyLedger(ctx, req.(*VerifyLedgerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OpsServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupChunk]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OpsService_BackupServer = grpc.ServerStreamingServer[BackupChunk]
+
 // OpsService_ServiceDesc is the grpc.ServiceDesc for OpsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -837,11 +931,20 @@ var OpsService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Proof",
 			Handler:    _OpsService_Proof_Handler,
 		},
+		{
+			MethodName: "VerifyLedger",
+			Handler:    _OpsService_VerifyLedger_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "ExportLedger",
 			Handler:       _OpsService_ExportLedger_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Backup",
+			Handler:       _OpsService_Backup_Handler,
 			ServerStreams: true,
 		},
 	},
