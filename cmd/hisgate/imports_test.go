@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"hisadapter/simhis/simhand":     {"hisadapter", "hisadapter/adaptertest", "hisadapter/simhis"},
 	"hisadapter/units":              {},
 	"hisadapter/adaptertest":        {"hisadapter"},
+	"hisadapter/httphis":            {"hisadapter", "hisadapter/units"},
 	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},
 	"lockstore":                     {"lockstore/engine", "lockstore/internal"},
 	"lockstore/engine":              {},

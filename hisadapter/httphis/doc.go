@@ -41,7 +41,7 @@
 //	values: {operator: "9001"}                # constants, {{ value.NAME }}; an operation may add and override
 //	tables: {pharmacy: {HLWYF: "0203"}}       # {{ pharmacy_id | lookup "pharmacy" }}; an entry that is missing: refused, not sent
 //
-//	drugs_file: drugs.csv                     # optional: drug_id,ratio,multiple and any other columns: line.fact.COLUMN
+//	drugs_file: drugs.csv                     # optional, CSV: drug_id, and any of pharmacy_id, ratio, multiple; goes before the HIS's own
 //	facts_max_age: 10m                        # a write whose templates use facts older than this reads the drugs first
 //
 //	session:                                  # optional: the operation that logs in
@@ -82,7 +82,7 @@
 //	    unwrap:                               # from the bytes of the answer to the document that the rules read
 //	      - xml
 //	      - outcome:                          # rules on this layer; what fits none goes on
-//	          - {at: //*[local-name()='faultstring'], contains: 拒绝, then: misconfigured}
+//	          - {at: "//*[local-name()='faultstring']", contains: 拒绝, then: misconfigured}
 //	      - text: //*[local-name()='CallResult']    # the text of this place …
 //	      - xml                               # … is XML again; its own encoding declaration is ignored
 //	    code: //ResultCode                    # what a rule's `code` looks at, and what logs show
@@ -117,11 +117,11 @@
 //	      pages: {total: //pages, max: 20}    # or more: {at: //next, is: "1"}; or size: 100, which goes on while a page is full
 //	      fields:
 //	        drug_id: ypdm                     # short for {at: ypdm}: an XPath from the row
-//	        on_hand:                          # a list is added up, then rounded down once
-//	          - {at: zjsl, in: pack}          # counted in packs of `ratio` smallest units; decimals are fine
+//	        on_hand:                          # a list is added up; each kind of unit is rounded down
+//	          - {at: zjsl, in: pack}          # counted in units of `ratio` smallest ones (packs); decimals are fine
 //	          - {at: lssl}                    # smallest units
 //	          - {at: djsl, subtract: true}
-//	        ratio: bzl                        # smallest units in a pack; the drugs_file goes before
+//	        ratio: bzl                        # smallest units in a pack: 24, 0.5, or 1/24 where the HIS counts pieces of a sealed box
 //	        multiple: zxxs                    # the step in which the drug is sold, smallest units
 //	        name: ypmc
 //	        unit: zxdw
@@ -241,8 +241,8 @@
 //	list_orders    day
 //
 // message_id (32 hexadecimal characters) and nonce (16 digits) are fresh in each
-// attempt and the same within one; now too. Facts: name unit price ratio
-// multiple, those named by `facts`, and the columns of drugs_file.
+// attempt and the same within one; now too. Facts: name unit price (as the HIS
+// wrote it) ratio multiple, and those named by `facts`.
 //
 //	default "x"            when there is no value
 //	time "yyyy-MM-dd HH:mm:ss.SSS"   China time; also unix, unix_ms, rfc3339. add "15m" before it shifts
@@ -262,8 +262,9 @@
 // Steps of unwrap: xml, json, lenient_json (unquoted keys, single quotes),
 // delimited: {rows: "\n", columns: "|", names: [code, message, no]} (a document
 // /rows/row with c1, c2 … or the names; with names the number of columns must
-// fit), text: XPATH, base64, hex, decrypt: {cipher: aes_cbc, key: '{{ secret.aes_key }}',
-// iv: '{{ secret.aes_iv }}'}, charset: gbk, outcome: RULES.
+// fit), text: XPATH, base64, hex, decrypt: {cipher: aes_cbc, key: secret.aes_key,
+// iv: secret.aes_iv} (or aes_ecb without iv; base64 or hex before it), charset:
+// gbk (bytes to text, where it is not the connection's), outcome: RULES.
 //
 // JSON is read by XPath too: {"data":{"items":[{"dm":"1"}]}} is /data/items/item/dm,
 // the entries of every list are called item, and numbers stay as written.
@@ -280,8 +281,9 @@
 //	find_order        none frozen deducted released lapsed next
 //	list_orders       done none
 //
-// A field is an XPath or {at, match (regular expression, its first group), default,
-// format (times), in, per, true, false, fixed}. Texts are trimmed. An answer
+// A field is an XPath or {at, match (regular expression, its first group), default
+// (also for an empty one), format (times), in, per, true, false}; header: Set-Cookie
+// instead of at reads a header, fixed: "5" is always the same. Texts are trimmed. An answer
 // that is done without a field that it must have is unknown.
 //
 // # Find

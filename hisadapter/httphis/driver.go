@@ -1,0 +1,253 @@
+package httphis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter"
+)
+
+// Driver is the hisadapter.Driver of one mapping. Its methods are safe for
+// concurrent use.
+type Driver struct {
+	m       *Mapping
+	caps    hisadapter.Capabilities
+	base    *url.URL
+	secrets map[string]value
+	now     func() time.Time
+	record  func(Exchange)
+	wire    *transport
+	session *session
+	facts   *factStore
+}
+
+var _ hisadapter.Driver = (*Driver)(nil)
+
+// Options are what a driver has beside its mapping. The zero value will do.
+type Options struct {
+	BaseURL   string            // in the place of the mapping's connection.url
+	Now       func() time.Time  // nil = time.Now
+	Transport http.RoundTripper // nil = the network; what it answers is not retried
+	Record    func(Exchange)    // sees every exchange, secrets masked; must be safe for concurrent use
+	// Offline: the secrets are not read but stand-ins used, for Render and Parse
+	// where there is no HIS.
+	Offline bool
+}
+
+// New makes a driver for the HIS that a mapping describes. caps says what the
+// HIS can do, as proven; each operation that it claims must be in the mapping.
+// New connects to nothing. Its error names everything that is wrong.
+func New(m *Mapping, caps hisadapter.Capabilities, o Options) (*Driver, error) {
+	d := &Driver{m: m, caps: caps, base: m.conn.url, now: o.Now, record: o.Record, secrets: m.standIns(), facts: newFactStore(maxFacts)}
+	var errs []error
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if o.BaseURL != "" {
+		u, err := url.Parse(o.BaseURL)
+		if err != nil || u.Host == "" {
+			errs = append(errs, fmt.Errorf("%q is not an address", o.BaseURL))
+		}
+		d.base = u
+	}
+	if !o.Offline {
+		var err error
+		d.secrets, err = m.secretValues()
+		errs = append(errs, err)
+	}
+	errs = append(errs, m.fits(caps))
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	d.wire = newTransport(m.conn, o.Transport)
+	if m.session != nil {
+		d.session = &session{spec: m.session, now: d.now, limit: m.conn.login, login: func(ctx context.Context) (*judgement, error) {
+			return d.once(ctx, m.session.call, Input{}, nil, nil)
+		}}
+	}
+	return d, nil
+}
+
+// fits checks that the mapping has what the capabilities claim.
+func (m *Mapping) fits(caps hisadapter.Capabilities) error {
+	bad := faults{file: m.file}
+	for _, x := range []struct {
+		claimed bool
+		name    string
+		op      Op
+	}{
+		{caps.Freeze, "freeze", OpFreeze},
+		{caps.Find, "find", OpFindOrder},
+		{caps.Cancel, "cancel", OpCancelOrder},
+		{caps.List, "list", OpListOrders},
+	} {
+		if x.claimed && len(m.ops[x.op]) == 0 {
+			bad.add(0, "the capability %s is claimed, but the mapping has no %s", x.name, x.op)
+		}
+	}
+	for _, c := range m.ops[OpQueryStock] {
+		if caps.BatchSize > 1 && !c.req.uses["keys"] {
+			bad.add(c.line, "query_stock asks for one drug, but the capability batch_size is %d: use {{ each keys }}, or set it to 1", caps.BatchSize)
+		}
+	}
+	return bad.err()
+}
+
+// Capabilities implements hisadapter.Driver.
+func (d *Driver) Capabilities() hisadapter.Capabilities { return d.caps }
+
+// Close gives back idle connections. Calls under way go on.
+func (d *Driver) Close() { d.wire.close() }
+
+// perform takes one call of an operation through the HIS, logging in first
+// where the mapping has a session, and once more when the HIS asks for it: it
+// said then that it did nothing. Its error is an *hisadapter.Error.
+func (d *Driver) perform(ctx context.Context, c *call, in Input) (*judgement, error) {
+	facts, err := d.knownFacts(ctx, c, in)
+	if err != nil {
+		return nil, d.named(c.op, err)
+	}
+	for again := false; ; again = true {
+		var t *ticket
+		if d.session != nil && c.needsSession() {
+			if t, err = d.session.get(ctx); err != nil {
+				return nil, d.named(c.op, err)
+			}
+		}
+		j, err := d.once(ctx, c, in, t, facts)
+		if err != nil {
+			return nil, err
+		}
+		if !j.verdict.oneOf("login_again") {
+			return j, nil
+		}
+		if again || t == nil {
+			return nil, &hisadapter.Error{
+				Op: c.op.name(), Outcome: hisadapter.Misconfigured, Code: j.code, Message: j.message,
+				Err: errors.New("the HIS asks for a login right after one"),
+			}
+		}
+		d.session.drop(t)
+	}
+}
+
+// needsSession reports whether the request names anything of the session, or
+// the answer may ask for a login.
+func (c *call) needsSession() bool {
+	if slices.ContainsFunc(c.ans.rules, func(r rule) bool { return r.then.word == "login_again" }) {
+		return true
+	}
+	for name := range c.req.uses {
+		if len(name) > 8 && name[:8] == "session." {
+			return true
+		}
+	}
+	return false
+}
+
+// once writes, sends and judges, once. Its error is an *hisadapter.Error for
+// every verdict but those that the operation itself must read.
+func (d *Driver) once(ctx context.Context, c *call, in Input, t *ticket, facts func(string) *lineFacts) (*judgement, error) {
+	id, err := newIdentity(d.now())
+	if err != nil {
+		return nil, &hisadapter.Error{Op: c.op.name(), Outcome: hisadapter.NotSent, Err: err}
+	}
+	var values map[string]value
+	if t != nil {
+		values = t.values
+	}
+	m, err := c.write(d.m.env(c, in, id, d.secrets, values, facts), d.base)
+	if err != nil {
+		return nil, d.named(c.op, err)
+	}
+	x := d.begin(c, m, id.now)
+	r, err := d.wire.send(ctx, m, !c.op.reads())
+	if err != nil {
+		err = d.named(c.op, err)
+		d.end(x, nil, nil, err)
+		return nil, err
+	}
+	j := c.judge(r, d.m.conn.charset, d.secrets, d.now())
+	e := j.asError(c.op)
+	if e != nil {
+		e.Shortages = j.shortages(c, in, facts)
+		err = e
+	}
+	d.end(x, r, j, err)
+	return j, err
+}
+
+// named puts the operation's name to an error, and makes an *hisadapter.Error
+// of what could not be written: nothing was sent, and asking again with the same
+// order cannot help, so it is refused and not "not sent".
+func (d *Driver) named(op Op, err error) error {
+	if e, ok := errors.AsType[*hisadapter.Error](err); ok {
+		out := *e
+		out.Op = op.name()
+		return &out
+	}
+	out := &hisadapter.Error{Op: op.name(), Outcome: hisadapter.Refused, Err: err}
+	if u, ok := errors.AsType[*unsayable](err); ok {
+		out.Kind = u.kind
+	}
+	return out
+}
+
+// knownFacts finds what the templates need to know of the drugs. Drugs that no
+// recent reading told of are read now.
+func (d *Driver) knownFacts(ctx context.Context, c *call, in Input) (func(string) *lineFacts, error) {
+	if len(in.Lines) == 0 || !c.needsFacts() {
+		return nil, nil
+	}
+	since := d.now().Add(-d.m.factsMax)
+	known := map[string]*lineFacts{}
+	var unknown []string
+	for _, l := range in.Lines {
+		key := hisadapter.Key{PharmacyID: in.PharmacyID, DrugID: l.DrugID}
+		if f, fresh := d.facts.get(key, since); fresh {
+			known[l.DrugID] = f
+		} else if !slices.Contains(unknown, l.DrugID) {
+			unknown = append(unknown, l.DrugID)
+		}
+	}
+	for batch := range slices.Chunk(unknown, max(d.caps.BatchSize, 1)) {
+		readings, err := d.queryPharmacy(ctx, in.PharmacyID, batch)
+		if err != nil {
+			// The write was not sent, whatever became of the reading.
+			return nil, &hisadapter.Error{Outcome: hisadapter.NotSent, Err: fmt.Errorf("reading the drugs first: %w", err)}
+		}
+		for _, r := range readings {
+			f, ok := d.facts.get(r.Key, since)
+			if r.Unknown || !ok {
+				return nil, &hisadapter.Error{
+					Outcome: hisadapter.Refused, Kind: hisadapter.UnknownDrug, Err: fmt.Errorf("the HIS does not know drug %s", r.Key.DrugID),
+				}
+			}
+			known[r.Key.DrugID] = f
+		}
+	}
+	return func(id string) *lineFacts { return known[id] }, nil
+}
+
+func (c *call) needsFacts() bool {
+	for name := range c.req.uses {
+		if name == "packs" || len(name) > 10 && name[:10] == "line.fact." {
+			return true
+		}
+	}
+	return c.ans.shortages != nil && c.ans.shortages.inPacks()
+}
+
+func (t *table) inPacks() bool {
+	for _, f := range t.fields {
+		if f.in == "pack" {
+			return true
+		}
+	}
+	return false
+}

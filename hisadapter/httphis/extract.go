@@ -1,0 +1,145 @@
+package httphis
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter/units"
+)
+
+// raw is a field's text, trimmed. there is false where the answer lacks it, or
+// has it empty, and the mapping has no default.
+func (j *judgement) raw(f field, from *node) (s string, there bool, err error) {
+	switch {
+	case f.fixed != nil:
+		return *f.fixed, true, nil
+	case f.header != "":
+		s = strings.Join(j.header.Values(f.header), "\n")
+	case from != nil:
+		if s, _, err = j.read.text(from, *f.at); err != nil {
+			return "", false, err
+		}
+	}
+	s = strings.TrimSpace(s)
+	if f.match != nil && s != "" {
+		m := f.match.FindStringSubmatch(s)
+		switch {
+		case m == nil:
+			s = ""
+		case len(m) > 1:
+			s = m[1]
+		default:
+			s = m[0]
+		}
+	}
+	if s == "" && f.def != nil {
+		return *f.def, true, nil
+	}
+	return s, s != "", nil
+}
+
+// must is a field's text, or an error where there is none.
+func (j *judgement) must(f field, from *node) (string, error) {
+	s, there, err := j.raw(f, from)
+	if err == nil && !there {
+		err = fmt.Errorf("the answer has no %s", f.name)
+	}
+	return s, err
+}
+
+// optional is the text of a field of the answer, "" where it is not mapped. A
+// field that is mapped must be there, or have a default.
+func (j *judgement) optional(a *answer, name string, from *node) (string, error) {
+	f := a.fields[name]
+	if len(f) == 0 {
+		return "", nil
+	}
+	return j.must(f[0], from)
+}
+
+// moment reads a time; zero where it is not mapped, or empty by default.
+func (j *judgement) moment(a *answer, name string, from *node) (time.Time, error) {
+	s, err := j.optional(a, name, from)
+	if s == "" || err != nil {
+		return time.Time{}, err
+	}
+	t, err := a.fields[name][0].format.read(s)
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", name, err)
+	}
+	return t, nil
+}
+
+// boolean reads yes or no; a text that is neither is an error.
+func (j *judgement) boolean(a *answer, name string, from *node) (bool, error) {
+	f := a.fields[name]
+	if len(f) == 0 {
+		return false, nil
+	}
+	s, _, err := j.raw(f[0], from)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case f[0].fixed != nil:
+		return s == "true", nil
+	case slices.Contains(f[0].truths, s):
+		return true, nil
+	case slices.Contains(f[0].falses, s):
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s: %q means neither yes nor no", name, s)
+	}
+}
+
+// whole reads a quantity that is not a reading of stock, in smallest units.
+func (j *judgement) quantity(f field, from *node, ratio units.Ratio) (int64, error) {
+	s, err := j.must(f, from)
+	if err != nil {
+		return 0, err
+	}
+	d, err := units.Parse(s)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f.name, err)
+	}
+	if f.in != "pack" {
+		ratio = units.Ratio{}
+	} else if !ratio.IsSet() {
+		return 0, fmt.Errorf("%s is in packs, and the drug's ratio is not known", f.name)
+	}
+	n, err := ratio.Reading(d)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f.name, err)
+	}
+	return n, nil
+}
+
+// fen reads an amount; 0 where it is not mapped.
+func (j *judgement) fen(f []field, from *node) (int64, error) {
+	if len(f) == 0 {
+		return 0, nil
+	}
+	s, err := j.must(f[0], from)
+	if err != nil {
+		return 0, err
+	}
+	if f[0].in == "fen" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %q is not a number of fen", f[0].name, s)
+		}
+		return n, nil
+	}
+	d, err := units.Parse(s)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f[0].name, err)
+	}
+	n, err := units.Fen(d)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f[0].name, err)
+	}
+	return n, nil
+}

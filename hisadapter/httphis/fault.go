@@ -1,0 +1,48 @@
+package httphis
+
+import (
+	"errors"
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Fault is one thing that is wrong with a mapping file, or with what it names.
+type Fault struct {
+	File    string
+	Line    int // 0 where no line can be named
+	Message string
+}
+
+// Error says file, line and reason.
+func (f *Fault) Error() string {
+	if f.Line == 0 {
+		return f.File + ": " + f.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Message)
+}
+
+// faults collects what is wrong, each thing once: a piece that several
+// operations share is read once for each of them.
+type faults struct {
+	file string
+	list []error
+	seen map[string]bool
+}
+
+func (f *faults) add(line int, format string, args ...any) {
+	fault := &Fault{File: f.file, Line: line, Message: fmt.Sprintf(format, args...)}
+	key := fault.Error()
+	if f.seen[key] {
+		return
+	}
+	if f.seen == nil {
+		f.seen = map[string]bool{}
+	}
+	f.seen[key] = true
+	f.list = append(f.list, fault)
+}
+
+func (f *faults) at(n *yaml.Node, format string, args ...any) { f.add(n.Line, format, args...) }
+
+func (f *faults) err() error { return errors.Join(f.list...) }

@@ -1,0 +1,265 @@
+package httphis
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/units"
+)
+
+// Mapping is a mapping file that was read and found right. It holds no secret:
+// New reads those.
+type Mapping struct {
+	file     string
+	conn     connection
+	secrets  map[string]secretSource
+	values   map[string]string
+	tables   map[string]map[string]string
+	drugs    *units.Table // nil = no drugs_file
+	factsMax time.Duration
+	session  *sessionSpec
+	ops      map[Op][]*call // more than one for find_order only
+}
+
+// sessionSpec is how to log in.
+type sessionSpec struct {
+	life   time.Duration // 0 = until the HIS says otherwise
+	call   *call
+	fields map[string][]field
+}
+
+// call is one exchange of an operation: what is sent and how the answer is read.
+type call struct {
+	op   Op
+	line int
+	req  request
+	ans  answer
+}
+
+// Load reads a mapping file. All that is wrong with it is reported at once, each
+// fault as a *Fault with file, line and reason, joined. Files that the mapping
+// names (drugs_file, certificates) are read too; secrets are not.
+func Load(file string) (*Mapping, error) {
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("mapping file: %w", err)
+	}
+	return parse(file, doc)
+}
+
+func parse(file string, doc []byte) (*Mapping, error) {
+	l := &loader{faults: faults{file: file}, m: &Mapping{
+		file: file, secrets: map[string]secretSource{}, values: map[string]string{},
+		tables: map[string]map[string]string{}, factsMax: 10 * time.Minute, ops: map[Op][]*call{},
+		conn: connection{charset: utf8Charset, answerMax: 8 << 20, login: 10 * time.Second},
+	}}
+	var root yaml.Node
+	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
+		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
+			l.add(e.Mark.Line, "not YAML: %s", e.Message)
+		} else {
+			l.add(0, "not YAML: %v", err)
+		}
+		return nil, l.err()
+	}
+	if len(root.Content) == 0 {
+		l.add(1, "the file is empty")
+		return nil, l.err()
+	}
+	l.read(root.Content[0])
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	l.rehearse()
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	return l.m, nil
+}
+
+// Operations are those that the file maps, in the order of an order's life.
+func (m *Mapping) Operations() []Op {
+	return slices.DeleteFunc(Ops(), func(op Op) bool { return len(m.ops[op]) == 0 })
+}
+
+// Warnings are settings that weaken protection, in words for the log of each
+// start.
+func (m *Mapping) Warnings() []string {
+	var out []string
+	if m.conn.tls.insecure {
+		out = append(out, "connection.tls.insecure_skip_verify: the HIS's certificate is not checked; anybody on the way can pose as the HIS")
+	}
+	if m.conn.tls.legacy() {
+		out = append(out, "connection.tls.min: TLS before 1.2 can be read by others on the way")
+	}
+	return out
+}
+
+// loader reads one file.
+type loader struct {
+	faults
+	m        *Mapping
+	defaults struct{ request, answer *yaml.Node }
+}
+
+func (l *loader) read(n *yaml.Node) {
+	var session, operations *yaml.Node
+	l.group(n, "mapping", keys{
+		"connection": l.connection,
+		"secrets":    l.secretSources,
+		"values":     func(n *yaml.Node) { l.m.values = l.constants(n, "values") },
+		"tables": func(n *yaml.Node) {
+			for _, p := range l.pairs(n, "tables") {
+				table := map[string]string{}
+				for _, e := range l.pairs(p.value, "tables: "+p.key) {
+					table[e.key], _ = l.text(e.value, "tables: "+p.key+": "+e.key)
+				}
+				l.m.tables[p.key] = table
+			}
+		},
+		"drugs_file":    l.drugsFile,
+		"facts_max_age": func(n *yaml.Node) { l.m.factsMax = l.duration(n, "facts_max_age") },
+		"session":       func(n *yaml.Node) { session = n },
+		"defaults": func(n *yaml.Node) {
+			l.group(n, "defaults", keys{
+				"request": func(n *yaml.Node) { l.defaults.request = n },
+				"answer":  func(n *yaml.Node) { l.defaults.answer = n },
+			})
+		},
+		"operations": func(n *yaml.Node) { operations = n },
+	})
+	if l.m.conn.url == nil {
+		l.at(n, "mapping: connection with the url of the HIS is missing")
+	}
+	if operations == nil {
+		l.at(n, "mapping: operations are missing")
+		return
+	}
+	l.operations(session, operations)
+}
+
+// piece is an exchange before its request is read.
+type piece struct {
+	call    *call
+	request *yaml.Node
+}
+
+// operations reads all answers and then all requests: templates may name what
+// the answers of the login and of query_stock bring.
+func (l *loader) operations(session, operations *yaml.Node) {
+	var pieces []piece
+	if session != nil {
+		pieces = append(pieces, l.sessionSpec(session))
+	}
+	known := keys{}
+	for _, op := range Ops() {
+		known[string(op)] = func(n *yaml.Node) {
+			list := []*yaml.Node{n}
+			if n.Kind == yaml.SequenceNode && op == OpFindOrder {
+				list = n.Content
+			}
+			for i, e := range list {
+				p := l.piece(op, follow(e), i+1 < len(list))
+				l.m.ops[op] = append(l.m.ops[op], p.call)
+				pieces = append(pieces, p)
+			}
+		}
+	}
+	l.group(operations, "operations", known)
+	for _, op := range []Op{OpQueryStock, OpPlaceOrder} {
+		if len(l.m.ops[op]) == 0 {
+			l.at(operations, "operations: %s is missing", op)
+		}
+	}
+	if (len(l.m.ops[OpFreeze]) == 0) != (len(l.m.ops[OpUnfreeze]) == 0) {
+		l.at(operations, "operations: freeze and unfreeze belong together")
+	}
+	for _, p := range pieces {
+		p.call.req = l.request(p.call.op, p.call.line, p.request)
+		uses := p.call.req.uses
+		switch {
+		case (p.call.op == OpFreeze || p.call.op == OpPlaceOrder) && !uses["lines"]:
+			l.add(p.call.line, "%s: request: never says what is ordered: {{ each lines }} is missing", p.call.op)
+		case p.call.op == OpQueryStock && !uses["keys"] && !uses["drug_id"]:
+			l.add(p.call.line, "%s: request: never says which drug: {{ each keys }} or {{ drug_id }} is missing", p.call.op)
+		}
+	}
+}
+
+func (l *loader) piece(op Op, n *yaml.Node, more bool) piece {
+	p := piece{call: &call{op: op, line: n.Line}}
+	var answer *yaml.Node
+	l.group(n, string(op), keys{
+		"request": func(n *yaml.Node) { p.request = n },
+		"answer":  func(n *yaml.Node) { answer = n },
+	})
+	p.call.ans = l.answer(op, n.Line, answer, more)
+	return p
+}
+
+func (l *loader) sessionSpec(n *yaml.Node) piece {
+	s := &sessionSpec{call: &call{op: OpLogin, line: n.Line}}
+	p := piece{call: s.call}
+	var answer *yaml.Node
+	l.group(n, "session", keys{
+		"life":    func(n *yaml.Node) { s.life = l.duration(n, "session: life") },
+		"request": func(n *yaml.Node) { p.request = n },
+		"answer":  func(n *yaml.Node) { answer = n },
+	})
+	s.call.ans = l.answer(OpLogin, n.Line, answer, false)
+	s.fields = s.call.ans.fields
+	if len(s.fields) == 0 {
+		l.at(n, "session: answer: fields: at least one is needed, such as token")
+	}
+	l.m.session = s
+	return p
+}
+
+func (l *loader) drugsFile(n *yaml.Node) {
+	name, ok := l.text(n, "drugs_file")
+	if !ok {
+		return
+	}
+	t, err := units.OpenTable(l.m.beside(name))
+	if err != nil {
+		l.at(n, "drugs_file: %v", err)
+		return
+	}
+	l.m.drugs = t
+}
+
+// beside finds a file that the mapping names: relative to the mapping file.
+func (m *Mapping) beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(m.file), name)
+}
+
+// factNames are what line.fact. may be followed by.
+func (m *Mapping) factNames() map[string]bool {
+	out := map[string]bool{}
+	for _, c := range m.ops[OpQueryStock] {
+		for _, name := range []string{"name", "unit", "price", "ratio", "multiple"} {
+			if len(c.ans.fields[name]) > 0 {
+				out[name] = true
+			}
+		}
+		for name := range c.ans.facts {
+			out[name] = true
+		}
+	}
+	if m.drugs != nil {
+		out["ratio"], out["multiple"] = true, true
+	}
+	return out
+}
+
+func (m *Mapping) knowsRatio() bool { return m.factNames()["ratio"] }

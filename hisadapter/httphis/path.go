@@ -1,0 +1,90 @@
+package httphis
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/antchfx/xpath"
+)
+
+// path is an XPath of the mapping, known to compile.
+type path struct {
+	src  string
+	line int
+}
+
+// reader reads one document. It keeps its own compiled paths, because a
+// compiled one has a state and answers are read concurrently.
+type reader struct {
+	compiled map[string]*xpath.Expr
+}
+
+func newReader() *reader { return &reader{compiled: map[string]*xpath.Expr{}} }
+
+func compilePath(src string) (expr *xpath.Expr, err error) {
+	defer recovered(src, &err)
+	return xpath.Compile(src)
+}
+
+// recovered turns a panic of the XPath engine, which is how it reports a wrong
+// argument of a function, into an error.
+func recovered(src string, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("XPath %s: %v", src, p)
+	}
+}
+
+func (r *reader) expr(p path) (*xpath.Expr, error) {
+	if e, ok := r.compiled[p.src]; ok {
+		return e, nil
+	}
+	e, err := compilePath(p.src)
+	if err == nil {
+		r.compiled[p.src] = e
+	}
+	return e, err
+}
+
+// nodes are the elements that a path selects from a node, at most maxNodes.
+func (r *reader) nodes(from *node, p path) (out []*node, err error) {
+	e, err := r.expr(p)
+	if err != nil {
+		return nil, err
+	}
+	defer recovered(p.src, &err)
+	for it := e.Select(cursorAt(from)); it.MoveNext(); {
+		c, ok := it.Current().(*cursor)
+		if !ok || c.attr >= 0 || c.at.isText {
+			return nil, fmt.Errorf("XPath %s: selects no elements", p.src)
+		}
+		out = append(out, c.at)
+	}
+	return out, nil
+}
+
+// text is what a path says of a node: the text of the first place that it
+// selects, or the value of its function. found is false where there is no such
+// place.
+func (r *reader) text(from *node, p path) (s string, found bool, err error) {
+	e, err := r.expr(p)
+	if err != nil {
+		return "", false, err
+	}
+	defer recovered(p.src, &err)
+	switch v := e.Evaluate(cursorAt(from)).(type) {
+	case string:
+		return v, true, nil
+	case bool:
+		return strconv.FormatBool(v), true, nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true, nil
+	case *xpath.NodeIterator:
+		if !v.MoveNext() {
+			return "", false, nil
+		}
+		return v.Current().Value(), true, nil
+	default:
+		return "", false, errors.New("XPath " + p.src + ": gives no text")
+	}
+}

@@ -1,0 +1,234 @@
+package httphis
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter"
+)
+
+// rule is one row of an outcome table.
+type rule struct {
+	name  string // for people; "" = none
+	line  int
+	conds []cond
+	then  verdict
+}
+
+// verdict is what a rule says.
+type verdict struct {
+	word string          // done, refused, none, …
+	kind hisadapter.Kind // of refused
+}
+
+// cond is one condition. All conditions of a rule must hold.
+type cond struct {
+	subject string // code, message, status, rows, at
+	path    path   // of at
+	test    test
+	words   []string       // of is, not, contains
+	re      *regexp.Regexp // of matches
+	format  timeFormat     // of unexpired
+	empty   bool           // of isEmpty
+}
+
+// test is how a condition looks at its subject.
+type test string
+
+const (
+	is        test = "is"
+	isNot     test = "not"
+	contains  test = "contains"
+	matches   test = "matches"
+	isEmpty   test = "empty"
+	unexpired test = "not_expired"
+)
+
+// observed is what the rules look at.
+type observed struct {
+	status  int
+	rows    int // -1 = there is no document, or its rows are not read
+	code    string
+	message string
+	doc     *node // nil = there is none
+	read    *reader
+	now     time.Time
+}
+
+// fits reports whether all conditions hold. A condition on a document that is
+// not there does not.
+func (r rule) fits(o observed) (bool, error) {
+	for _, c := range r.conds {
+		ok, err := c.holds(o, o.doc)
+		if !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// holds looks at from, the document or one of its rows.
+func (c cond) holds(o observed, from *node) (bool, error) {
+	switch c.subject {
+	case "status":
+		return slices.ContainsFunc(c.words, func(w string) bool {
+			return w == strconv.Itoa(o.status) || strings.HasSuffix(w, "xx") && w[0] == strconv.Itoa(o.status)[0]
+		}), nil
+	case "rows":
+		return o.rows >= 0 && (o.rows == 0) == (c.words[0] == "0"), nil
+	}
+	if from == nil {
+		return false, nil
+	}
+	var s string
+	found := true
+	switch c.subject {
+	case "code":
+		s = o.code
+	case "message":
+		s = o.message
+	default:
+		var err error
+		if s, found, err = o.read.text(from, c.path); err != nil {
+			return false, err
+		}
+	}
+	s = strings.TrimSpace(s)
+	switch c.test {
+	case isEmpty:
+		return (s == "") == c.empty, nil
+	case is:
+		return found && slices.Contains(c.words, s), nil
+	case isNot:
+		return found && !slices.Contains(c.words, s), nil
+	case contains:
+		return slices.ContainsFunc(c.words, func(w string) bool { return strings.Contains(s, w) }), nil
+	case matches:
+		return found && c.re.MatchString(s), nil
+	default:
+		if s == "" {
+			return true, nil // no date: it does not expire
+		}
+		t, err := c.format.read(s)
+		if err != nil {
+			return false, err
+		}
+		// Good through its last day.
+		return t.AddDate(0, 0, 1).After(o.now), nil
+	}
+}
+
+// evidence reports whether the condition is the HIS's own word that something
+// is so, as a done needs it.
+func (c cond) evidence() bool {
+	switch c.subject {
+	case "status":
+		return !slices.ContainsFunc(c.words, func(w string) bool { return w != "201" && w != "204" })
+	case "code", "at":
+		return c.test == is && !slices.Contains(c.words, "") || c.test == contains || c.test == matches || c.test == isEmpty && !c.empty
+	case "message":
+		return c.test == is || c.test == contains || c.test == matches
+	default:
+		return false
+	}
+}
+
+// implies reports whether c can hold only when d does.
+func (c cond) implies(d cond) bool {
+	if c.subject != d.subject || c.path.src != d.path.src {
+		return false
+	}
+	within := func(ok func(w, v string) bool) bool {
+		return !slices.ContainsFunc(c.words, func(w string) bool {
+			return !slices.ContainsFunc(d.words, func(v string) bool { return ok(w, v) })
+		})
+	}
+	same := func(w, v string) bool { return w == v || strings.HasSuffix(v, "xx") && w != "" && w[0] == v[0] }
+	switch {
+	case d.test == contains && (c.test == contains || c.test == is):
+		return within(strings.Contains)
+	case d.test == isEmpty && !d.empty && c.test == is:
+		return !slices.Contains(c.words, "")
+	case c.test != d.test:
+		return false
+	case c.test == isNot:
+		return !slices.ContainsFunc(d.words, func(v string) bool { return !slices.Contains(c.words, v) })
+	case c.test == matches:
+		return c.re.String() == d.re.String()
+	case c.test == isEmpty:
+		return c.empty == d.empty
+	default:
+		return within(same)
+	}
+}
+
+// shadows reports whether an earlier rule takes all that a later one could.
+func (r rule) shadows(later rule) bool {
+	return !slices.ContainsFunc(r.conds, func(d cond) bool {
+		return !slices.ContainsFunc(later.conds, func(c cond) bool { return c.implies(d) })
+	})
+}
+
+// verdicts are the words that a rule of an operation may say.
+func (op Op) verdicts(early bool) []string {
+	words := []string{"busy", "misconfigured", "login_again", "unknown", "refused"}
+	switch {
+	case early: // on an outer layer only what stops is said
+	case op == OpQueryStock:
+		words = append(words, "done", "unknown_drug")
+	case op == OpFindOrder:
+		words = append(words, "none", "frozen", "deducted", "released", "lapsed", "next")
+	case op == OpListOrders:
+		words = append(words, "done", "none")
+	case op == OpLogin:
+		words = []string{"done", "busy", "misconfigured", "unknown", "refused"}
+	default:
+		words = append(words, "done", "find")
+	}
+	if early { // of a read it means nothing, and counts as unknown
+		words = append(words, "find")
+	}
+	slices.Sort(words)
+	return words
+}
+
+// positive reports whether the word says that something is so at the HIS, for
+// which it must have said so.
+func (v verdict) positive() bool {
+	return slices.Contains([]string{"done", "none", "unknown_drug", "frozen", "deducted", "released", "lapsed"}, v.word)
+}
+
+func kindNamed(name string) (hisadapter.Kind, bool) {
+	all := []hisadapter.Kind{
+		hisadapter.KindOther, hisadapter.Insufficient, hisadapter.FreezeLapsed, hisadapter.PriceChanged, hisadapter.AmountMismatch,
+		hisadapter.UnknownDrug, hisadapter.Stopped, hisadapter.NotDivisible,
+	}
+	i := slices.IndexFunc(all, func(k hisadapter.Kind) bool { return k.String() == name })
+	if i < 0 {
+		return 0, false
+	}
+	return all[i], true
+}
+
+func parseVerdict(s string, op Op, early bool) (verdict, error) {
+	word, arg, hasArg := strings.Cut(s, " ")
+	allowed := op.verdicts(early)
+	if !slices.Contains(allowed, word) {
+		return verdict{}, fmt.Errorf("%q: a rule of %s may say %s", s, op, strings.Join(allowed, ", "))
+	}
+	if word != "refused" {
+		if hasArg {
+			return verdict{}, fmt.Errorf("%q: nothing may follow %s", s, word)
+		}
+		return verdict{word: word}, nil
+	}
+	kind, ok := kindNamed(strings.TrimSpace(arg))
+	if !ok {
+		return verdict{}, fmt.Errorf("%q: write refused and a kind: insufficient, lapsed, price_changed, amount_mismatch, unknown_drug, stopped, not_divisible, other", s)
+	}
+	return verdict{word: word, kind: kind}, nil
+}
