@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,6 +29,7 @@ import (
 	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/engine/memengine"
 	"github.com/hisgate/hisgate/payflow"
+	"github.com/hisgate/hisgate/payflow/gatewaylocks"
 )
 
 const pharmacy = "HLWYF"
@@ -88,7 +88,7 @@ func newWorld(t *testing.T, pay *fakePay, edit ...func(*server.Options)) *world 
 	must(err)
 	w.gw, err = gateway.Open(gateway.Options{HIS: driver, Ledger: ledger, Settings: gateway.DefaultSettings()})
 	must(err)
-	o := payflow.Options{Committer: committer, Locks: testLocks{w.gw}, Settings: payflow.Default()}
+	o := payflow.Options{Committer: committer, Locks: gatewaylocks.New(w.gw), Settings: payflow.Default()}
 	o.Settings.AppIDs = []string{"wx1"}
 	if pay != nil {
 		o.Pay = pay
@@ -209,73 +209,4 @@ func (l *logSink) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
-}
-
-// testLocks is the gateway as payflow's Locks, as far as these tests go.
-type testLocks struct{ gw *gateway.Gateway }
-
-const payflowPrincipal = "hisgate/payflow"
-
-func (l testLocks) Lock(ctx context.Context, r payflow.LockRequest) (payflow.Lock, error) {
-	items := make([]lockstore.Item, len(r.Items))
-	for i, it := range r.Items {
-		items[i] = lockstore.Item(it)
-	}
-	return view(l.gw.Lock(ctx, gateway.LockRequest{
-		Principal: payflowPrincipal, OrderNo: r.OrderNo, PharmacyID: r.PharmacyID, Items: items, TTL: r.TTL,
-		Owner: true, Paid: r.Paid, NewAttempt: r.NewAttempt, Attributes: r.Attributes,
-	}))
-}
-
-func (l testLocks) Confirm(ctx context.Context, no string, r payflow.Reference) (payflow.Lock, error) {
-	return view(l.gw.Confirm(ctx, payflowPrincipal, no, lockstore.Reference(r)))
-}
-
-func (l testLocks) Release(ctx context.Context, no string) (payflow.Lock, error) {
-	return view(l.gw.Release(ctx, payflowPrincipal, no))
-}
-
-func (l testLocks) Get(ctx context.Context, no string) (payflow.Lock, error) {
-	return view(l.gw.GetLock(ctx, payflowPrincipal, no))
-}
-
-func (l testLocks) Check(ctx context.Context, r payflow.CheckStock) ([]payflow.StockLine, error) {
-	items := make([]lockstore.Item, len(r.Items))
-	for i, it := range r.Items {
-		items[i] = lockstore.Item(it)
-	}
-	lines, err := l.gw.Check(ctx, gateway.CheckRequest{OrderNo: r.OrderNo, PharmacyID: r.PharmacyID, Items: items, Live: r.Live})
-	if err != nil {
-		return nil, errors.Join(payflow.ErrUnavailable, err)
-	}
-	out := make([]payflow.StockLine, len(lines))
-	for i, c := range lines {
-		out[i] = payflow.StockLine{
-			DrugID: c.DrugID, Requested: c.Requested, Available: c.Available, Unknown: c.Unknown, Stopped: c.Stopped,
-			Multiple: c.Multiple, Price: c.Price, PricePer: c.PricePer, Checked: c.Checked, Stale: c.Stale, AsOf: c.AsOf,
-		}
-	}
-	return out, nil
-}
-
-func view(l lockstore.Lock, err error) (payflow.Lock, error) {
-	out := payflow.Lock{
-		Attempt: l.Attempt, HisNo: l.HISNo, HisOrderNo: l.HISOrderNo, Held: l.Status == lockstore.Locked,
-		Confirmed: l.Status == lockstore.Confirmed, Released: l.Status == lockstore.Released, Settled: l.Settled(), Case: l.CaseReason,
-	}
-	if e, ok := errors.AsType[*lockstore.ShortageError](err); ok {
-		short := &payflow.ShortError{}
-		for _, s := range e.Shortages {
-			short.Shortages = append(short.Shortages, payflow.Shortage(s))
-		}
-		return out, short
-	}
-	for from, to := range map[error]error{
-		lockstore.ErrNotFound: payflow.ErrNotFound, lockstore.ErrLockEnded: payflow.ErrEnded,
-	} {
-		if errors.Is(err, from) {
-			return out, to
-		}
-	}
-	return out, err
 }
