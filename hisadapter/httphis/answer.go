@@ -39,6 +39,7 @@ type step struct {
 	key, iv string // names of secrets; no iv = ECB
 	charset charset
 	rules   []rule
+	inner   []step // of inside
 }
 
 // paging is how an answer of several pages is asked for.
@@ -92,7 +93,7 @@ func (l *loader) answer(op Op, line int, n *yaml.Node, more bool) answer {
 	known := keys{
 		"status":  func(n *yaml.Node) { q.a.statuses = q.statuses(n, what+": status") },
 		"charset": func(n *yaml.Node) { q.a.charset = charset(q.oneOf(n, what+": charset", charsetNames()...)) },
-		"unwrap":  func(n *yaml.Node) { q.a.steps = q.steps(n, what+": unwrap") },
+		"unwrap":  func(n *yaml.Node) { q.a.steps = q.steps(n, what+": unwrap", "bytes") },
 		"code":    func(n *yaml.Node) { q.a.code = q.path(n, what+": code") },
 		"message": func(n *yaml.Node) { q.a.message = q.path(n, what+": message") },
 		"outcome": func(n *yaml.Node) { q.a.rules = q.rules(n, what+": outcome", false) },

@@ -262,8 +262,11 @@
 // Steps of unwrap: xml, json, lenient_json (unquoted keys, single quotes),
 // delimited: {rows: "\n", columns: "|", names: [code, message, no]} (a document
 // /rows/row with c1, c2 … or the names; with names the number of columns must
-// fit), text: XPATH, base64, hex, decrypt: {cipher: aes_cbc, key: secret.aes_key,
-// iv: secret.aes_iv} (or aes_ecb without iv; base64 or hex before it), charset:
+// fit), text: XPATH (goes on with the text of this place), inside: {at: /data, unwrap:
+// [base64, json]} (what is in the text of this place takes its place, the rest of
+// the document stays: /data/list/item; where there is no text it stays as it is),
+// base64, hex, decrypt: {cipher: aes_cbc, key: "{{ secret.aes_key }}", iv:
+// "{{ secret.aes_iv }}"} (or aes_ecb without iv; base64 or hex before it), charset:
 // gbk (bytes to text, where it is not the connection's), outcome: RULES.
 //
 // JSON is read by XPath too: {"data":{"items":[{"dm":"1"}]}} is /data/items/item/dm,

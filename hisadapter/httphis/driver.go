@@ -101,9 +101,6 @@ func (m *Mapping) fits(caps hisadapter.Capabilities) error {
 // Capabilities implements hisadapter.Driver.
 func (d *Driver) Capabilities() hisadapter.Capabilities { return d.caps }
 
-// Close gives back idle connections. Calls under way go on.
-func (d *Driver) Close() { d.wire.close() }
-
 // perform takes one call of an operation through the HIS, logging in first
 // where the mapping has a session, and once more when the HIS asks for it: it
 // said then that it did nothing. Its error is an *hisadapter.Error.
@@ -166,7 +163,7 @@ func (d *Driver) once(ctx context.Context, c *call, in Input, t *ticket, facts f
 		return nil, d.named(c.op, err)
 	}
 	x := d.begin(c, m, id.now)
-	r, err := d.wire.send(ctx, m, !c.op.reads())
+	r, err := d.wire.send(ctx, m)
 	if err != nil {
 		err = d.named(c.op, err)
 		d.end(x, nil, nil, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/units"
 )
 
 // maxFacts is how many drugs are remembered. The one that was silent longest
@@ -14,10 +15,11 @@ const maxFacts = 100_000
 
 // factStore remembers what readings said of drugs, for the templates of writes.
 type factStore struct {
-	mu    sync.Mutex
-	max   int
-	order *list.List // of *knownDrug, the newest first
-	drugs map[hisadapter.Key]*list.Element
+	mu     sync.Mutex
+	max    int
+	order  *list.List // of *knownDrug, the newest first
+	drugs  map[hisadapter.Key]*list.Element
+	ratios map[string]units.Ratio // by drug, of the pharmacy that was read last
 }
 
 type knownDrug struct {
@@ -27,12 +29,13 @@ type knownDrug struct {
 }
 
 func newFactStore(most int) *factStore {
-	return &factStore{max: most, order: list.New(), drugs: map[hisadapter.Key]*list.Element{}}
+	return &factStore{max: most, order: list.New(), drugs: map[hisadapter.Key]*list.Element{}, ratios: map[string]units.Ratio{}}
 }
 
 func (s *factStore) put(key hisadapter.Key, f *lineFacts, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ratios[key.DrugID] = f.ratio
 	if e, ok := s.drugs[key]; ok {
 		e.Value = &knownDrug{key, f, at}
 		s.order.MoveToFront(e)
@@ -40,13 +43,14 @@ func (s *factStore) put(key hisadapter.Key, f *lineFacts, at time.Time) {
 	}
 	s.drugs[key] = s.order.PushFront(&knownDrug{key, f, at})
 	if s.order.Len() > s.max {
-		last := s.order.Back()
-		delete(s.drugs, s.order.Remove(last).(*knownDrug).key)
+		last := s.order.Remove(s.order.Back()).(*knownDrug).key
+		delete(s.drugs, last)
+		delete(s.ratios, last.DrugID) // known again with its next reading
 	}
 }
 
-// get finds facts that are not older than since.
-func (s *factStore) get(key hisadapter.Key, since time.Time) (*lineFacts, bool) {
+// get finds facts, and says whether they are no older than since.
+func (s *factStore) get(key hisadapter.Key, since time.Time) (f *lineFacts, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.drugs[key]
@@ -55,4 +59,11 @@ func (s *factStore) get(key hisadapter.Key, since time.Time) (*lineFacts, bool) 
 	}
 	k := e.Value.(*knownDrug)
 	return k.facts, !k.at.Before(since)
+}
+
+// ratioOf finds the ratio of a drug in whatever pharmacy it was read last.
+func (s *factStore) ratioOf(drugID string) units.Ratio {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ratios[drugID]
 }

@@ -1,8 +1,6 @@
 package httphis
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,13 +21,6 @@ type judgement struct {
 	header   http.Header
 	layers   []Layer
 	err      error // why it is unknown
-}
-
-// Layer is an answer after one step of unwrapping.
-type Layer struct {
-	Step string // as in the mapping: xml, text, base64 …
-	Line int    // of the step
-	Text string // "" where the step gives a document
 }
 
 // judge reads an answer by the mapping's steps and rules. It never fails: what
@@ -71,8 +62,7 @@ func (j *judgement) decide(a *answer, empty bool) {
 		if !fits {
 			continue
 		}
-		bare := j.doc == nil && !((j.status == http.StatusCreated || j.status == http.StatusNoContent) && empty)
-		if r.then.positive() && (bare || j.status >= 300 || j.status < 200) {
+		if r.then.positive() && !j.believable(r.then, empty) {
 			continue
 		}
 		j.settle(r)
@@ -82,6 +72,22 @@ func (j *judgement) decide(a *answer, empty bool) {
 		j.err = errors.New("the answer fits no rule")
 	}
 	j.verdict = verdict{word: "unknown"}
+}
+
+// believable reports whether an answer with this status can say this. A success
+// needs a status of success; that something is not there may also stand under
+// one such as 404, in the HIS's own words.
+func (j *judgement) believable(v verdict, empty bool) bool {
+	switch {
+	case j.status < 200 || j.status >= 500 || j.status >= 300 && j.status < 400:
+		return false
+	case j.doc == nil:
+		return empty && (j.status == http.StatusCreated || j.status == http.StatusNoContent)
+	case j.status >= 400:
+		return !v.oneOf("done", "frozen", "deducted")
+	default:
+		return true
+	}
 }
 
 func (j *judgement) settle(r *rule) {
@@ -119,125 +125,6 @@ func (j *judgement) look(a *answer) error {
 		j.rows = len(j.rowNodes)
 	}
 	return nil
-}
-
-// unwrap takes the bytes of an answer to its document. A rule of an outer layer
-// that fits ends it.
-func (j *judgement) unwrap(c *call, body []byte, cs charset, secrets map[string]value) (hit *rule, err error) {
-	if c.ans.charset != "" {
-		cs = c.ans.charset
-	}
-	w := &wrapped{bytes: body, charset: cs}
-	for i := range c.ans.steps {
-		s := &c.ans.steps[i]
-		if s.do == "outcome" {
-			j.doc = w.doc
-			if err := j.look(&answer{code: c.ans.code, message: c.ans.message}); err != nil {
-				return nil, err
-			}
-			for k := range s.rules {
-				fits, err := s.rules[k].fits(j.observed)
-				if err != nil {
-					return nil, err
-				}
-				if fits {
-					return &s.rules[k], nil
-				}
-			}
-			continue
-		}
-		if err := w.step(s, j.read, secrets); err != nil {
-			return nil, fmt.Errorf("unwrap: %s (mapping line %d): %w", s.do, s.line, err)
-		}
-		l := Layer{Step: s.do, Line: s.line}
-		if w.doc == nil {
-			l.Text = w.shown()
-		}
-		j.layers = append(j.layers, l)
-	}
-	j.doc = w.doc
-	return nil, nil
-}
-
-// wrapped is an answer between two steps: bytes, or a text, or a document.
-type wrapped struct {
-	bytes   []byte // nil = there is a text
-	charset charset
-	text    string
-	doc     *node
-}
-
-func (w *wrapped) shown() string {
-	if w.bytes == nil {
-		return w.text
-	}
-	if s, err := w.charset.decode(w.bytes); err == nil {
-		return s
-	}
-	return hex.EncodeToString(w.bytes)
-}
-
-// decode gives the text, if need be from the bytes.
-func (w *wrapped) decode() (string, error) {
-	if w.bytes == nil {
-		return strings.TrimPrefix(w.text, "\ufeff"), nil
-	}
-	return w.charset.decode(w.bytes)
-}
-
-func (w *wrapped) step(s *step, read *reader, secrets map[string]value) error {
-	switch s.do {
-	case "decrypt":
-		key, iv := secretBytes(secrets[s.key]), []byte(nil)
-		if s.iv != "" {
-			iv = secretBytes(secrets[s.iv])
-		}
-		b, err := decryptAES(w.bytes, key, iv)
-		w.bytes = b
-		return err
-	case "charset":
-		t, err := s.charset.decode(w.bytes)
-		w.bytes, w.text = nil, t
-		return err
-	case "text":
-		t, found, err := read.text(w.doc, s.path)
-		if err == nil && !found {
-			err = fmt.Errorf("the document has no %s", s.path.src)
-		}
-		w.bytes, w.doc, w.text = nil, nil, t
-		return err
-	}
-	t, err := w.decode()
-	if err != nil {
-		return err
-	}
-	w.bytes = nil
-	switch s.do {
-	case "base64":
-		w.bytes, err = base64.StdEncoding.DecodeString(strings.TrimSpace(t))
-	case "hex":
-		w.bytes, err = hex.DecodeString(strings.TrimSpace(t))
-	case "xml":
-		w.doc, err = readXML(t)
-	case "json":
-		w.doc, err = readJSON(t, false)
-	case "lenient_json":
-		w.doc, err = readJSON(t, true)
-	default:
-		w.doc, err = s.layout.read(t)
-	}
-	if w.bytes == nil && (s.do == "base64" || s.do == "hex") {
-		w.bytes = []byte{} // nil would mean a text
-	}
-	return err
-}
-
-// secretBytes are a secret as a key: the keys of HIS are ASCII.
-func secretBytes(v value) []byte {
-	if v.kind == kBytes {
-		return v.bytes
-	}
-	return []byte(v.text)
 }
 
 // asError is what a verdict other than done means, nil for those that mean

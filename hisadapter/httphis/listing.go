@@ -18,7 +18,7 @@ func (d *Driver) ListOrders(ctx context.Context, day time.Time) ([]hisadapter.HI
 	c := d.m.ops[OpListOrders][0]
 	out := []hisadapter.HISOrder{}
 	_, err := d.pages(ctx, c, Input{Day: day}, func(j *judgement) error {
-		page, err := j.list(&c.ans)
+		page, err := j.list(&c.ans, d.ratioOf)
 		out = append(out, page...)
 		return err
 	})
@@ -29,9 +29,9 @@ func (d *Driver) ListOrders(ctx context.Context, day time.Time) ([]hisadapter.HI
 }
 
 // list reads the orders of one page.
-func (j *judgement) list(a *answer) (out []hisadapter.HISOrder, err error) {
+func (j *judgement) list(a *answer, ratioOf func(drugID string) units.Ratio) (out []hisadapter.HISOrder, err error) {
 	for i, row := range j.rowNodes {
-		o, counts, err := j.listed(a, row)
+		o, counts, err := j.listed(a, row, ratioOf)
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", i+1, err)
 		}
@@ -42,7 +42,7 @@ func (j *judgement) list(a *answer) (out []hisadapter.HISOrder, err error) {
 	return out, nil
 }
 
-func (j *judgement) listed(a *answer, row *node) (o hisadapter.HISOrder, counts bool, err error) {
+func (j *judgement) listed(a *answer, row *node, ratioOf func(string) units.Ratio) (o hisadapter.HISOrder, counts bool, err error) {
 	for _, c := range a.where {
 		if ok, err := c.holds(j.observed, row); err != nil || !ok {
 			return o, false, err
@@ -63,11 +63,21 @@ func (j *judgement) listed(a *answer, row *node) (o hisadapter.HISOrder, counts 
 	if o.Canceled, err = j.boolean(a, "canceled", row); err != nil {
 		return o, false, err
 	}
-	o.Lines, err = j.listedLines(a.lines, row)
+	o.Lines, err = j.listedLines(a.lines, row, ratioOf)
 	return o, true, err
 }
 
-func (j *judgement) listedLines(t *table, row *node) ([]hisadapter.Line, error) {
+// ratioOf is a drug's ratio where only the drug is told.
+func (d *Driver) ratioOf(drugID string) units.Ratio {
+	if row, ok := d.m.drugs.Lookup("", drugID); ok && row.Ratio.IsSet() {
+		return row.Ratio
+	}
+	return d.facts.ratioOf(drugID)
+}
+
+// listedLines are an order's lines, none where they cannot be said in smallest
+// units.
+func (j *judgement) listedLines(t *table, row *node, ratioOf func(string) units.Ratio) ([]hisadapter.Line, error) {
 	if t == nil {
 		return nil, nil
 	}
@@ -81,7 +91,11 @@ func (j *judgement) listedLines(t *table, row *node) ([]hisadapter.Line, error) 
 		if l.DrugID, err = j.must(t.fields["drug_id"], n); err != nil {
 			return nil, err
 		}
-		if l.Quantity, err = j.quantity(t.fields["quantity"], n, units.Ratio{}); err != nil {
+		quantity, ratio := t.fields["quantity"], ratioOf(l.DrugID)
+		if quantity.in == "pack" && !ratio.IsSet() {
+			return nil, nil // nobody has read this drug yet; the order itself is what counts
+		}
+		if l.Quantity, err = j.quantity(quantity, n, ratio); err != nil {
 			return nil, err
 		}
 		if f, ok := t.fields["amount"]; ok {

@@ -142,7 +142,7 @@ func (d *Driver) result(c *call, in Input, j *judgement) (any, error) {
 	case OpFindOrder:
 		return j.found(&c.ans, in.HisNo)
 	case OpListOrders:
-		return j.list(&c.ans)
+		return j.list(&c.ans, d.ratioOf)
 	case OpLogin:
 		t, err := (&session{spec: d.m.session}).read(j, d.now())
 		if err != nil {

@@ -15,35 +15,26 @@ import (
 // transport sends requests, each at most once, and says honestly what became of
 // them.
 type transport struct {
-	reads, writes http.RoundTripper
-	answerMax     int64
+	rt        http.RoundTripper
+	answerMax int64
 }
 
-// newTransport makes the two transports of a driver. Neither follows redirects.
-// Writes get a fresh connection each: on a connection that was used before,
-// net/http may find it dead and send the request again [C2].
+// newTransport never follows redirects, and has a fresh connection for each
+// request: on a connection that was used before, net/http may find it dead and
+// send the request again [C2], and a HIS that is gone looks like one that lost
+// the answer.
 func newTransport(c connection, override http.RoundTripper) *transport {
 	if override != nil {
-		return &transport{reads: override, writes: override, answerMax: c.answerMax}
+		return &transport{rt: override, answerMax: c.answerMax}
 	}
-	reads := &http.Transport{
-		TLSClientConfig: c.tls.config(), TLSHandshakeTimeout: 10 * time.Second,
-		MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
+	t := &http.Transport{
+		TLSClientConfig: c.tls.config(), TLSHandshakeTimeout: 10 * time.Second, DisableKeepAlives: true,
 		DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
 	}
 	if c.proxy != nil {
-		reads.Proxy = http.ProxyURL(c.proxy)
+		t.Proxy = http.ProxyURL(c.proxy)
 	}
-	writes := reads.Clone()
-	writes.DisableKeepAlives = true
-	return &transport{reads: reads, writes: writes, answerMax: c.answerMax}
-}
-
-// close gives back the connections that lie idle.
-func (t *transport) close() {
-	if c, ok := t.reads.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
+	return &transport{rt: t, answerMax: c.answerMax}
 }
 
 // response is an answer that was read to its end.
@@ -56,7 +47,7 @@ type response struct {
 // send sends a message and reads the whole answer. Its error is an
 // *hisadapter.Error: NotSent when no connection was had (refused, TLS failed,
 // ctx over before), Unknown when anything went wrong after that.
-func (t *transport) send(ctx context.Context, m *message, write bool) (*response, error) {
+func (t *transport) send(ctx context.Context, m *message) (*response, error) {
 	if ctx.Err() != nil {
 		return nil, &hisadapter.Error{Outcome: hisadapter.NotSent, Err: context.Cause(ctx)}
 	}
@@ -65,10 +56,6 @@ func (t *transport) send(ctx context.Context, m *message, write bool) (*response
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	rt := t.reads
-	if write {
-		rt = t.writes
-	}
 	fail := func(err error) (*response, error) {
 		e := &hisadapter.Error{Outcome: hisadapter.NotSent, Err: err}
 		if connected.Load() {
@@ -79,7 +66,7 @@ func (t *transport) send(ctx context.Context, m *message, write bool) (*response
 		}
 		return nil, e
 	}
-	resp, err := rt.RoundTrip(m.request().WithContext(traced))
+	resp, err := t.rt.RoundTrip(m.request().WithContext(traced))
 	if err != nil {
 		return fail(err)
 	}
