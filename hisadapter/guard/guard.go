@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,7 @@ type Guard struct {
 	known atomic.Pointer[hisadapter.Key]
 }
 
-// Deps are what a Guard tells others. Each may be nil. They are called without
+// Deps are what a Guard tells others, and asks. Each may be nil. They are called without
 // locks, from any goroutine, and must not block.
 type Deps struct {
 	// OnMisconfigured hears each answer of the HIS that an operation is
@@ -38,6 +39,9 @@ type Deps struct {
 	OnMisconfigured func(*hisadapter.Error)
 	// Observe hears the end of each attempt and each rejection.
 	Observe func(Call)
+	// Random is what the pauses between attempts are jittered with, in [0, 1).
+	// Nil means chance; a simulation hands in what its seed decides.
+	Random func() float64
 }
 
 // Call is one attempt, or one that the guard turned away.
@@ -55,6 +59,9 @@ type Call struct {
 func New(driver hisadapter.Driver, settings Settings, deps Deps) (*Guard, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if deps.Random == nil {
+		deps.Random = rand.Float64
 	}
 	caps := driver.Capabilities()
 	if caps.BatchSize < 1 {

@@ -17,8 +17,7 @@ func do[T any](ctx context.Context, g *Guard, o operation, call func(context.Con
 	o = classed(ctx, o)
 	g.budget.earn()
 	pause := backoff.ExponentialBackOff{
-		InitialInterval: g.settings.Retry.Backoff, RandomizationFactor: 0.5, Multiplier: 2,
-		MaxInterval: g.settings.Retry.BackoffMax,
+		InitialInterval: g.settings.Retry.Backoff, Multiplier: 2, MaxInterval: g.settings.Retry.BackoffMax,
 	}
 	for n := 1; ; n++ {
 		value, err := once(ctx, g, o, n, call)
@@ -26,7 +25,9 @@ func do[T any](ctx context.Context, g *Guard, o operation, call func(context.Con
 			return value, err
 		}
 		e, _ := errors.AsType[*hisadapter.Error](err)
-		wait := max(pause.NextBackOff(), e.RetryAfter)
+		even := pause.NextBackOff()
+		jittered := even/2 + time.Duration(g.deps.Random()*float64(even))
+		wait := max(jittered, e.RetryAfter)
 		if !fits(ctx, wait) || !g.budget.spend() || !sleep(ctx, wait) {
 			return value, err
 		}
