@@ -41,9 +41,14 @@ func (g *Gateway) call(ctx context.Context, l *lockstore.Lock, s step) end {
 const freezeSlack = 10 * time.Minute
 
 func (g *Gateway) callFreeze(ctx context.Context, l *lockstore.Lock) end {
+	// An order that is being confirmed outlives its lock's time.
+	until := l.ExpireTime
+	if now := g.now(); now.After(until) {
+		until = now
+	}
 	f, err := g.his.Freeze(ctx, hisadapter.FreezeRequest{
 		HisNo: l.HISNo, PharmacyID: l.PharmacyID, Lines: linesOf(l),
-		Until: l.ExpireTime.Add(freezeSlack), Attributes: l.Attributes,
+		Until: until.Add(freezeSlack), Attributes: l.Attributes,
 	})
 	if err == nil {
 		return end{op: opFreeze, event: lockstore.Event{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/lockstore"
 )
@@ -141,6 +142,48 @@ func TestAnOwnerThatKnowsNothingIsRecordedOnce(t *testing.T) {
 		time.Sleep(time.Hour)
 		if v := w.get("O1").Version; l.CaseReason == "" || v != l.Version {
 			t.Errorf("case %q; %d records of nothing new", l.CaseReason, v-l.Version)
+		}
+	})
+}
+
+// untilDriver notes until when freezes are asked for, and when.
+type untilDriver struct {
+	hisadapter.Driver
+	past *[]time.Duration // how long before the call's own time that was
+}
+
+func (d untilDriver) Freeze(ctx context.Context, r hisadapter.FreezeRequest) (hisadapter.Freeze, error) {
+	if late := time.Since(r.Until); late > 0 {
+		*d.past = append(*d.past, late)
+	}
+	return d.Driver.Freeze(ctx, r)
+}
+
+// A freeze that is taken again for an order which is being confirmed long after
+// its lock's time is asked for until later than now: a HIS that goes by that would
+// end it at once, and it would be taken again for ever.
+func TestAFreezeIsNeverAskedForUntilAMomentThatHasPassed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		caps := freezingHIS
+		caps.FreezeTTL = 20 * time.Minute
+		past := new([]time.Duration)
+		w := newWorld(t, caps, func(w *world) {
+			w.wrap = func(d hisadapter.Driver) hisadapter.Driver { return untilDriver{d, past} }
+		})
+		w.mustLock(order("O1", "A", 3))
+		time.Sleep(14 * time.Minute)
+		if err := w.his.SetDown(true); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.confirm("O1")
+		time.Sleep(40 * time.Minute)
+		if err := w.his.SetDown(false); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		w.wantStatus("O1", lockstore.Confirmed)
+		if len(*past) > 0 {
+			t.Errorf("a freeze was asked for until %v ago", (*past)[0])
 		}
 	})
 }
