@@ -69,16 +69,26 @@ func (u *unit) seal() error {
 		u.writes = append(u.writes, engine.Write{Key: u.place.key(o.No), Delete: true})
 	}
 	u.place = is
-	for _, day := range daysOf(o) {
-		if !slices.Contains(u.days, day) {
-			u.days = append(u.days, day)
-			u.writes = append(u.writes, engine.Write{Key: keyDay(day, o.No)})
-		}
-	}
+	u.indexDays(daysOf(o))
 	if rx := o.Attributes[attributeRx]; rx != "" {
 		u.writes = append(u.writes, engine.Write{Key: keyRx(rx, o.No), Delete: !o.live()})
 	}
 	return nil
+}
+
+// indexDays keeps the index of reconciliation.
+func (u *unit) indexDays(days []string) {
+	for _, day := range days {
+		if !slices.Contains(u.days, day) {
+			u.writes = append(u.writes, engine.Write{Key: keyDay(day, u.o.No)})
+		}
+	}
+	for _, day := range u.days {
+		if !slices.Contains(days, day) {
+			u.writes = append(u.writes, engine.Write{Key: keyDay(day, u.o.No), Delete: true})
+		}
+	}
+	u.days = days
 }
 
 // place is the prefix under which an order's record stands.

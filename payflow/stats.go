@@ -100,6 +100,15 @@ func (c *counters) reconciled(r *Reconciliation) {
 	}
 }
 
+// Start is the first moment of Day; zero when there is none.
+func (s *ReconcileStats) Start() time.Time {
+	t, err := startOf(s.Day)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
 // latest notes a day that is DONE, unless a later one is known.
 func (s *ReconcileStats) latest(r *Reconciliation) {
 	if r.Day >= s.Day {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ type Verification struct {
 // twice. Errors: ctx's, or what the storage says.
 func VerifyRecords(ctx context.Context, r engine.Reader, report func(Finding)) (Verification, error) {
 	v := &verifier{ctx: ctx, r: r, report: report}
-	for _, step := range []func() error{v.orders, v.openCases, v.closedCases, v.letters, v.brake, v.indexes, v.strangers} {
+	for _, step := range []func() error{v.orders, v.openCases, v.closedCases, v.letters, v.brake, v.reports, v.indexes, v.strangers} {
 		if err := step(); err != nil {
 			return v.seen, fmt.Errorf("verifying the orders: %w", err)
 		}
@@ -52,6 +53,7 @@ type verifier struct {
 	seen   Verification
 	looked int
 	rx     int // orders that must stand in the index of prescriptions
+	days   int // places in the index by day
 }
 
 func (v *verifier) found(key []byte, format string, args ...any) {
@@ -135,6 +137,12 @@ func (v *verifier) order(at place, key, value []byte) error {
 			return err
 		}
 	}
+	for _, day := range daysOf(o) {
+		v.days++
+		if err := v.need(key, keyDay(day, o.No), "the index by day does not know it on "+day); err != nil {
+			return err
+		}
+	}
 	for _, id := range o.OpenCases {
 		if err := v.need(key, keyCase(id), "its open case "+id+" is missing"); err != nil {
 			return err
@@ -196,6 +204,7 @@ func (v *verifier) indexes() error {
 		{prefixTime, v.seen.Active + v.seen.Ended, v.strayTime},
 		{prefixRx, v.rx, v.strayRx},
 		{prefixOldAt, v.seen.ClosedCases, v.strayOld},
+		{prefixDay, v.days, v.strayDay},
 	} {
 		n := 0
 		if err := v.each(x.prefix, func([]byte, []byte) error { n++; return nil }); err != nil {
@@ -251,6 +260,37 @@ func (v *verifier) strayRx(key []byte) (string, error) {
 	return "", err
 }
 
+func (v *verifier) strayDay(key []byte) (string, error) {
+	day, no, _ := strings.Cut(string(key[len(prefixDay):]), "/")
+	o, err := v.stored(no)
+	if err == nil && (o == nil || !slices.Contains(daysOf(o), day)) {
+		return "the index by day knows an order that did nothing on that day", nil
+	}
+	return "", err
+}
+
+// reports looks at the reports of reconciliation, and at the day it begins with.
+func (v *verifier) reports() error {
+	value, err := v.read([]byte(keySince))
+	if err != nil {
+		return err
+	}
+	if _, bad := startOf(string(value)); value != nil && bad != nil {
+		v.found([]byte(keySince), "%q is no day", value)
+	}
+	return v.each(prefixReport, func(key, value []byte) error {
+		r, err := decodeReport(key, value)
+		if err != nil {
+			v.found(key, "%v", err)
+			return nil
+		}
+		if start, err := startOf(r.Day); err != nil || !bytes.Equal(key, keyReport(start)) {
+			v.found(key, "holds the report of %q", r.Day)
+		}
+		return nil
+	})
+}
+
 func (v *verifier) strayOld(key []byte) (string, error) {
 	if len(key) < len(prefixOldAt)+8 {
 		return "the index of closed cases is garbled", nil
@@ -273,12 +313,12 @@ func (v *verifier) strayOld(key []byte) (string, error) {
 // strangers looks for keys that no rule knows.
 func (v *verifier) strangers() error {
 	return v.each("o/", func(key, _ []byte) error {
-		for _, known := range []string{prefixActive, prefixEnded, prefixTime, prefixRx, prefixInbox, prefixCase, prefixOld, prefixOldAt} {
+		for _, known := range []string{prefixActive, prefixEnded, prefixTime, prefixRx, prefixInbox, prefixCase, prefixOld, prefixOldAt, prefixDay, prefixReport} {
 			if bytes.HasPrefix(key, []byte(known)) {
 				return nil
 			}
 		}
-		if string(key) != keyBrake {
+		if string(key) != keyBrake && string(key) != keySince {
 			v.found(key, "a record of a kind that this version does not know")
 		}
 		return nil
