@@ -22,6 +22,7 @@ type caseCmd struct {
 	Refund        caseRefundCmd        `cmd:"" help:"Give the patient the money back."`
 	MarkFulfilled caseMarkFulfilledCmd `cmd:"" help:"Say that the patient got the drugs by another way."`
 	MarkRefunded  caseMarkRefundedCmd  `cmd:"" help:"Say that the patient got the money back by another way."`
+	Settle        caseSettleCmd        `cmd:"" help:"Close a case of reconciliation, or of money of another system, with a note of what was found and done."`
 	Resolve       caseResolveCmd       `cmd:"" help:"Say what became of a call to the HIS whose outcome is unknown (the cases lock:…)."`
 	ResumeRefunds caseResumeCmd        `cmd:"" help:"Open the hourly limit of automatic refunds again."`
 }
@@ -130,6 +131,20 @@ func (o outputFlags) mayRepeat(server, requestID string, err error) error {
 	}
 	return fmt.Errorf("%w\n%s --request-id %s", o.failed(server, err),
 		o.say("结果未知；重复时请加", "it may have been done; to repeat it harmlessly, add"), requestID)
+}
+
+type caseSettleCmd struct {
+	verbFlags `embed:""`
+}
+
+// Run closes the case.
+func (c *caseSettleCmd) Run(ctx context.Context) error {
+	if c.Note == "" {
+		return nobody("--note: say what was found and done")
+	}
+	return c.do(ctx, func(ctx context.Context, ops hisgatev1.OpsServiceClient) (*hisgatev1.Case, error) {
+		return ops.SettleCase(ctx, &hisgatev1.SettleCaseRequest{CaseId: c.CaseID, Note: c.Note, Etag: c.Etag, RequestId: c.RequestID})
+	})
 }
 
 type caseClaimCmd struct {

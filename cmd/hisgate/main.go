@@ -16,12 +16,13 @@ import (
 )
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the sidecar."`
-	Demo    demoCmd    `cmd:"" help:"Play the whole story on simulated systems. Needs nothing."`
-	Sim     simCmd     `cmd:"" help:"Serve the simulated HIS and the simulated WeChat Pay, to try serve against."`
-	Case    caseCmd    `cmd:"" help:"List and settle what a person must settle, at a running hisgate."`
-	Config  configCmd  `cmd:"" help:"Check or show the configuration."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the sidecar."`
+	Demo      demoCmd      `cmd:"" help:"Play the whole story on simulated systems. Needs nothing."`
+	Sim       simCmd       `cmd:"" help:"Serve the simulated HIS and the simulated WeChat Pay, to try serve against."`
+	Case      caseCmd      `cmd:"" help:"List and settle what a person must settle, at a running hisgate."`
+	Reconcile reconcileCmd `cmd:"" help:"Compare a day: WeChat's bill, the orders here, the orders of the HIS; at a running hisgate."`
+	Config    configCmd    `cmd:"" help:"Check or show the configuration."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func main() {

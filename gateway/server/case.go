@@ -175,3 +175,8 @@ func (s *opsService) MarkRefunded(ctx context.Context, r *hisgatev1.MarkRefunded
 		return s.orders.MarkRefunded(ctx, payflow.MarkRefundedRequest{VerbRequest: v, Evidence: r.GetEvidence()})
 	})
 }
+
+// SettleCase implements OpsService.
+func (s *opsService) SettleCase(ctx context.Context, r *hisgatev1.SettleCaseRequest) (*hisgatev1.Case, error) {
+	return s.take(ctx, r, func(v payflow.VerbRequest) (payflow.CaseAnswer, error) { return s.orders.Settle(ctx, v) })
+}

@@ -30,6 +30,13 @@ func (f *fakePay) pay(orderNo string, fen int64) {
 	}
 }
 
+// TradeBill has one payment that nobody here knows of.
+func (f *fakePay) TradeBill(_ context.Context, day time.Time, each func(payflow.BillRow) error) (payflow.BillTotals, error) {
+	f.pay("STRANGER-1", 500)
+	row := payflow.BillRow{At: day, AppID: "wx1", OrderNo: "STRANGER-1", TransactionID: "TSTRANGER-1", State: "SUCCESS", OrderFen: 500}
+	return payflow.BillTotals{Rows: 1, OrderFen: 500, SHA1: "ab"}, each(row)
+}
+
 func (f *fakePay) BuildPrepay(p payflow.PrepayIntent) ([]byte, error) { return json.Marshal(p) }
 
 func (f *fakePay) Prepay(context.Context, payflow.Method, []byte) (payflow.Prepay, error) {

@@ -91,7 +91,7 @@ func newWorld(t *testing.T, pay *fakePay, edit ...func(*server.Options)) *world 
 	o := payflow.Options{Committer: committer, Locks: gatewaylocks.New(w.gw), Settings: payflow.Default()}
 	o.Settings.AppIDs = []string{"wx1"}
 	if pay != nil {
-		o.Pay = pay
+		o.Pay, o.Bills = pay, pay
 	}
 	w.orders, err = payflow.Open(t.Context(), o)
 	must(err)

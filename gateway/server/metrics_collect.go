@@ -8,6 +8,7 @@ import (
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter/guard"
 	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/payflow"
 )
 
 // collected are the figures of the cores, with how to read each.
@@ -57,6 +58,10 @@ var collected = []struct {
 	{"hisgate_payflow_queue", "Orders that wait for a worker, by pool.", []string{"pool"}},
 	{"hisgate_payflow_transitions_total", "Changes of state.", []string{"from", "to"}},
 	{"hisgate_payflow_callbacks_total", "Callbacks of WeChat, by result.", []string{"result"}},
+	{"hisgate_reconciliation_last_success_timestamp_seconds", "When the latest day was compared with WeChat's bill and the HIS; 0 = never. Older than 36 hours: nobody compares.", nil},
+	{"hisgate_reconciliation_day_timestamp_seconds", "The beginning of the latest day that was compared, in Beijing; 0 = none.", nil},
+	{"hisgate_reconciliation_differences", "Differences of that day that stood when it was compared.", nil},
+	{"hisgate_reconciliation_runs_total", "Runs of the comparison, by result: done, failed.", []string{"result"}},
 	{"hisgate_payflow_panics_total", "Steps of orders that ended in a panic; should stay 0.", nil},
 
 	{"hisgate_guard_breaker_open", "1 while the breaker lets nothing through, 0.5 while it tries.", nil},
@@ -167,6 +172,23 @@ func (c *collector) collectOrders(gauge, counter emit) {
 		counter("hisgate_payflow_callbacks_total", float64(n), result)
 	}
 	counter("hisgate_payflow_panics_total", float64(s.Panics))
+	c.collectReconciliation(&s.Reconcile, gauge, counter)
+}
+
+func (c *collector) collectReconciliation(s *payflow.ReconcileStats, gauge, counter emit) {
+	gauge("hisgate_reconciliation_last_success_timestamp_seconds", unixOf(s.DoneAt))
+	gauge("hisgate_reconciliation_day_timestamp_seconds", unixOf(s.Start()))
+	gauge("hisgate_reconciliation_differences", float64(s.Differences))
+	counter("hisgate_reconciliation_runs_total", float64(s.Runs-s.Failures), "done")
+	counter("hisgate_reconciliation_runs_total", float64(s.Failures), "failed")
+}
+
+// unixOf is a time in seconds since 1970; 0 when it never was.
+func unixOf(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }
 
 func (c *collector) collectGuard(gauge, counter emit) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -108,6 +109,7 @@ func TestOneAPIOverGRPCAndREST(t *testing.T) {
 			probeLocks(t, w, conn)
 			probeOrders(t, w, conn)
 			probeOps(t, conn)
+			probeReconciliation(t, conn)
 		})
 	}
 }
@@ -343,6 +345,50 @@ func probeOps(t *testing.T, conn grpc.ClientConnInterface) {
 	want(t, err, codes.NotFound, "NOT_FOUND")
 	_, err = c.GetCase(ctx, &hisgatev1.GetCaseRequest{CaseId: "lock:L1:1"})
 	want(t, err, codes.NotFound, "NOT_FOUND")
+}
+
+// probeReconciliation compares a day whose bill has a payment that nobody knows.
+func probeReconciliation(t *testing.T, conn grpc.ClientConnInterface) {
+	t.Helper()
+	c, ctx := hisgatev1.NewOpsServiceClient(conn), t.Context()
+	day := func(n int) string {
+		return time.Now().In(time.FixedZone("", 8*60*60)).AddDate(0, 0, n).Format(time.DateOnly)
+	}
+	for _, bad := range []string{day(0), day(1), day(-100), "2026-13-01", "yesterday"} {
+		_, err := c.RunReconciliation(ctx, &hisgatev1.RunReconciliationRequest{Date: bad})
+		want(t, err, codes.InvalidArgument, "INVALID_FIELD")
+	}
+	_, err := c.GetReconciliation(ctx, &hisgatev1.GetReconciliationRequest{Date: day(-50)})
+	want(t, err, codes.NotFound, "NOT_FOUND")
+	r, err := c.RunReconciliation(ctx, &hisgatev1.RunReconciliationRequest{Date: day(-3)})
+	want(t, err, codes.OK, "")
+	if r.GetStatus() != hisgatev1.Reconciliation_DONE || r.GetOpenDifferences() != 1 || r.GetActor() == "" || r.GetBillPayments().GetAmountFen() != 500 ||
+		r.GetSummary().GetZh() == "" || len(r.GetNotCompared()) != 1 || r.GetNotCompared()[0].GetWhat() != "HIS_ORDERS" {
+		t.Fatalf("report %v", r)
+	}
+	d := r.GetDifferences()[0]
+	if d.GetKind() != "UNKNOWN_PAYMENT" || d.GetTransactionId() != "TSTRANGER-1" || d.GetTheirsFen() != 500 || d.GetCaseId() == "" {
+		t.Fatalf("difference %v", d)
+	}
+	got, err := c.GetReconciliation(ctx, &hisgatev1.GetReconciliationRequest{Date: day(-3)})
+	want(t, err, codes.OK, "")
+	if !proto.Equal(got, r) {
+		t.Errorf("got %v, want %v", got, r)
+	}
+	list, err := c.ListReconciliations(ctx, &hisgatev1.ListReconciliationsRequest{})
+	want(t, err, codes.OK, "")
+	if l := list.GetReconciliations(); len(l) != 1 || len(l[0].GetDifferences()) != 0 || l[0].GetOpenDifferences() != 1 {
+		t.Errorf("list %v", list)
+	}
+	one, err := c.GetCase(ctx, &hisgatev1.GetCaseRequest{CaseId: d.GetCaseId()})
+	want(t, err, codes.OK, "")
+	_, err = c.SettleCase(ctx, &hisgatev1.SettleCaseRequest{CaseId: d.GetCaseId(), Etag: one.GetEtag(), RequestId: "s1"})
+	want(t, err, codes.InvalidArgument, "INVALID_FIELD") // without a note
+	one, err = c.SettleCase(ctx, &hisgatev1.SettleCaseRequest{CaseId: d.GetCaseId(), Etag: one.GetEtag(), RequestId: "s1", Note: "the canteen's"})
+	want(t, err, codes.OK, "")
+	if one.GetStatus() != hisgatev1.Case_CLOSED {
+		t.Errorf("settled %v", one)
+	}
 }
 
 // orderAt watches an order until it stands where it should.

@@ -159,21 +159,24 @@ const (
 	Case_RESOLVE_LOCK Case_Verb = 8
 	// ResumeRefunds, which settles the cases of the brake together.
 	Case_RESUME_REFUNDS Case_Verb = 9
+	// SettleCase.
+	Case_SETTLE Case_Verb = 10
 )
 
 // Enum value maps for Case_Verb.
 var (
 	Case_Verb_name = map[int32]string{
-		0: "VERB_UNSPECIFIED",
-		1: "CLAIM",
-		2: "HAND_OVER",
-		3: "RECHECK",
-		4: "RETRY_FULFILMENT",
-		5: "REFUND",
-		6: "MARK_FULFILLED",
-		7: "MARK_REFUNDED",
-		8: "RESOLVE_LOCK",
-		9: "RESUME_REFUNDS",
+		0:  "VERB_UNSPECIFIED",
+		1:  "CLAIM",
+		2:  "HAND_OVER",
+		3:  "RECHECK",
+		4:  "RETRY_FULFILMENT",
+		5:  "REFUND",
+		6:  "MARK_FULFILLED",
+		7:  "MARK_REFUNDED",
+		8:  "RESOLVE_LOCK",
+		9:  "RESUME_REFUNDS",
+		10: "SETTLE",
 	}
 	Case_Verb_value = map[string]int32{
 		"VERB_UNSPECIFIED": 0,
@@ -186,6 +189,7 @@ var (
 		"MARK_REFUNDED":    7,
 		"RESOLVE_LOCK":     8,
 		"RESUME_REFUNDS":   9,
+		"SETTLE":           10,
 	}
 )
 
@@ -266,7 +270,7 @@ func (x ResolveLockCaseRequest_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ResolveLockCaseRequest_Outcome.Descriptor instead.
 func (ResolveLockCaseRequest_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{13, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Breaker is whether calls are let through.
@@ -323,7 +327,69 @@ func (x GuardState_Breaker) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GuardState_Breaker.Descriptor instead.
 func (GuardState_Breaker) EnumDescriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 0}
+}
+
+// Status is where the day stands.
+type Reconciliation_Status int32
+
+const (
+	// Never sent.
+	Reconciliation_STATUS_UNSPECIFIED Reconciliation_Status = 0
+	// A run is under way or to come; the rest is what the last one found.
+	Reconciliation_RUNNING Reconciliation_Status = 1
+	// The bill is not there yet, or was not to be believed. Nothing was concluded;
+	// it is tried again.
+	Reconciliation_WAITING Reconciliation_Status = 2
+	// The bill was compared, and the HIS could not be asked. It is tried again.
+	Reconciliation_INCOMPLETE Reconciliation_Status = 3
+	// All that can be compared was.
+	Reconciliation_DONE Reconciliation_Status = 4
+)
+
+// Enum value maps for Reconciliation_Status.
+var (
+	Reconciliation_Status_name = map[int32]string{
+		0: "STATUS_UNSPECIFIED",
+		1: "RUNNING",
+		2: "WAITING",
+		3: "INCOMPLETE",
+		4: "DONE",
+	}
+	Reconciliation_Status_value = map[string]int32{
+		"STATUS_UNSPECIFIED": 0,
+		"RUNNING":            1,
+		"WAITING":            2,
+		"INCOMPLETE":         3,
+		"DONE":               4,
+	}
+)
+
+func (x Reconciliation_Status) Enum() *Reconciliation_Status {
+	p := new(Reconciliation_Status)
+	*p = x
+	return p
+}
+
+func (x Reconciliation_Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reconciliation_Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_hisgate_v1_ops_proto_enumTypes[5].Descriptor()
+}
+
+func (Reconciliation_Status) Type() protoreflect.EnumType {
+	return &file_hisgate_v1_ops_proto_enumTypes[5]
+}
+
+func (x Reconciliation_Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reconciliation_Status.Descriptor instead.
+func (Reconciliation_Status) EnumDescriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{34, 0}
 }
 
 // Text says one thing in both languages.
@@ -402,7 +468,15 @@ type Case struct {
 	// WRONG_PAYMENT: wrong amount, currency, merchant or appid. SECOND_PAYMENT: a
 	// second transaction. UNKNOWN_ORDER: money for an order that is not ours.
 	// REJECTED_PAID: money for a REJECTED order. WORKER_FAULT: hisgate fails on
-	// this order again and again.
+	// this order again and again. TWO_HIS_ORDERS: fulfilled by a person's word, and
+	// the HIS made its order too.
+	//
+	// From reconciliation: BILL_MISSING: paid or refunded here, and not in WeChat's
+	// bill of the day. BILL_MISMATCH: the bill names another amount or state.
+	// HIS_MISSING: fulfilled here, and the HIS has no such order. HIS_CANCELLED: the
+	// HIS order of a fulfilled order was cancelled there. HIS_UNMATCHED: the HIS has
+	// an order that is not fulfilled here. HIS_AMOUNT: the HIS order has another
+	// amount.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How much it hurts.
 	Severity Case_Severity `protobuf:"varint,4,opt,name=severity,proto3,enum=hisgate.v1.Case_Severity" json:"severity,omitempty"`
@@ -1445,6 +1519,79 @@ func (x *MarkRefundedRequest) GetRequestId() string {
 	return ""
 }
 
+// SettleCaseRequest closes a case.
+type SettleCaseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The case.
+	CaseId string `protobuf:"bytes,1,opt,name=case_id,json=caseId,proto3" json:"case_id,omitempty"`
+	// What was found and done; kept in the audit trail.
+	Note string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	// The case's etag as it was read.
+	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The number of this verb at the caller.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleCaseRequest) Reset() {
+	*x = SettleCaseRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleCaseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleCaseRequest) ProtoMessage() {}
+
+func (x *SettleCaseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleCaseRequest.ProtoReflect.Descriptor instead.
+func (*SettleCaseRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SettleCaseRequest) GetCaseId() string {
+	if x != nil {
+		return x.CaseId
+	}
+	return ""
+}
+
+func (x *SettleCaseRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *SettleCaseRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *SettleCaseRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // ResolveLockCaseRequest says what became of a call to the HIS.
 type ResolveLockCaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1466,7 +1613,7 @@ type ResolveLockCaseRequest struct {
 
 func (x *ResolveLockCaseRequest) Reset() {
 	*x = ResolveLockCaseRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[13]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1625,7 @@ func (x *ResolveLockCaseRequest) String() string {
 func (*ResolveLockCaseRequest) ProtoMessage() {}
 
 func (x *ResolveLockCaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[13]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1638,7 @@ func (x *ResolveLockCaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveLockCaseRequest.ProtoReflect.Descriptor instead.
 func (*ResolveLockCaseRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{13}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ResolveLockCaseRequest) GetCaseId() string {
@@ -1545,7 +1692,7 @@ type GetRefundBrakeRequest struct {
 
 func (x *GetRefundBrakeRequest) Reset() {
 	*x = GetRefundBrakeRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1704,7 @@ func (x *GetRefundBrakeRequest) String() string {
 func (*GetRefundBrakeRequest) ProtoMessage() {}
 
 func (x *GetRefundBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[14]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1717,7 @@ func (x *GetRefundBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRefundBrakeRequest.ProtoReflect.Descriptor instead.
 func (*GetRefundBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{14}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{15}
 }
 
 // ResumeRefundsRequest opens the brake of automatic refunds.
@@ -1588,7 +1735,7 @@ type ResumeRefundsRequest struct {
 
 func (x *ResumeRefundsRequest) Reset() {
 	*x = ResumeRefundsRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1747,7 @@ func (x *ResumeRefundsRequest) String() string {
 func (*ResumeRefundsRequest) ProtoMessage() {}
 
 func (x *ResumeRefundsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[15]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1760,7 @@ func (x *ResumeRefundsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRefundsRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRefundsRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{15}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ResumeRefundsRequest) GetNote() string {
@@ -1654,7 +1801,7 @@ type ResumeRefundsResponse struct {
 
 func (x *ResumeRefundsResponse) Reset() {
 	*x = ResumeRefundsResponse{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1666,7 +1813,7 @@ func (x *ResumeRefundsResponse) String() string {
 func (*ResumeRefundsResponse) ProtoMessage() {}
 
 func (x *ResumeRefundsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[16]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1679,7 +1826,7 @@ func (x *ResumeRefundsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRefundsResponse.ProtoReflect.Descriptor instead.
 func (*ResumeRefundsResponse) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{16}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ResumeRefundsResponse) GetResumed() int32 {
@@ -1727,7 +1874,7 @@ type RefundBrake struct {
 
 func (x *RefundBrake) Reset() {
 	*x = RefundBrake{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1886,7 @@ func (x *RefundBrake) String() string {
 func (*RefundBrake) ProtoMessage() {}
 
 func (x *RefundBrake) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[17]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1899,7 @@ func (x *RefundBrake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundBrake.ProtoReflect.Descriptor instead.
 func (*RefundBrake) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{17}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RefundBrake) GetShut() bool {
@@ -1792,7 +1939,7 @@ type GetGuardStateRequest struct {
 
 func (x *GetGuardStateRequest) Reset() {
 	*x = GetGuardStateRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1951,7 @@ func (x *GetGuardStateRequest) String() string {
 func (*GetGuardStateRequest) ProtoMessage() {}
 
 func (x *GetGuardStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[18]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1964,7 @@ func (x *GetGuardStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGuardStateRequest.ProtoReflect.Descriptor instead.
 func (*GetGuardStateRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{18}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19}
 }
 
 // GuardState is how hisgate protects the HIS now. Counts are since the start of
@@ -1862,7 +2009,7 @@ type GuardState struct {
 
 func (x *GuardState) Reset() {
 	*x = GuardState{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1874,7 +2021,7 @@ func (x *GuardState) String() string {
 func (*GuardState) ProtoMessage() {}
 
 func (x *GuardState) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[19]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +2034,7 @@ func (x *GuardState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState.ProtoReflect.Descriptor instead.
 func (*GuardState) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GuardState) GetBreaker() GuardState_Breaker {
@@ -2013,7 +2160,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2172,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[20]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2185,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExplainRequest) GetOrderNo() string {
@@ -2070,7 +2217,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2229,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[21]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2242,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Explanation) GetOrderNo() string {
@@ -2149,7 +2296,7 @@ type ProofRequest struct {
 
 func (x *ProofRequest) Reset() {
 	*x = ProofRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2308,7 @@ func (x *ProofRequest) String() string {
 func (*ProofRequest) ProtoMessage() {}
 
 func (x *ProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[22]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2321,7 @@ func (x *ProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofRequest.ProtoReflect.Descriptor instead.
 func (*ProofRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{22}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{23}
 }
 
 // ProofReport is the proof obligation, checked: every paid order is fulfilled or
@@ -2200,7 +2347,7 @@ type ProofReport struct {
 
 func (x *ProofReport) Reset() {
 	*x = ProofReport{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2359,7 @@ func (x *ProofReport) String() string {
 func (*ProofReport) ProtoMessage() {}
 
 func (x *ProofReport) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[23]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2372,7 @@ func (x *ProofReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofReport.ProtoReflect.Descriptor instead.
 func (*ProofReport) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{23}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ProofReport) GetAsOf() *timestamppb.Timestamp {
@@ -2285,7 +2432,7 @@ type ExportLedgerRequest struct {
 
 func (x *ExportLedgerRequest) Reset() {
 	*x = ExportLedgerRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[24]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2444,7 @@ func (x *ExportLedgerRequest) String() string {
 func (*ExportLedgerRequest) ProtoMessage() {}
 
 func (x *ExportLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[24]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2457,7 @@ func (x *ExportLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportLedgerRequest.ProtoReflect.Descriptor instead.
 func (*ExportLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{24}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ExportLedgerRequest) GetIncludeEnded() bool {
@@ -2343,7 +2490,7 @@ type VerifyLedgerRequest struct {
 
 func (x *VerifyLedgerRequest) Reset() {
 	*x = VerifyLedgerRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2502,7 @@ func (x *VerifyLedgerRequest) String() string {
 func (*VerifyLedgerRequest) ProtoMessage() {}
 
 func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[25]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2515,7 @@ func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyLedgerRequest.ProtoReflect.Descriptor instead.
 func (*VerifyLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{25}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{26}
 }
 
 // LedgerReport is what a verification found.
@@ -2402,7 +2549,7 @@ type LedgerReport struct {
 
 func (x *LedgerReport) Reset() {
 	*x = LedgerReport{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2561,7 @@ func (x *LedgerReport) String() string {
 func (*LedgerReport) ProtoMessage() {}
 
 func (x *LedgerReport) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[26]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2574,7 @@ func (x *LedgerReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerReport.ProtoReflect.Descriptor instead.
 func (*LedgerReport) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{26}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LedgerReport) GetAsOf() *timestamppb.Timestamp {
@@ -2516,7 +2663,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2675,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[27]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2688,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{27}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{28}
 }
 
 // BackupChunk is a piece of a backup.
@@ -2555,7 +2702,7 @@ type BackupChunk struct {
 
 func (x *BackupChunk) Reset() {
 	*x = BackupChunk{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2714,7 @@ func (x *BackupChunk) String() string {
 func (*BackupChunk) ProtoMessage() {}
 
 func (x *BackupChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[28]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,12 +2727,505 @@ func (x *BackupChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupChunk.ProtoReflect.Descriptor instead.
 func (*BackupChunk) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{28}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BackupChunk) GetData() []byte {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+// RunReconciliationRequest names a day.
+type RunReconciliationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day in Beijing, as 2026-11-21: before today, and within the last 89 days.
+	Date          string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunReconciliationRequest) Reset() {
+	*x = RunReconciliationRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunReconciliationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunReconciliationRequest) ProtoMessage() {}
+
+func (x *RunReconciliationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunReconciliationRequest.ProtoReflect.Descriptor instead.
+func (*RunReconciliationRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RunReconciliationRequest) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+// GetReconciliationRequest names a day.
+type GetReconciliationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day in Beijing, as 2026-11-21.
+	Date          string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReconciliationRequest) Reset() {
+	*x = GetReconciliationRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReconciliationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReconciliationRequest) ProtoMessage() {}
+
+func (x *GetReconciliationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReconciliationRequest.ProtoReflect.Descriptor instead.
+func (*GetReconciliationRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetReconciliationRequest) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+// ListReconciliationsRequest asks for reports.
+type ListReconciliationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most, up to 100; 0 = 30.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; empty = the first.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReconciliationsRequest) Reset() {
+	*x = ListReconciliationsRequest{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReconciliationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReconciliationsRequest) ProtoMessage() {}
+
+func (x *ListReconciliationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReconciliationsRequest.ProtoReflect.Descriptor instead.
+func (*ListReconciliationsRequest) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListReconciliationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListReconciliationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListReconciliationsResponse is one page of reports.
+type ListReconciliationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reports, without differences.
+	Reconciliations []*Reconciliation `protobuf:"bytes,1,rep,name=reconciliations,proto3" json:"reconciliations,omitempty"`
+	// Asks for the next page; empty = this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReconciliationsResponse) Reset() {
+	*x = ListReconciliationsResponse{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReconciliationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReconciliationsResponse) ProtoMessage() {}
+
+func (x *ListReconciliationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReconciliationsResponse.ProtoReflect.Descriptor instead.
+func (*ListReconciliationsResponse) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListReconciliationsResponse) GetReconciliations() []*Reconciliation {
+	if x != nil {
+		return x.Reconciliations
+	}
+	return nil
+}
+
+func (x *ListReconciliationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Reconciliation is the report of one Beijing day: WeChat's trade bill beside the
+// orders here beside those of the HIS.
+type Reconciliation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day in Beijing, as 2026-11-21.
+	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// Where it stands.
+	Status Reconciliation_Status `protobuf:"varint,2,opt,name=status,proto3,enum=hisgate.v1.Reconciliation_Status" json:"status,omitempty"`
+	// How often it was compared or tried.
+	Runs int32 `protobuf:"varint,3,opt,name=runs,proto3" json:"runs,omitempty"`
+	// When the last run began.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// When it ended.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Who asked for it; "hisgate" for the morning's.
+	Actor string `protobuf:"bytes,6,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why it did not end DONE; empty when it did.
+	Failure string `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	// When it is tried again; unset = not by itself.
+	NextTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=next_time,json=nextTime,proto3" json:"next_time,omitempty"`
+	// The SHA1 of the bill, in hex; it was verified.
+	BillSha1 string `protobuf:"bytes,9,opt,name=bill_sha1,json=billSha1,proto3" json:"bill_sha1,omitempty"`
+	// WeChat says that there was no trade on that day.
+	BillEmpty bool `protobuf:"varint,10,opt,name=bill_empty,json=billEmpty,proto3" json:"bill_empty,omitempty"`
+	// Rows of the bill, of all systems of the merchant.
+	BillRows int64 `protobuf:"varint,11,opt,name=bill_rows,json=billRows,proto3" json:"bill_rows,omitempty"`
+	// Of these, rows of other systems of the merchant, left out.
+	BillOthers int64 `protobuf:"varint,12,opt,name=bill_others,json=billOthers,proto3" json:"bill_others,omitempty"`
+	// Payments of the bill.
+	BillPayments *Reconciliation_Sum `protobuf:"bytes,13,opt,name=bill_payments,json=billPayments,proto3" json:"bill_payments,omitempty"`
+	// Refunds of the bill.
+	BillRefunds *Reconciliation_Sum `protobuf:"bytes,14,opt,name=bill_refunds,json=billRefunds,proto3" json:"bill_refunds,omitempty"`
+	// Payments of that day here.
+	Payments *Reconciliation_Sum `protobuf:"bytes,15,opt,name=payments,proto3" json:"payments,omitempty"`
+	// Refunds here that WeChat took on that day.
+	Refunds *Reconciliation_Sum `protobuf:"bytes,16,opt,name=refunds,proto3" json:"refunds,omitempty"`
+	// Rows of the bill that agree in everything.
+	Matched int64 `protobuf:"varint,17,opt,name=matched,proto3" json:"matched,omitempty"`
+	// Orders fulfilled on that day here; amounts of the drugs.
+	Fulfilled *Reconciliation_Sum `protobuf:"bytes,18,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
+	// The HIS listed its orders of the day.
+	HisListed bool `protobuf:"varint,19,opt,name=his_listed,json=hisListed,proto3" json:"his_listed,omitempty"`
+	// Orders of the HIS that stand.
+	HisOrders *Reconciliation_Sum `protobuf:"bytes,20,opt,name=his_orders,json=hisOrders,proto3" json:"his_orders,omitempty"`
+	// Orders of the HIS that were cancelled there.
+	HisCancelled int64 `protobuf:"varint,21,opt,name=his_cancelled,json=hisCancelled,proto3" json:"his_cancelled,omitempty"`
+	// Orders of the HIS for locks that callers hold by themselves, left out.
+	HisOthers int64 `protobuf:"varint,22,opt,name=his_others,json=hisOthers,proto3" json:"his_others,omitempty"`
+	// Orders of the HIS that agree in everything.
+	HisMatched int64 `protobuf:"varint,23,opt,name=his_matched,json=hisMatched,proto3" json:"his_matched,omitempty"`
+	// Calls to the HIS that were given up and had reached it after all; freezes are
+	// given back, orders are cases.
+	FreezesFound int32 `protobuf:"varint,24,opt,name=freezes_found,json=freezesFound,proto3" json:"freezes_found,omitempty"`
+	// What does not agree; the first 600.
+	Differences []*Reconciliation_Difference `protobuf:"bytes,25,rep,name=differences,proto3" json:"differences,omitempty"`
+	// How many differences stand, those not listed included.
+	OpenDifferences int32 `protobuf:"varint,26,opt,name=open_differences,json=openDifferences,proto3" json:"open_differences,omitempty"`
+	// What was not compared, and why.
+	NotCompared []*Reconciliation_NotCompared `protobuf:"bytes,27,rep,name=not_compared,json=notCompared,proto3" json:"not_compared,omitempty"`
+	// The whole report in words.
+	Summary       *Text `protobuf:"bytes,28,opt,name=summary,proto3" json:"summary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reconciliation) Reset() {
+	*x = Reconciliation{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reconciliation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reconciliation) ProtoMessage() {}
+
+func (x *Reconciliation) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reconciliation.ProtoReflect.Descriptor instead.
+func (*Reconciliation) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Reconciliation) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *Reconciliation) GetStatus() Reconciliation_Status {
+	if x != nil {
+		return x.Status
+	}
+	return Reconciliation_STATUS_UNSPECIFIED
+}
+
+func (x *Reconciliation) GetRuns() int32 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Reconciliation) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *Reconciliation) GetNextTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTime
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetBillSha1() string {
+	if x != nil {
+		return x.BillSha1
+	}
+	return ""
+}
+
+func (x *Reconciliation) GetBillEmpty() bool {
+	if x != nil {
+		return x.BillEmpty
+	}
+	return false
+}
+
+func (x *Reconciliation) GetBillRows() int64 {
+	if x != nil {
+		return x.BillRows
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetBillOthers() int64 {
+	if x != nil {
+		return x.BillOthers
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetBillPayments() *Reconciliation_Sum {
+	if x != nil {
+		return x.BillPayments
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetBillRefunds() *Reconciliation_Sum {
+	if x != nil {
+		return x.BillRefunds
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetPayments() *Reconciliation_Sum {
+	if x != nil {
+		return x.Payments
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetRefunds() *Reconciliation_Sum {
+	if x != nil {
+		return x.Refunds
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetFulfilled() *Reconciliation_Sum {
+	if x != nil {
+		return x.Fulfilled
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetHisListed() bool {
+	if x != nil {
+		return x.HisListed
+	}
+	return false
+}
+
+func (x *Reconciliation) GetHisOrders() *Reconciliation_Sum {
+	if x != nil {
+		return x.HisOrders
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetHisCancelled() int64 {
+	if x != nil {
+		return x.HisCancelled
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetHisOthers() int64 {
+	if x != nil {
+		return x.HisOthers
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetHisMatched() int64 {
+	if x != nil {
+		return x.HisMatched
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetFreezesFound() int32 {
+	if x != nil {
+		return x.FreezesFound
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetDifferences() []*Reconciliation_Difference {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetOpenDifferences() int32 {
+	if x != nil {
+		return x.OpenDifferences
+	}
+	return 0
+}
+
+func (x *Reconciliation) GetNotCompared() []*Reconciliation_NotCompared {
+	if x != nil {
+		return x.NotCompared
+	}
+	return nil
+}
+
+func (x *Reconciliation) GetSummary() *Text {
+	if x != nil {
+		return x.Summary
 	}
 	return nil
 }
@@ -2612,7 +3252,7 @@ type GuardState_Class struct {
 
 func (x *GuardState_Class) Reset() {
 	*x = GuardState_Class{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +3264,7 @@ func (x *GuardState_Class) String() string {
 func (*GuardState_Class) ProtoMessage() {}
 
 func (x *GuardState_Class) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[29]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +3277,7 @@ func (x *GuardState_Class) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState_Class.ProtoReflect.Descriptor instead.
 func (*GuardState_Class) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *GuardState_Class) GetName() string {
@@ -2713,7 +3353,7 @@ type GuardState_StockCache struct {
 
 func (x *GuardState_StockCache) Reset() {
 	*x = GuardState_StockCache{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[30]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2725,7 +3365,7 @@ func (x *GuardState_StockCache) String() string {
 func (*GuardState_StockCache) ProtoMessage() {}
 
 func (x *GuardState_StockCache) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[30]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2738,7 +3378,7 @@ func (x *GuardState_StockCache) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState_StockCache.ProtoReflect.Descriptor instead.
 func (*GuardState_StockCache) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 1}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 1}
 }
 
 func (x *GuardState_StockCache) GetDegraded() bool {
@@ -2829,7 +3469,7 @@ type GuardState_Paused struct {
 
 func (x *GuardState_Paused) Reset() {
 	*x = GuardState_Paused{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +3481,7 @@ func (x *GuardState_Paused) String() string {
 func (*GuardState_Paused) ProtoMessage() {}
 
 func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[31]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +3494,7 @@ func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState_Paused.ProtoReflect.Descriptor instead.
 func (*GuardState_Paused) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{19, 2}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 2}
 }
 
 func (x *GuardState_Paused) GetOp() string {
@@ -2900,7 +3540,7 @@ type Explanation_Line struct {
 
 func (x *Explanation_Line) Reset() {
 	*x = Explanation_Line{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[35]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2912,7 +3552,7 @@ func (x *Explanation_Line) String() string {
 func (*Explanation_Line) ProtoMessage() {}
 
 func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[35]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2925,7 +3565,7 @@ func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation_Line.ProtoReflect.Descriptor instead.
 func (*Explanation_Line) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{21, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *Explanation_Line) GetTime() *timestamppb.Timestamp {
@@ -2966,7 +3606,7 @@ type ProofReport_Unproven struct {
 
 func (x *ProofReport_Unproven) Reset() {
 	*x = ProofReport_Unproven{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[36]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2978,7 +3618,7 @@ func (x *ProofReport_Unproven) String() string {
 func (*ProofReport_Unproven) ProtoMessage() {}
 
 func (x *ProofReport_Unproven) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[36]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2991,7 +3631,7 @@ func (x *ProofReport_Unproven) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProofReport_Unproven.ProtoReflect.Descriptor instead.
 func (*ProofReport_Unproven) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{23, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{24, 0}
 }
 
 func (x *ProofReport_Unproven) GetOrderNo() string {
@@ -3035,7 +3675,7 @@ type LedgerReport_Finding struct {
 
 func (x *LedgerReport_Finding) Reset() {
 	*x = LedgerReport_Finding{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3047,7 +3687,7 @@ func (x *LedgerReport_Finding) String() string {
 func (*LedgerReport_Finding) ProtoMessage() {}
 
 func (x *LedgerReport_Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3060,7 +3700,7 @@ func (x *LedgerReport_Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerReport_Finding.ProtoReflect.Descriptor instead.
 func (*LedgerReport_Finding) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{26, 0}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{27, 0}
 }
 
 func (x *LedgerReport_Finding) GetKey() string {
@@ -3077,6 +3717,269 @@ func (x *LedgerReport_Finding) GetWhat() string {
 	return ""
 }
 
+// Sum counts things and what they are worth.
+type Reconciliation_Sum struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many.
+	Count int64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// What they are worth together, in fen.
+	AmountFen     int64 `protobuf:"varint,2,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reconciliation_Sum) Reset() {
+	*x = Reconciliation_Sum{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reconciliation_Sum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reconciliation_Sum) ProtoMessage() {}
+
+func (x *Reconciliation_Sum) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reconciliation_Sum.ProtoReflect.Descriptor instead.
+func (*Reconciliation_Sum) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{34, 0}
+}
+
+func (x *Reconciliation_Sum) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Reconciliation_Sum) GetAmountFen() int64 {
+	if x != nil {
+		return x.AmountFen
+	}
+	return 0
+}
+
+// Difference is one thing that does not agree.
+type Reconciliation_Difference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What does not agree: a constant in upper case. New ones may be added.
+	//
+	// UNKNOWN_PAYMENT, UNKNOWN_REFUND: in the bill, of no order here. UNNOTICED:
+	// paid or refunded, and hisgate learned it only now; WeChat confirmed it and it
+	// was applied. REFUNDED_ELSEWHERE: refunded in the merchant console. AMOUNT,
+	// STATE: bill and hisgate contradict each other. PAYMENT_MISSING,
+	// REFUND_MISSING: here, and not in the bill. HIS_UNMATCHED, HIS_MISSING,
+	// HIS_CANCELLED, HIS_AMOUNT: as the reasons of cases.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The order; WeChat's out_trade_no or the HIS's number where there is none.
+	OrderNo string `protobuf:"bytes,2,opt,name=order_no,json=orderNo,proto3" json:"order_no,omitempty"`
+	// WeChat's number of the payment.
+	TransactionId string `protobuf:"bytes,3,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
+	// The refund.
+	OutRefundNo string `protobuf:"bytes,4,opt,name=out_refund_no,json=outRefundNo,proto3" json:"out_refund_no,omitempty"`
+	// The number under which hisgate asks the HIS.
+	HisNo string `protobuf:"bytes,5,opt,name=his_no,json=hisNo,proto3" json:"his_no,omitempty"`
+	// The HIS's own number.
+	HisOrderNo string `protobuf:"bytes,6,opt,name=his_order_no,json=hisOrderNo,proto3" json:"his_order_no,omitempty"`
+	// The amount at WeChat or at the HIS, in fen.
+	TheirsFen int64 `protobuf:"varint,7,opt,name=theirs_fen,json=theirsFen,proto3" json:"theirs_fen,omitempty"`
+	// The amount here, in fen.
+	OursFen int64 `protobuf:"varint,8,opt,name=ours_fen,json=oursFen,proto3" json:"ours_fen,omitempty"`
+	// The facts in words.
+	Detail string `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The case that a person settles it with; empty = none is needed.
+	CaseId string `protobuf:"bytes,10,opt,name=case_id,json=caseId,proto3" json:"case_id,omitempty"`
+	// An earlier run found it, and it is gone since.
+	Gone          bool `protobuf:"varint,11,opt,name=gone,proto3" json:"gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reconciliation_Difference) Reset() {
+	*x = Reconciliation_Difference{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reconciliation_Difference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reconciliation_Difference) ProtoMessage() {}
+
+func (x *Reconciliation_Difference) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reconciliation_Difference.ProtoReflect.Descriptor instead.
+func (*Reconciliation_Difference) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{34, 1}
+}
+
+func (x *Reconciliation_Difference) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetOrderNo() string {
+	if x != nil {
+		return x.OrderNo
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetTransactionId() string {
+	if x != nil {
+		return x.TransactionId
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetOutRefundNo() string {
+	if x != nil {
+		return x.OutRefundNo
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetHisNo() string {
+	if x != nil {
+		return x.HisNo
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetHisOrderNo() string {
+	if x != nil {
+		return x.HisOrderNo
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetTheirsFen() int64 {
+	if x != nil {
+		return x.TheirsFen
+	}
+	return 0
+}
+
+func (x *Reconciliation_Difference) GetOursFen() int64 {
+	if x != nil {
+		return x.OursFen
+	}
+	return 0
+}
+
+func (x *Reconciliation_Difference) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetCaseId() string {
+	if x != nil {
+		return x.CaseId
+	}
+	return ""
+}
+
+func (x *Reconciliation_Difference) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
+// NotCompared is something that was left out.
+type Reconciliation_NotCompared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What: OTHER_SYSTEMS, DAY_BEFORE_UNKNOWN, BY_HAND, UNDER_WAY, OTHER_LOCKS,
+	// HIS_ORDERS. New ones may be added.
+	What string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	// How many.
+	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// What it is and why, in words.
+	Why           *Text `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reconciliation_NotCompared) Reset() {
+	*x = Reconciliation_NotCompared{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reconciliation_NotCompared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reconciliation_NotCompared) ProtoMessage() {}
+
+func (x *Reconciliation_NotCompared) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reconciliation_NotCompared.ProtoReflect.Descriptor instead.
+func (*Reconciliation_NotCompared) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{34, 2}
+}
+
+func (x *Reconciliation_NotCompared) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Reconciliation_NotCompared) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Reconciliation_NotCompared) GetWhy() *Text {
+	if x != nil {
+		return x.Why
+	}
+	return nil
+}
+
 var File_hisgate_v1_ops_proto protoreflect.FileDescriptor
 
 const file_hisgate_v1_ops_proto_rawDesc = "" +
@@ -3085,7 +3988,7 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"hisgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hisgate/v1/lock.proto\x1a\x16hisgate/v1/order.proto\"&\n" +
 	"\x04Text\x12\x0e\n" +
 	"\x02zh\x18\x01 \x01(\tR\x02zh\x12\x0e\n" +
-	"\x02en\x18\x02 \x01(\tR\x02en\"\xc9\b\n" +
+	"\x02en\x18\x02 \x01(\tR\x02en\"\xd5\b\n" +
 	"\x04Case\x12\x17\n" +
 	"\acase_id\x18\x01 \x01(\tR\x06caseId\x12\x19\n" +
 	"\border_no\x18\x02 \x01(\tR\aorderNo\x12\x16\n" +
@@ -3120,7 +4023,7 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x06\n" +
 	"\x02P0\x10\x01\x12\x06\n" +
 	"\x02P1\x10\x02\x12\x06\n" +
-	"\x02P2\x10\x03\"\xb2\x01\n" +
+	"\x02P2\x10\x03\"\xbe\x01\n" +
 	"\x04Verb\x12\x14\n" +
 	"\x10VERB_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05CLAIM\x10\x01\x12\r\n" +
@@ -3132,7 +4035,10 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x0eMARK_FULFILLED\x10\x06\x12\x11\n" +
 	"\rMARK_REFUNDED\x10\a\x12\x10\n" +
 	"\fRESOLVE_LOCK\x10\b\x12\x12\n" +
-	"\x0eRESUME_REFUNDS\x10\t\"\xd5\x01\n" +
+	"\x0eRESUME_REFUNDS\x10\t\x12\n" +
+	"\n" +
+	"\x06SETTLE\x10\n" +
+	"\"\xd5\x01\n" +
 	"\tCaseEntry\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12)\n" +
@@ -3211,7 +4117,15 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x04note\x12\x1d\n" +
 	"\x04etag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xe4\x02\n" +
+	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xa1\x01\n" +
+	"\x11SettleCaseRequest\x12#\n" +
+	"\acase_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12\x1e\n" +
+	"\x04note\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x04note\x12\x1d\n" +
+	"\x04etag\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04etag\x12(\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"\xe4\x02\n" +
 	"\x16ResolveLockCaseRequest\x12#\n" +
 	"\acase_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06caseId\x12P\n" +
@@ -3359,7 +4273,86 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x04what\x18\x02 \x01(\tR\x04what\"\x0f\n" +
 	"\rBackupRequest\"!\n" +
 	"\vBackupChunk\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data2\xc1\x0e\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"S\n" +
+	"\x18RunReconciliationRequest\x127\n" +
+	"\x04date\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x04date\"S\n" +
+	"\x18GetReconciliationRequest\x127\n" +
+	"\x04date\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x04date\"l\n" +
+	"\x1aListReconciliationsRequest\x12&\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bpageSize\x12&\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\tpageToken\"\x8b\x01\n" +
+	"\x1bListReconciliationsResponse\x12D\n" +
+	"\x0freconciliations\x18\x01 \x03(\v2\x1a.hisgate.v1.ReconciliationR\x0freconciliations\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x0e\n" +
+	"\x0eReconciliation\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\tR\x04date\x129\n" +
+	"\x06status\x18\x02 \x01(\x0e2!.hisgate.v1.Reconciliation.StatusR\x06status\x12\x12\n" +
+	"\x04runs\x18\x03 \x01(\x05R\x04runs\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x14\n" +
+	"\x05actor\x18\x06 \x01(\tR\x05actor\x12\x18\n" +
+	"\afailure\x18\a \x01(\tR\afailure\x127\n" +
+	"\tnext_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bnextTime\x12\x1b\n" +
+	"\tbill_sha1\x18\t \x01(\tR\bbillSha1\x12\x1d\n" +
+	"\n" +
+	"bill_empty\x18\n" +
+	" \x01(\bR\tbillEmpty\x12\x1b\n" +
+	"\tbill_rows\x18\v \x01(\x03R\bbillRows\x12\x1f\n" +
+	"\vbill_others\x18\f \x01(\x03R\n" +
+	"billOthers\x12C\n" +
+	"\rbill_payments\x18\r \x01(\v2\x1e.hisgate.v1.Reconciliation.SumR\fbillPayments\x12A\n" +
+	"\fbill_refunds\x18\x0e \x01(\v2\x1e.hisgate.v1.Reconciliation.SumR\vbillRefunds\x12:\n" +
+	"\bpayments\x18\x0f \x01(\v2\x1e.hisgate.v1.Reconciliation.SumR\bpayments\x128\n" +
+	"\arefunds\x18\x10 \x01(\v2\x1e.hisgate.v1.Reconciliation.SumR\arefunds\x12\x18\n" +
+	"\amatched\x18\x11 \x01(\x03R\amatched\x12<\n" +
+	"\tfulfilled\x18\x12 \x01(\v2\x1e.hisgate.v1.Reconciliation.SumR\tfulfilled\x12\x1d\n" +
+	"\n" +
+	"his_listed\x18\x13 \x01(\bR\thisListed\x12=\n" +
+	"\n" +
+	"his_orders\x18\x14 \x01(\v2\x1e.hisgate.v1.Reconciliation.SumR\thisOrders\x12#\n" +
+	"\rhis_cancelled\x18\x15 \x01(\x03R\fhisCancelled\x12\x1d\n" +
+	"\n" +
+	"his_others\x18\x16 \x01(\x03R\thisOthers\x12\x1f\n" +
+	"\vhis_matched\x18\x17 \x01(\x03R\n" +
+	"hisMatched\x12#\n" +
+	"\rfreezes_found\x18\x18 \x01(\x05R\ffreezesFound\x12G\n" +
+	"\vdifferences\x18\x19 \x03(\v2%.hisgate.v1.Reconciliation.DifferenceR\vdifferences\x12)\n" +
+	"\x10open_differences\x18\x1a \x01(\x05R\x0fopenDifferences\x12I\n" +
+	"\fnot_compared\x18\x1b \x03(\v2&.hisgate.v1.Reconciliation.NotComparedR\vnotCompared\x12*\n" +
+	"\asummary\x18\x1c \x01(\v2\x10.hisgate.v1.TextR\asummary\x1a:\n" +
+	"\x03Sum\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x1d\n" +
+	"\n" +
+	"amount_fen\x18\x02 \x01(\x03R\tamountFen\x1a\xbe\x02\n" +
+	"\n" +
+	"Difference\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x19\n" +
+	"\border_no\x18\x02 \x01(\tR\aorderNo\x12%\n" +
+	"\x0etransaction_id\x18\x03 \x01(\tR\rtransactionId\x12\"\n" +
+	"\rout_refund_no\x18\x04 \x01(\tR\voutRefundNo\x12\x15\n" +
+	"\x06his_no\x18\x05 \x01(\tR\x05hisNo\x12 \n" +
+	"\fhis_order_no\x18\x06 \x01(\tR\n" +
+	"hisOrderNo\x12\x1d\n" +
+	"\n" +
+	"theirs_fen\x18\a \x01(\x03R\ttheirsFen\x12\x19\n" +
+	"\bours_fen\x18\b \x01(\x03R\aoursFen\x12\x16\n" +
+	"\x06detail\x18\t \x01(\tR\x06detail\x12\x17\n" +
+	"\acase_id\x18\n" +
+	" \x01(\tR\x06caseId\x12\x12\n" +
+	"\x04gone\x18\v \x01(\bR\x04gone\x1a[\n" +
+	"\vNotCompared\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\"\n" +
+	"\x03why\x18\x03 \x01(\v2\x10.hisgate.v1.TextR\x03why\"T\n" +
+	"\x06Status\x12\x16\n" +
+	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aRUNNING\x10\x01\x12\v\n" +
+	"\aWAITING\x10\x02\x12\x0e\n" +
+	"\n" +
+	"INCOMPLETE\x10\x03\x12\b\n" +
+	"\x04DONE\x10\x042\xab\x12\n" +
 	"\n" +
 	"OpsService\x12[\n" +
 	"\tListCases\x12\x1c.hisgate.v1.ListCasesRequest\x1a\x1d.hisgate.v1.ListCasesResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/cases\x12T\n" +
@@ -3371,10 +4364,15 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\n" +
 	"RefundCase\x12\x1d.hisgate.v1.RefundCaseRequest\x1a\x10.hisgate.v1.Case\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/cases/{case_id}:refund\x12q\n" +
 	"\rMarkFulfilled\x12 .hisgate.v1.MarkFulfilledRequest\x1a\x10.hisgate.v1.Case\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/cases/{case_id}:markFulfilled\x12n\n" +
-	"\fMarkRefunded\x12\x1f.hisgate.v1.MarkRefundedRequest\x1a\x10.hisgate.v1.Case\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/cases/{case_id}:markRefunded\x12s\n" +
+	"\fMarkRefunded\x12\x1f.hisgate.v1.MarkRefundedRequest\x1a\x10.hisgate.v1.Case\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v1/cases/{case_id}:markRefunded\x12d\n" +
+	"\n" +
+	"SettleCase\x12\x1d.hisgate.v1.SettleCaseRequest\x1a\x10.hisgate.v1.Case\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/cases/{case_id}:settle\x12s\n" +
 	"\x0fResolveLockCase\x12\".hisgate.v1.ResolveLockCaseRequest\x1a\x10.hisgate.v1.Case\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/cases/{case_id}:resolveLock\x12g\n" +
 	"\x0eGetRefundBrake\x12!.hisgate.v1.GetRefundBrakeRequest\x1a\x17.hisgate.v1.RefundBrake\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/refunds:brake\x12s\n" +
-	"\rResumeRefunds\x12 .hisgate.v1.ResumeRefundsRequest\x1a!.hisgate.v1.ResumeRefundsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/refunds:resume\x12\\\n" +
+	"\rResumeRefunds\x12 .hisgate.v1.ResumeRefundsRequest\x1a!.hisgate.v1.ResumeRefundsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/refunds:resume\x12\x80\x01\n" +
+	"\x11RunReconciliation\x12$.hisgate.v1.RunReconciliationRequest\x1a\x1a.hisgate.v1.Reconciliation\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/reconciliations/{date}:run\x12y\n" +
+	"\x11GetReconciliation\x12$.hisgate.v1.GetReconciliationRequest\x1a\x1a.hisgate.v1.Reconciliation\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/reconciliations/{date}\x12\x83\x01\n" +
+	"\x13ListReconciliations\x12&.hisgate.v1.ListReconciliationsRequest\x1a'.hisgate.v1.ListReconciliationsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/reconciliations\x12\\\n" +
 	"\rGetGuardState\x12 .hisgate.v1.GetGuardStateRequest\x1a\x16.hisgate.v1.GuardState\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/guard\x12e\n" +
 	"\aExplain\x12\x1a.hisgate.v1.ExplainRequest\x1a\x17.hisgate.v1.Explanation\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/orders/{order_no}:explain\x12M\n" +
 	"\x05Proof\x12\x18.hisgate.v1.ProofRequest\x1a\x17.hisgate.v1.ProofReport\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/proof\x12^\n" +
@@ -3394,143 +4392,176 @@ func file_hisgate_v1_ops_proto_rawDescGZIP() []byte {
 	return file_hisgate_v1_ops_proto_rawDescData
 }
 
-var file_hisgate_v1_ops_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_hisgate_v1_ops_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_hisgate_v1_ops_proto_goTypes = []any{
 	(Case_Status)(0),                    // 0: hisgate.v1.Case.Status
 	(Case_Severity)(0),                  // 1: hisgate.v1.Case.Severity
 	(Case_Verb)(0),                      // 2: hisgate.v1.Case.Verb
 	(ResolveLockCaseRequest_Outcome)(0), // 3: hisgate.v1.ResolveLockCaseRequest.Outcome
 	(GuardState_Breaker)(0),             // 4: hisgate.v1.GuardState.Breaker
-	(*Text)(nil),                        // 5: hisgate.v1.Text
-	(*Case)(nil),                        // 6: hisgate.v1.Case
-	(*CaseEntry)(nil),                   // 7: hisgate.v1.CaseEntry
-	(*ListCasesRequest)(nil),            // 8: hisgate.v1.ListCasesRequest
-	(*ListCasesResponse)(nil),           // 9: hisgate.v1.ListCasesResponse
-	(*GetCaseRequest)(nil),              // 10: hisgate.v1.GetCaseRequest
-	(*ClaimCaseRequest)(nil),            // 11: hisgate.v1.ClaimCaseRequest
-	(*HandOverCaseRequest)(nil),         // 12: hisgate.v1.HandOverCaseRequest
-	(*RecheckCaseRequest)(nil),          // 13: hisgate.v1.RecheckCaseRequest
-	(*RetryFulfilmentRequest)(nil),      // 14: hisgate.v1.RetryFulfilmentRequest
-	(*RefundCaseRequest)(nil),           // 15: hisgate.v1.RefundCaseRequest
-	(*MarkFulfilledRequest)(nil),        // 16: hisgate.v1.MarkFulfilledRequest
-	(*MarkRefundedRequest)(nil),         // 17: hisgate.v1.MarkRefundedRequest
-	(*ResolveLockCaseRequest)(nil),      // 18: hisgate.v1.ResolveLockCaseRequest
-	(*GetRefundBrakeRequest)(nil),       // 19: hisgate.v1.GetRefundBrakeRequest
-	(*ResumeRefundsRequest)(nil),        // 20: hisgate.v1.ResumeRefundsRequest
-	(*ResumeRefundsResponse)(nil),       // 21: hisgate.v1.ResumeRefundsResponse
-	(*RefundBrake)(nil),                 // 22: hisgate.v1.RefundBrake
-	(*GetGuardStateRequest)(nil),        // 23: hisgate.v1.GetGuardStateRequest
-	(*GuardState)(nil),                  // 24: hisgate.v1.GuardState
-	(*ExplainRequest)(nil),              // 25: hisgate.v1.ExplainRequest
-	(*Explanation)(nil),                 // 26: hisgate.v1.Explanation
-	(*ProofRequest)(nil),                // 27: hisgate.v1.ProofRequest
-	(*ProofReport)(nil),                 // 28: hisgate.v1.ProofReport
-	(*ExportLedgerRequest)(nil),         // 29: hisgate.v1.ExportLedgerRequest
-	(*VerifyLedgerRequest)(nil),         // 30: hisgate.v1.VerifyLedgerRequest
-	(*LedgerReport)(nil),                // 31: hisgate.v1.LedgerReport
-	(*BackupRequest)(nil),               // 32: hisgate.v1.BackupRequest
-	(*BackupChunk)(nil),                 // 33: hisgate.v1.BackupChunk
-	(*GuardState_Class)(nil),            // 34: hisgate.v1.GuardState.Class
-	(*GuardState_StockCache)(nil),       // 35: hisgate.v1.GuardState.StockCache
-	(*GuardState_Paused)(nil),           // 36: hisgate.v1.GuardState.Paused
-	nil,                                 // 37: hisgate.v1.GuardState.Class.RejectedEntry
-	nil,                                 // 38: hisgate.v1.GuardState.StockCache.AnswersEntry
-	nil,                                 // 39: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
-	(*Explanation_Line)(nil),            // 40: hisgate.v1.Explanation.Line
-	(*ProofReport_Unproven)(nil),        // 41: hisgate.v1.ProofReport.Unproven
-	(*LedgerReport_Finding)(nil),        // 42: hisgate.v1.LedgerReport.Finding
-	(*timestamppb.Timestamp)(nil),       // 43: google.protobuf.Timestamp
-	(Order_Status)(0),                   // 44: hisgate.v1.Order.Status
-	(*Order)(nil),                       // 45: hisgate.v1.Order
-	(*Lock)(nil),                        // 46: hisgate.v1.Lock
-	(*durationpb.Duration)(nil),         // 47: google.protobuf.Duration
+	(Reconciliation_Status)(0),          // 5: hisgate.v1.Reconciliation.Status
+	(*Text)(nil),                        // 6: hisgate.v1.Text
+	(*Case)(nil),                        // 7: hisgate.v1.Case
+	(*CaseEntry)(nil),                   // 8: hisgate.v1.CaseEntry
+	(*ListCasesRequest)(nil),            // 9: hisgate.v1.ListCasesRequest
+	(*ListCasesResponse)(nil),           // 10: hisgate.v1.ListCasesResponse
+	(*GetCaseRequest)(nil),              // 11: hisgate.v1.GetCaseRequest
+	(*ClaimCaseRequest)(nil),            // 12: hisgate.v1.ClaimCaseRequest
+	(*HandOverCaseRequest)(nil),         // 13: hisgate.v1.HandOverCaseRequest
+	(*RecheckCaseRequest)(nil),          // 14: hisgate.v1.RecheckCaseRequest
+	(*RetryFulfilmentRequest)(nil),      // 15: hisgate.v1.RetryFulfilmentRequest
+	(*RefundCaseRequest)(nil),           // 16: hisgate.v1.RefundCaseRequest
+	(*MarkFulfilledRequest)(nil),        // 17: hisgate.v1.MarkFulfilledRequest
+	(*MarkRefundedRequest)(nil),         // 18: hisgate.v1.MarkRefundedRequest
+	(*SettleCaseRequest)(nil),           // 19: hisgate.v1.SettleCaseRequest
+	(*ResolveLockCaseRequest)(nil),      // 20: hisgate.v1.ResolveLockCaseRequest
+	(*GetRefundBrakeRequest)(nil),       // 21: hisgate.v1.GetRefundBrakeRequest
+	(*ResumeRefundsRequest)(nil),        // 22: hisgate.v1.ResumeRefundsRequest
+	(*ResumeRefundsResponse)(nil),       // 23: hisgate.v1.ResumeRefundsResponse
+	(*RefundBrake)(nil),                 // 24: hisgate.v1.RefundBrake
+	(*GetGuardStateRequest)(nil),        // 25: hisgate.v1.GetGuardStateRequest
+	(*GuardState)(nil),                  // 26: hisgate.v1.GuardState
+	(*ExplainRequest)(nil),              // 27: hisgate.v1.ExplainRequest
+	(*Explanation)(nil),                 // 28: hisgate.v1.Explanation
+	(*ProofRequest)(nil),                // 29: hisgate.v1.ProofRequest
+	(*ProofReport)(nil),                 // 30: hisgate.v1.ProofReport
+	(*ExportLedgerRequest)(nil),         // 31: hisgate.v1.ExportLedgerRequest
+	(*VerifyLedgerRequest)(nil),         // 32: hisgate.v1.VerifyLedgerRequest
+	(*LedgerReport)(nil),                // 33: hisgate.v1.LedgerReport
+	(*BackupRequest)(nil),               // 34: hisgate.v1.BackupRequest
+	(*BackupChunk)(nil),                 // 35: hisgate.v1.BackupChunk
+	(*RunReconciliationRequest)(nil),    // 36: hisgate.v1.RunReconciliationRequest
+	(*GetReconciliationRequest)(nil),    // 37: hisgate.v1.GetReconciliationRequest
+	(*ListReconciliationsRequest)(nil),  // 38: hisgate.v1.ListReconciliationsRequest
+	(*ListReconciliationsResponse)(nil), // 39: hisgate.v1.ListReconciliationsResponse
+	(*Reconciliation)(nil),              // 40: hisgate.v1.Reconciliation
+	(*GuardState_Class)(nil),            // 41: hisgate.v1.GuardState.Class
+	(*GuardState_StockCache)(nil),       // 42: hisgate.v1.GuardState.StockCache
+	(*GuardState_Paused)(nil),           // 43: hisgate.v1.GuardState.Paused
+	nil,                                 // 44: hisgate.v1.GuardState.Class.RejectedEntry
+	nil,                                 // 45: hisgate.v1.GuardState.StockCache.AnswersEntry
+	nil,                                 // 46: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	(*Explanation_Line)(nil),            // 47: hisgate.v1.Explanation.Line
+	(*ProofReport_Unproven)(nil),        // 48: hisgate.v1.ProofReport.Unproven
+	(*LedgerReport_Finding)(nil),        // 49: hisgate.v1.LedgerReport.Finding
+	(*Reconciliation_Sum)(nil),          // 50: hisgate.v1.Reconciliation.Sum
+	(*Reconciliation_Difference)(nil),   // 51: hisgate.v1.Reconciliation.Difference
+	(*Reconciliation_NotCompared)(nil),  // 52: hisgate.v1.Reconciliation.NotCompared
+	(*timestamppb.Timestamp)(nil),       // 53: google.protobuf.Timestamp
+	(Order_Status)(0),                   // 54: hisgate.v1.Order.Status
+	(*Order)(nil),                       // 55: hisgate.v1.Order
+	(*Lock)(nil),                        // 56: hisgate.v1.Lock
+	(*durationpb.Duration)(nil),         // 57: google.protobuf.Duration
 }
 var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	1,  // 0: hisgate.v1.Case.severity:type_name -> hisgate.v1.Case.Severity
 	0,  // 1: hisgate.v1.Case.status:type_name -> hisgate.v1.Case.Status
-	43, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
+	53, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
 	2,  // 3: hisgate.v1.Case.allowed_verbs:type_name -> hisgate.v1.Case.Verb
-	5,  // 4: hisgate.v1.Case.message:type_name -> hisgate.v1.Text
-	5,  // 5: hisgate.v1.Case.next:type_name -> hisgate.v1.Text
-	44, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
-	43, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	43, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
-	7,  // 9: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
-	43, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
+	6,  // 4: hisgate.v1.Case.message:type_name -> hisgate.v1.Text
+	6,  // 5: hisgate.v1.Case.next:type_name -> hisgate.v1.Text
+	54, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
+	53, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	53, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	8,  // 9: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
+	53, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
 	2,  // 11: hisgate.v1.CaseEntry.verb:type_name -> hisgate.v1.Case.Verb
-	5,  // 12: hisgate.v1.CaseEntry.next:type_name -> hisgate.v1.Text
-	6,  // 13: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
+	6,  // 12: hisgate.v1.CaseEntry.next:type_name -> hisgate.v1.Text
+	7,  // 13: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
 	3,  // 14: hisgate.v1.ResolveLockCaseRequest.outcome:type_name -> hisgate.v1.ResolveLockCaseRequest.Outcome
-	5,  // 15: hisgate.v1.ResumeRefundsResponse.next:type_name -> hisgate.v1.Text
-	22, // 16: hisgate.v1.ResumeRefundsResponse.brake:type_name -> hisgate.v1.RefundBrake
+	6,  // 15: hisgate.v1.ResumeRefundsResponse.next:type_name -> hisgate.v1.Text
+	24, // 16: hisgate.v1.ResumeRefundsResponse.brake:type_name -> hisgate.v1.RefundBrake
 	4,  // 17: hisgate.v1.GuardState.breaker:type_name -> hisgate.v1.GuardState.Breaker
-	43, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
-	34, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
-	36, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
-	43, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
-	35, // 22: hisgate.v1.GuardState.cache:type_name -> hisgate.v1.GuardState.StockCache
-	5,  // 23: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
-	45, // 24: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
-	46, // 25: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
-	6,  // 26: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
-	40, // 27: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
-	43, // 28: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
-	41, // 29: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
-	43, // 30: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
-	43, // 31: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
-	43, // 32: hisgate.v1.LedgerReport.as_of:type_name -> google.protobuf.Timestamp
-	42, // 33: hisgate.v1.LedgerReport.findings:type_name -> hisgate.v1.LedgerReport.Finding
-	37, // 34: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
-	38, // 35: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
-	39, // 36: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
-	47, // 37: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
-	43, // 38: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
-	43, // 39: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
-	5,  // 40: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
-	44, // 41: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
-	43, // 42: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
-	8,  // 43: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
-	10, // 44: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
-	11, // 45: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
-	12, // 46: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
-	13, // 47: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
-	14, // 48: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
-	15, // 49: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
-	16, // 50: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
-	17, // 51: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
-	18, // 52: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
-	19, // 53: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
-	20, // 54: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
-	23, // 55: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
-	25, // 56: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
-	27, // 57: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
-	29, // 58: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
-	30, // 59: hisgate.v1.OpsService.VerifyLedger:input_type -> hisgate.v1.VerifyLedgerRequest
-	32, // 60: hisgate.v1.OpsService.Backup:input_type -> hisgate.v1.BackupRequest
-	9,  // 61: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
-	6,  // 62: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
-	6,  // 63: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
-	6,  // 64: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
-	6,  // 65: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
-	6,  // 66: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
-	6,  // 67: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
-	6,  // 68: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
-	6,  // 69: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
-	6,  // 70: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
-	22, // 71: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
-	21, // 72: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
-	24, // 73: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
-	26, // 74: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
-	28, // 75: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
-	46, // 76: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
-	31, // 77: hisgate.v1.OpsService.VerifyLedger:output_type -> hisgate.v1.LedgerReport
-	33, // 78: hisgate.v1.OpsService.Backup:output_type -> hisgate.v1.BackupChunk
-	61, // [61:79] is the sub-list for method output_type
-	43, // [43:61] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	53, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
+	41, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
+	43, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
+	53, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
+	42, // 22: hisgate.v1.GuardState.cache:type_name -> hisgate.v1.GuardState.StockCache
+	6,  // 23: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
+	55, // 24: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
+	56, // 25: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
+	7,  // 26: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
+	47, // 27: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
+	53, // 28: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
+	48, // 29: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
+	53, // 30: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
+	53, // 31: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
+	53, // 32: hisgate.v1.LedgerReport.as_of:type_name -> google.protobuf.Timestamp
+	49, // 33: hisgate.v1.LedgerReport.findings:type_name -> hisgate.v1.LedgerReport.Finding
+	40, // 34: hisgate.v1.ListReconciliationsResponse.reconciliations:type_name -> hisgate.v1.Reconciliation
+	5,  // 35: hisgate.v1.Reconciliation.status:type_name -> hisgate.v1.Reconciliation.Status
+	53, // 36: hisgate.v1.Reconciliation.start_time:type_name -> google.protobuf.Timestamp
+	53, // 37: hisgate.v1.Reconciliation.end_time:type_name -> google.protobuf.Timestamp
+	53, // 38: hisgate.v1.Reconciliation.next_time:type_name -> google.protobuf.Timestamp
+	50, // 39: hisgate.v1.Reconciliation.bill_payments:type_name -> hisgate.v1.Reconciliation.Sum
+	50, // 40: hisgate.v1.Reconciliation.bill_refunds:type_name -> hisgate.v1.Reconciliation.Sum
+	50, // 41: hisgate.v1.Reconciliation.payments:type_name -> hisgate.v1.Reconciliation.Sum
+	50, // 42: hisgate.v1.Reconciliation.refunds:type_name -> hisgate.v1.Reconciliation.Sum
+	50, // 43: hisgate.v1.Reconciliation.fulfilled:type_name -> hisgate.v1.Reconciliation.Sum
+	50, // 44: hisgate.v1.Reconciliation.his_orders:type_name -> hisgate.v1.Reconciliation.Sum
+	51, // 45: hisgate.v1.Reconciliation.differences:type_name -> hisgate.v1.Reconciliation.Difference
+	52, // 46: hisgate.v1.Reconciliation.not_compared:type_name -> hisgate.v1.Reconciliation.NotCompared
+	6,  // 47: hisgate.v1.Reconciliation.summary:type_name -> hisgate.v1.Text
+	44, // 48: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
+	45, // 49: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
+	46, // 50: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	57, // 51: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
+	53, // 52: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
+	53, // 53: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
+	6,  // 54: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
+	54, // 55: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
+	53, // 56: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
+	6,  // 57: hisgate.v1.Reconciliation.NotCompared.why:type_name -> hisgate.v1.Text
+	9,  // 58: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
+	11, // 59: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
+	12, // 60: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
+	13, // 61: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
+	14, // 62: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
+	15, // 63: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
+	16, // 64: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
+	17, // 65: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
+	18, // 66: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
+	19, // 67: hisgate.v1.OpsService.SettleCase:input_type -> hisgate.v1.SettleCaseRequest
+	20, // 68: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
+	21, // 69: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
+	22, // 70: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
+	36, // 71: hisgate.v1.OpsService.RunReconciliation:input_type -> hisgate.v1.RunReconciliationRequest
+	37, // 72: hisgate.v1.OpsService.GetReconciliation:input_type -> hisgate.v1.GetReconciliationRequest
+	38, // 73: hisgate.v1.OpsService.ListReconciliations:input_type -> hisgate.v1.ListReconciliationsRequest
+	25, // 74: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
+	27, // 75: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
+	29, // 76: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
+	31, // 77: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
+	32, // 78: hisgate.v1.OpsService.VerifyLedger:input_type -> hisgate.v1.VerifyLedgerRequest
+	34, // 79: hisgate.v1.OpsService.Backup:input_type -> hisgate.v1.BackupRequest
+	10, // 80: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
+	7,  // 81: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
+	7,  // 82: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
+	7,  // 83: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
+	7,  // 84: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
+	7,  // 85: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
+	7,  // 86: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
+	7,  // 87: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
+	7,  // 88: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
+	7,  // 89: hisgate.v1.OpsService.SettleCase:output_type -> hisgate.v1.Case
+	7,  // 90: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
+	24, // 91: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
+	23, // 92: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
+	40, // 93: hisgate.v1.OpsService.RunReconciliation:output_type -> hisgate.v1.Reconciliation
+	40, // 94: hisgate.v1.OpsService.GetReconciliation:output_type -> hisgate.v1.Reconciliation
+	39, // 95: hisgate.v1.OpsService.ListReconciliations:output_type -> hisgate.v1.ListReconciliationsResponse
+	26, // 96: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
+	28, // 97: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
+	30, // 98: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
+	56, // 99: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
+	33, // 100: hisgate.v1.OpsService.VerifyLedger:output_type -> hisgate.v1.LedgerReport
+	35, // 101: hisgate.v1.OpsService.Backup:output_type -> hisgate.v1.BackupChunk
+	80, // [80:102] is the sub-list for method output_type
+	58, // [58:80] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_ops_proto_init() }
@@ -3545,8 +4576,8 @@ func file_hisgate_v1_ops_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_ops_proto_rawDesc), len(file_hisgate_v1_ops_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   38,
+			NumEnums:      6,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,24 +19,28 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	OpsService_ListCases_FullMethodName       = "/hisgate.v1.OpsService/ListCases"
-	OpsService_GetCase_FullMethodName         = "/hisgate.v1.OpsService/GetCase"
-	OpsService_ClaimCase_FullMethodName       = "/hisgate.v1.OpsService/ClaimCase"
-	OpsService_HandOverCase_FullMethodName    = "/hisgate.v1.OpsService/HandOverCase"
-	OpsService_RecheckCase_FullMethodName     = "/hisgate.v1.OpsService/RecheckCase"
-	OpsService_RetryFulfilment_FullMethodName = "/hisgate.v1.OpsService/RetryFulfilment"
-	OpsService_RefundCase_FullMethodName      = "/hisgate.v1.OpsService/RefundCase"
-	OpsService_MarkFulfilled_FullMethodName   = "/hisgate.v1.OpsService/MarkFulfilled"
-	OpsService_MarkRefunded_FullMethodName    = "/hisgate.v1.OpsService/MarkRefunded"
-	OpsService_ResolveLockCase_FullMethodName = "/hisgate.v1.OpsService/ResolveLockCase"
-	OpsService_GetRefundBrake_FullMethodName  = "/hisgate.v1.OpsService/GetRefundBrake"
-	OpsService_ResumeRefunds_FullMethodName   = "/hisgate.v1.OpsService/ResumeRefunds"
-	OpsService_GetGuardState_FullMethodName   = "/hisgate.v1.OpsService/GetGuardState"
-	OpsService_Explain_FullMethodName         = "/hisgate.v1.OpsService/Explain"
-	OpsService_Proof_FullMethodName           = "/hisgate.v1.OpsService/Proof"
-	OpsService_ExportLedger_FullMethodName    = "/hisgate.v1.OpsService/ExportLedger"
-	OpsService_VerifyLedger_FullMethodName    = "/hisgate.v1.OpsService/VerifyLedger"
-	OpsService_Backup_FullMethodName          = "/hisgate.v1.OpsService/Backup"
+	OpsService_ListCases_FullMethodName           = "/hisgate.v1.OpsService/ListCases"
+	OpsService_GetCase_FullMethodName             = "/hisgate.v1.OpsService/GetCase"
+	OpsService_ClaimCase_FullMethodName           = "/hisgate.v1.OpsService/ClaimCase"
+	OpsService_HandOverCase_FullMethodName        = "/hisgate.v1.OpsService/HandOverCase"
+	OpsService_RecheckCase_FullMethodName         = "/hisgate.v1.OpsService/RecheckCase"
+	OpsService_RetryFulfilment_FullMethodName     = "/hisgate.v1.OpsService/RetryFulfilment"
+	OpsService_RefundCase_FullMethodName          = "/hisgate.v1.OpsService/RefundCase"
+	OpsService_MarkFulfilled_FullMethodName       = "/hisgate.v1.OpsService/MarkFulfilled"
+	OpsService_MarkRefunded_FullMethodName        = "/hisgate.v1.OpsService/MarkRefunded"
+	OpsService_SettleCase_FullMethodName          = "/hisgate.v1.OpsService/SettleCase"
+	OpsService_ResolveLockCase_FullMethodName     = "/hisgate.v1.OpsService/ResolveLockCase"
+	OpsService_GetRefundBrake_FullMethodName      = "/hisgate.v1.OpsService/GetRefundBrake"
+	OpsService_ResumeRefunds_FullMethodName       = "/hisgate.v1.OpsService/ResumeRefunds"
+	OpsService_RunReconciliation_FullMethodName   = "/hisgate.v1.OpsService/RunReconciliation"
+	OpsService_GetReconciliation_FullMethodName   = "/hisgate.v1.OpsService/GetReconciliation"
+	OpsService_ListReconciliations_FullMethodName = "/hisgate.v1.OpsService/ListReconciliations"
+	OpsService_GetGuardState_FullMethodName       = "/hisgate.v1.OpsService/GetGuardState"
+	OpsService_Explain_FullMethodName             = "/hisgate.v1.OpsService/Explain"
+	OpsService_Proof_FullMethodName               = "/hisgate.v1.OpsService/Proof"
+	OpsService_ExportLedger_FullMethodName        = "/hisgate.v1.OpsService/ExportLedger"
+	OpsService_VerifyLedger_FullMethodName        = "/hisgate.v1.OpsService/VerifyLedger"
+	OpsService_Backup_FullMethodName              = "/hisgate.v1.OpsService/Backup"
 )
 
 // OpsServiceClient is the client API for OpsService service.
@@ -104,6 +108,13 @@ type OpsServiceClient interface {
 	// For a refund made in the merchant console or in cash; needs evidence.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	MarkRefunded(ctx context.Context, in *MarkRefundedRequest, opts ...grpc.CallOption) (*Case, error)
+	// Close a case that a person looked into and settled.
+	//
+	// For the cases of reconciliation, and for money that belongs to another system
+	// of the merchant. The note says what was found and done. The order stays as it
+	// is; to give money back use RefundOrder.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	SettleCase(ctx context.Context, in *SettleCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Say what became of a call to the HIS whose outcome is unknown.
 	//
 	// For a HIS that cannot be asked: look there, then say applied or not. The
@@ -118,6 +129,23 @@ type OpsServiceClient interface {
 	// meanwhile become cases. This begins a new hour and lets the cases of the
 	// brake go on, up to the limit. Errors: ETAG_MISMATCH, REQUEST_REUSED.
 	ResumeRefunds(ctx context.Context, in *ResumeRefundsRequest, opts ...grpc.CallOption) (*ResumeRefundsResponse, error)
+	// Compare a day: WeChat's trade bill, the orders here, the orders of the HIS.
+	//
+	// hisgate does so by itself every morning after 10:00 (payment.reconcile). A day
+	// may be compared again at any time: cases that are there are not opened again,
+	// and those whose cause is gone are closed. Waits a few seconds; status RUNNING
+	// says that it goes on, and GetReconciliation how it went.
+	// Errors: INVALID_FIELD for a day whose bill cannot be had, PAYMENT_DISABLED,
+	// RATE_LIMITED.
+	RunReconciliation(ctx context.Context, in *RunReconciliationRequest, opts ...grpc.CallOption) (*Reconciliation, error)
+	// Read the report of a day.
+	//
+	// Errors: NOT_FOUND, PAYMENT_DISABLED.
+	GetReconciliation(ctx context.Context, in *GetReconciliationRequest, opts ...grpc.CallOption) (*Reconciliation, error)
+	// List the reports, the latest day first, without their differences.
+	//
+	// Errors: PAYMENT_DISABLED.
+	ListReconciliations(ctx context.Context, in *ListReconciliationsRequest, opts ...grpc.CallOption) (*ListReconciliationsResponse, error)
 	// Read how hisgate protects the HIS now.
 	GetGuardState(ctx context.Context, in *GetGuardStateRequest, opts ...grpc.CallOption) (*GuardState, error)
 	// Tell everything that is known of an order_no, in the order in which it
@@ -250,6 +278,16 @@ func (c *opsServiceClient) MarkRefunded(ctx context.Context, in *MarkRefundedReq
 	return out, nil
 }
 
+func (c *opsServiceClient) SettleCase(ctx context.Context, in *SettleCaseRequest, opts ...grpc.CallOption) (*Case, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Case)
+	err := c.cc.Invoke(ctx, OpsService_SettleCase_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *opsServiceClient) ResolveLockCase(ctx context.Context, in *ResolveLockCaseRequest, opts ...grpc.CallOption) (*Case, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Case)
@@ -274,6 +312,36 @@ func (c *opsServiceClient) ResumeRefunds(ctx context.Context, in *ResumeRefundsR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResumeRefundsResponse)
 	err := c.cc.Invoke(ctx, OpsService_ResumeRefunds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) RunReconciliation(ctx context.Context, in *RunReconciliationRequest, opts ...grpc.CallOption) (*Reconciliation, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Reconciliation)
+	err := c.cc.Invoke(ctx, OpsService_RunReconciliation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) GetReconciliation(ctx context.Context, in *GetReconciliationRequest, opts ...grpc.CallOption) (*Reconciliation, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Reconciliation)
+	err := c.cc.Invoke(ctx, OpsService_GetReconciliation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) ListReconciliations(ctx context.Context, in *ListReconciliationsRequest, opts ...grpc.CallOption) (*ListReconciliationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListReconciliationsResponse)
+	err := c.cc.Invoke(ctx, OpsService_ListReconciliations_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -423,6 +491,13 @@ type OpsServiceServer interface {
 	// For a refund made in the merchant console or in cash; needs evidence.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	MarkRefunded(context.Context, *MarkRefundedRequest) (*Case, error)
+	// Close a case that a person looked into and settled.
+	//
+	// For the cases of reconciliation, and for money that belongs to another system
+	// of the merchant. The note says what was found and done. The order stays as it
+	// is; to give money back use RefundOrder.
+	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	SettleCase(context.Context, *SettleCaseRequest) (*Case, error)
 	// Say what became of a call to the HIS whose outcome is unknown.
 	//
 	// For a HIS that cannot be asked: look there, then say applied or not. The
@@ -437,6 +512,23 @@ type OpsServiceServer interface {
 	// meanwhile become cases. This begins a new hour and lets the cases of the
 	// brake go on, up to the limit. Errors: ETAG_MISMATCH, REQUEST_REUSED.
 	ResumeRefunds(context.Context, *ResumeRefundsRequest) (*ResumeRefundsResponse, error)
+	// Compare a day: WeChat's trade bill, the orders here, the orders of the HIS.
+	//
+	// hisgate does so by itself every morning after 10:00 (payment.reconcile). A day
+	// may be compared again at any time: cases that are there are not opened again,
+	// and those whose cause is gone are closed. Waits a few seconds; status RUNNING
+	// says that it goes on, and GetReconciliation how it went.
+	// Errors: INVALID_FIELD for a day whose bill cannot be had, PAYMENT_DISABLED,
+	// RATE_LIMITED.
+	RunReconciliation(context.Context, *RunReconciliationRequest) (*Reconciliation, error)
+	// Read the report of a day.
+	//
+	// Errors: NOT_FOUND, PAYMENT_DISABLED.
+	GetReconciliation(context.Context, *GetReconciliationRequest) (*Reconciliation, error)
+	// List the reports, the latest day first, without their differences.
+	//
+	// Errors: PAYMENT_DISABLED.
+	ListReconciliations(context.Context, *ListReconciliationsRequest) (*ListReconciliationsResponse, error)
 	// Read how hisgate protects the HIS now.
 	GetGuardState(context.Context, *GetGuardStateRequest) (*GuardState, error)
 	// Tell everything that is known of an order_no, in the order in which it
@@ -506,6 +598,9 @@ func (UnimplementedOpsServiceServer) MarkFulfilled(context.Context, *MarkFulfill
 func (UnimplementedOpsServiceServer) MarkRefunded(context.Context, *MarkRefundedRequest) (*Case, error) {
 	return nil, status.Error(codes.Unimplemented, "method MarkRefunded not implemented")
 }
+func (UnimplementedOpsServiceServer) SettleCase(context.Context, *SettleCaseRequest) (*Case, error) {
+	return nil, status.Error(codes.Unimplemented, "method SettleCase not implemented")
+}
 func (UnimplementedOpsServiceServer) ResolveLockCase(context.Context, *ResolveLockCaseRequest) (*Case, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveLockCase not implemented")
 }
@@ -514,6 +609,15 @@ func (UnimplementedOpsServiceServer) GetRefundBrake(context.Context, *GetRefundB
 }
 func (UnimplementedOpsServiceServer) ResumeRefunds(context.Context, *ResumeRefundsRequest) (*ResumeRefundsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResumeRefunds not implemented")
+}
+func (UnimplementedOpsServiceServer) RunReconciliation(context.Context, *RunReconciliationRequest) (*Reconciliation, error) {
+	return nil, status.Error(codes.Unimplemented, "method RunReconciliation not implemented")
+}
+func (UnimplementedOpsServiceServer) GetReconciliation(context.Context, *GetReconciliationRequest) (*Reconciliation, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetReconciliation not implemented")
+}
+func (UnimplementedOpsServiceServer) ListReconciliations(context.Context, *ListReconciliationsRequest) (*ListReconciliationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReconciliations not implemented")
 }
 func (UnimplementedOpsServiceServer) GetGuardState(context.Context, *GetGuardStateRequest) (*GuardState, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetGuardState not implemented")
@@ -716,6 +820,24 @@ func _OpsService_MarkRefunded_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OpsService_SettleCase_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SettleCaseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).SettleCase(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_SettleCase_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).SettleCase(ctx, req.(*SettleCaseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _OpsService_ResolveLockCase_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResolveLockCaseRequest)
 	if err := dec(in); err != nil {
@@ -766,6 +888,60 @@ func _OpsService_ResumeRefunds_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(OpsServiceServer).ResumeRefunds(ctx, req.(*ResumeRefundsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_RunReconciliation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RunReconciliationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).RunReconciliation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_RunReconciliation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).RunReconciliation(ctx, req.(*RunReconciliationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_GetReconciliation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetReconciliationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).GetReconciliation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_GetReconciliation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).GetReconciliation(ctx, req.(*GetReconciliationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_ListReconciliations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReconciliationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).ListReconciliations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_ListReconciliations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).ListReconciliations(ctx, req.(*ListReconciliationsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -908,6 +1084,10 @@ var OpsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _OpsService_MarkRefunded_Handler,
 		},
 		{
+			MethodName: "SettleCase",
+			Handler:    _OpsService_SettleCase_Handler,
+		},
+		{
 			MethodName: "ResolveLockCase",
 			Handler:    _OpsService_ResolveLockCase_Handler,
 		},
@@ -918,6 +1098,18 @@ var OpsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResumeRefunds",
 			Handler:    _OpsService_ResumeRefunds_Handler,
+		},
+		{
+			MethodName: "RunReconciliation",
+			Handler:    _OpsService_RunReconciliation_Handler,
+		},
+		{
+			MethodName: "GetReconciliation",
+			Handler:    _OpsService_GetReconciliation_Handler,
+		},
+		{
+			MethodName: "ListReconciliations",
+			Handler:    _OpsService_ListReconciliations_Handler,
 		},
 		{
 			MethodName: "GetGuardState",

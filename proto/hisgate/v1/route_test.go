@@ -61,7 +61,7 @@ func dialEcho(t *testing.T) *grpc.ClientConn {
 		if err := stream.RecvMsg(in); err != nil && err != io.EOF {
 			return err
 		}
-		for _, field := range []protoreflect.Name{"order_no", "case_id", "drug_id"} {
+		for _, field := range []protoreflect.Name{"order_no", "case_id", "drug_id", "date"} {
 			if fd := in.Descriptor().Fields().ByName(field); fd != nil && in.Has(fd) {
 				name += " " + in.Get(fd).String()
 			}
