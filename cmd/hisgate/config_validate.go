@@ -122,8 +122,7 @@ func isLoopback(host string) bool {
 }
 
 func (c *Config) validateHIS(k *checker) {
-	k.oneOf(c.HIS.Driver, "his.driver", "simhis")
-	k.url(c.HIS.SimHIS.URL, "his.simhis.url")
+	c.HIS.validateDriver(k)
 	k.between(c.HIS.FigureLag, "his.figure_lag", 0, time.Hour)
 	h := c.HIS.Capabilities
 	k.between(h.FreezeTTL, "his.capabilities.freeze_ttl", 0, 30*24*time.Hour)

@@ -18,7 +18,6 @@ import (
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
-	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
@@ -80,7 +79,11 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	his, err := guard.New(simhis.Dial(c.HIS.SimHIS.URL, nil, s.caps), s.guard, guard.Deps{
+	driver, err := openDriver(c.HIS, s.caps, log)
+	if err != nil {
+		return nil, err
+	}
+	his, err := guard.New(driver, s.guard, guard.Deps{
 		Observe: calls.Observe,
 		OnMisconfigured: func(e *hisadapter.Error) {
 			log.Error("the HIS refuses our calls as such", "op", e.Op, "his_code", e.Code, "his_message", e.Message)

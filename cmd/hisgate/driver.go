@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
+)
+
+// The drivers of his.driver.
+const (
+	driverSimHIS = "simhis"
+	driverHTTP   = "http"
+)
+
+// openDriver opens the driver of his.driver. It connects to nothing yet, so the
+// HIS may be away. Its errors name the setting or the line of the mapping file.
+func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapter.Driver, error) {
+	switch c.Driver {
+	case driverHTTP:
+		m, err := httphis.Load(c.MappingFile)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range m.Warnings() {
+			log.Warn("the mapping of the HIS weakens its protection", "file", c.MappingFile, "setting", w)
+		}
+		d, err := httphis.New(m, caps, httphis.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
+	case driverSimHIS:
+		return simhis.Dial(c.SimHIS.URL, nil, caps), nil
+	default:
+		return nil, fmt.Errorf("his.driver: %q is not known", c.Driver)
+	}
+}
+
+// validateDriver checks what only one of the drivers needs.
+func (c HIS) validateDriver(k *checker) {
+	k.oneOf(c.Driver, "his.driver", driverSimHIS, driverHTTP)
+	if c.Driver == driverSimHIS {
+		k.url(c.SimHIS.URL, "his.simhis.url")
+		k.want(c.MappingFile == "", "his.mapping_file", "belongs to his.driver: http")
+		return
+	}
+	before := len(k.errs)
+	k.readable(c.MappingFile, "his.mapping_file")
+	if c.Driver == driverHTTP && len(k.errs) == before {
+		if _, err := httphis.Load(c.MappingFile); err != nil {
+			k.errs = append(k.errs, err)
+		}
+	}
+}
