@@ -183,19 +183,15 @@ func (p part) joined(e *env) (string, error) {
 	return sb.String(), nil
 }
 
-// request makes what net/http sends. With a body, be it an empty one, and
-// without a GetBody it cannot be sent a second time by the transport, which
-// would repeat even a GET unseen by the guard.
+// request makes what net/http sends. Without a GetBody it cannot be sent a
+// second time by the transport.
 func (m *message) request() *http.Request {
 	r := &http.Request{
 		Method: m.method, URL: m.url, Host: m.url.Host, Header: m.header.Clone(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	switch {
-	case m.body != nil:
+	if m.body != nil {
 		r.Body, r.ContentLength = readCloser{bytes.NewReader(m.body)}, int64(len(m.body))
-	case m.method == http.MethodGet:
-		r.Body = readCloser{bytes.NewReader(nil)}
 	}
 	return r
 }
