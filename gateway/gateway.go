@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -67,6 +68,7 @@ type Gateway struct {
 	tally tally
 
 	opened  time.Time
+	lost    atomic.Bool     // the end of a call could not be recorded
 	base    context.Context // of every outside call; outlives its callers
 	cancel  context.CancelFunc
 	closing chan struct{} // closed when Close begins
@@ -154,8 +156,9 @@ func (g *Gateway) relay(ctx context.Context, to ...chan struct{}) {
 
 // Close begins no new work and waits until the calls to the HIS that are under
 // way have been answered and recorded, at most until ctx ends; then they are cut
-// off, and their outcome is unknown until the next start. It closes neither the
-// ledger nor the HIS.
+// off, and recorded as unknown. Last it notes that no call was lost without a
+// trace, so that a lock which a restart interrupts is not doubted for it. It closes
+// neither the ledger nor the HIS.
 func (g *Gateway) Close(ctx context.Context) {
 	g.once.Do(func() { close(g.closing) })
 	g.desk.close()
@@ -165,7 +168,18 @@ func (g *Gateway) Close(ctx context.Context) {
 	}
 	g.cancel()
 	g.cache.Close()
+	if g.lost.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restWithin)
+	defer cancel()
+	if err := g.ledger.Rest(ctx); err != nil {
+		g.log.failed("noting that no call is under way", err)
+	}
 }
+
+// restWithin bounds the last write of a process.
+const restWithin = 2 * time.Second
 
 // purge removes old records, now and then.
 func (g *Gateway) purge(ctx context.Context) {

@@ -143,7 +143,8 @@ func (g *Gateway) take(j *job, s step, rank int) (e end, on bool) {
 		return e, !e.later
 	}
 	version := j.lock.Version
-	l, err := g.ledger.Record(g.base, j.id, e.event)
+	// What a call came to is recorded even when it was cut off.
+	l, err := g.ledger.Record(context.WithoutCancel(g.base), j.id, e.event)
 	if err != nil {
 		return e, g.recordFailed(j, e, err)
 	}
@@ -188,6 +189,7 @@ func (g *Gateway) timedCall(j *job, s step, rank int) end {
 // anything else means that the ledger is gone.
 func (g *Gateway) recordFailed(j *job, e end, err error) (on bool) {
 	g.log.refused(&j.lock, e, err)
+	g.lost.Store(true)
 	if _, fault := errors.AsType[*lockstore.FaultError](err); !fault {
 		j.err = err
 	}

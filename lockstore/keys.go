@@ -16,6 +16,7 @@ import (
 //	l/d/<pharmacy id> 00 <drug id>          the day's first figure
 //	l/m/clock                               no record is later than this by more than clockStep
 //	l/m/restored                            the last restore from a backup
+//	l/m/rest                                the opening that ended with no call under way
 //
 // Numbers are big-endian, so that they sort. Ids hold no control characters.
 const (
@@ -26,6 +27,7 @@ const (
 	prefixMorning   = "l/d/"
 	keyClock        = "l/m/clock"
 	keyRestored     = "l/m/restored"
+	keyRest         = "l/m/rest"
 )
 
 func attemptKey(prefix string, id ID) []byte {

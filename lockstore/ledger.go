@@ -116,6 +116,7 @@ type Ledger struct {
 	watch    clockWatch
 	stored   time.Time // the clock as last stored
 	restored Restore
+	rested   bool      // the last opening ended with no call under way
 	created  time.Time // of the newest lock; creation times are all different
 	space    space
 	purged   []byte // no index key lies before this one

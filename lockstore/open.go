@@ -16,7 +16,8 @@ import (
 // that goes on with them. Holds, timers and counters are computed from the
 // records. A PENDING, CONFIRMING or RELEASING lock, and a LOCKED one whose
 // freeze had lapsed, is Unknown from now on: a call to the HIS may have been
-// under way when the last process ended [B4]. Figures lag from now on [A4]. On a
+// under way when the last process ended [B4]; where that ended in order (Rest) the
+// HIS is asked all the same, and its "none" or refusal leaves no doubt. Figures lag from now on [A4]. On a
 // folder that was restored from a backup the HIS is asked about each [B9].
 //
 // Open blocks while it reads, which costs what is active. The caller makes sure
@@ -56,6 +57,9 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	defer l.mu.Unlock()
 	m := moment{wall: plain(l.clock.Now()), mono: l.clock.Mono()}
 	if l.restored, err = ReadRestore(l.disk.Engine()); err != nil {
+		return nil, err
+	}
+	if l.rested, err = l.readRest(); err != nil {
 		return nil, err
 	}
 	stored, err := l.readActive(ctx)
@@ -136,28 +140,35 @@ func createdOf(rec []byte) (created time.Time, err error) {
 	return created, r.Err()
 }
 
-// interrupt marks what may have been under way when the last process ended. It
-// reports whether that changed the lock, and whether it now needs a person.
+// interrupt marks what may have been under way when the last process ended. After
+// an end in order no call was lost: the HIS is asked all the same, but a "none" or
+// a refusal leaves no doubt. It reports whether that changed the lock, and whether
+// it now needs a person.
 func (l *Ledger) interrupt(lock *Lock, m moment) (changed, needsPerson bool) {
+	freezing, placing := false, false
 	switch lock.Status {
 	case Releasing:
 	case Pending:
-		lock.FreezeDoubt = true
+		freezing = true
 	case Confirming:
 		// The order is sent once the freeze that it needs is recorded.
 		needsFreeze := lock.Freeze || l.policy.DeductNeedsFreeze
-		if needsFreeze && lock.Word != WordFrozen {
-			lock.FreezeDoubt = true
-		} else {
-			lock.OrderSent = true
-		}
+		freezing = needsFreeze && lock.Word != WordFrozen
+		placing = !freezing
 	case Locked:
 		if !needsFreezeAgain(lock, lapsedBy(lock, &l.policy, m)) {
 			return false, false
 		}
-		lock.FreezeDoubt = lock.FreezeDoubt || lock.Word != WordFrozen
+		freezing = lock.Word != WordFrozen
 	default:
 		return false, false
+	}
+	switch {
+	case !l.rested:
+		lock.FreezeDoubt = lock.FreezeDoubt || freezing
+		lock.OrderSent = lock.OrderSent || placing
+	case !lock.Unknown && !l.policy.Find:
+		return false, false // nobody needs to look: nothing was lost
 	}
 	lock.Unknown, lock.UnknownSince = true, m.wall
 	if !l.policy.Find && lock.CaseReason == "" {
