@@ -46,7 +46,12 @@ func testRefusals(t *testing.T, r *rig) {
 	_, err = r.place(t, "RX2", other(r.fix.Unknown, 1))
 	wantKind(t, err, hisadapter.UnknownDrug)
 	if r.fix.Stopped != "" {
-		_, err = r.place(t, "RX3", other(r.fix.Stopped, 1))
+		// A whole box of it: a driver that counts boxes cannot even say less.
+		got, err := r.QueryStock(t.Context(), []hisadapter.Key{{PharmacyID: r.fix.PharmacyID, DrugID: r.fix.Stopped}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.place(t, "RX3", other(r.fix.Stopped, max(got[0].Facts.Multiple, 1)))
 		wantKind(t, err, hisadapter.Stopped)
 	}
 	if r.fix.Boxed != "" {
