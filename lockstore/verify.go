@@ -3,7 +3,6 @@ package lockstore
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -208,8 +207,7 @@ func (v *verifier) tombstones() error {
 			return nil
 		}
 		for _, prefix := range []string{prefixActive, prefixEnded} {
-			start := attemptKey(prefix, ID{tomb.OrderNo, 0})
-			end := binary.BigEndian.AppendUint32(start[:len(start)-4:len(start)-4], 1<<32-1)
+			start, end := rangeOf(prefix, tomb.OrderNo)
 			if err := v.r.Scan(start, end, func(other, rec []byte) error {
 				if lock, err := decodeLock(rec); err == nil && lock.Principal == tomb.Principal {
 					v.found(key, "a tombstone beside the lock %q", other)
@@ -236,6 +234,9 @@ func (v *verifier) mornings() error {
 	})
 }
 
+// prefixMarks begins the keys of what there is one of.
+const prefixMarks = "l/m/"
+
 // marks verifies what there is one of.
 func (v *verifier) marks() error {
 	if _, err := readClock(v.r); err != nil {
@@ -250,14 +251,12 @@ func (v *verifier) marks() error {
 // strangers looks for keys that no rule knows.
 func (v *verifier) strangers() error {
 	return v.each("l/", func(key, _ []byte) error {
-		for _, known := range []string{prefixActive, prefixEnded, prefixIndex, prefixTombstone, prefixMorning} {
+		for _, known := range []string{prefixActive, prefixEnded, prefixIndex, prefixTombstone, prefixMorning, prefixMarks} {
 			if strings.HasPrefix(string(key), known) {
 				return nil
 			}
 		}
-		if s := string(key); s != keyClock && s != keyRestored {
-			v.found(key, "a record of a kind that this version does not know")
-		}
+		v.found(key, "a record of a kind that this version does not know")
 		return nil
 	})
 }

@@ -21,6 +21,8 @@ type cli struct {
 	Sim       simCmd       `cmd:"" help:"Serve the simulated HIS and the simulated WeChat Pay, to try serve against."`
 	Case      caseCmd      `cmd:"" help:"List and settle what a person must settle, at a running hisgate."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare a day: WeChat's bill, the orders here, the orders of the HIS; at a running hisgate."`
+	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
+	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Config    configCmd    `cmd:"" help:"Check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

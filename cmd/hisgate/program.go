@@ -116,7 +116,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
 	back := &recovery{ledger: p.ledger, gateway: p.gateway, orders: p.orders, log: log}
 	p.edge, err = server.New(server.Options{
-		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Logger: log,
+		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log,
 		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
 		Health: func() []string { return append(back.health(), r.health()...) },
@@ -133,15 +133,9 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 // openStorage opens the data folder for this process alone.
 func (p *Program) openStorage(c Config) error {
 	o := badgerengine.Options{Logger: p.log, AllowNetworkFS: c.Storage.AllowNetworkDisk}
-	if f := c.Storage.EncryptionKeyFile; f != "" {
-		key, err := os.ReadFile(f)
-		if err != nil {
-			return fmt.Errorf("storage.encryption_key_file: %w", err)
-		}
-		o.EncryptionKey = bytes.TrimRight(key, "\r\n")
-		if len(o.EncryptionKey) == 0 { // which would mean: no encryption
-			return fmt.Errorf("storage.encryption_key_file: %s is empty; 16, 24 or 32 bytes are possible", f)
-		}
+	var err error
+	if o.EncryptionKey, err = readFolderKey(c.Storage.EncryptionKeyFile); err != nil {
+		return fmt.Errorf("storage.encryption_key_file: %w", err)
 	}
 	e, err := badgerengine.Open(c.DataDir, o)
 	switch {
@@ -153,6 +147,21 @@ func (p *Program) openStorage(c Config) error {
 	p.engine = e
 	p.committer = engine.NewCommitter(e, engine.CommitterOptions{})
 	return nil
+}
+
+// readFolderKey reads the key of an encrypted folder; no file, no key.
+func readFolderKey(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	key, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if key = bytes.TrimRight(key, "\r\n"); len(key) == 0 { // which would mean: no encryption
+		return nil, fmt.Errorf("%s is empty; 16, 24 or 32 bytes are possible", file)
+	}
+	return key, nil
 }
 
 // diskReserve spells "none" as the ledger does.

@@ -59,7 +59,7 @@ func exitCode(err error) int {
 // serverFlags reach a running hisgate.
 type serverFlags struct {
 	Server  string        `default:"127.0.0.1:9090" env:"HISGATE_SERVER" placeholder:"HOST:PORT" help:"gRPC address of the running hisgate, its listen.grpc (${default}; environment ${env})."`
-	Timeout time.Duration `default:"0" help:"How long to wait for the whole answer; 0 = 30s, and without end where data is streamed."`
+	Timeout time.Duration `default:"0" help:"How long to wait for the whole answer; 0 = 30s, an hour for a verification, and without end where data is streamed."`
 }
 
 // answerTime is how long a command waits for an answer that is not a stream.
@@ -104,14 +104,19 @@ func (f serverFlags) ask(ctx context.Context, usual time.Duration, do func(conte
 
 // outputFlags say how a command answers.
 type outputFlags struct {
-	JSON bool   `name:"json" help:"Print JSON, one object a line, instead of text."`
+	langFlags `embed:""`
+	JSON      bool `name:"json" help:"Print JSON, one object a line, instead of text."`
+}
+
+// langFlags say in which language.
+type langFlags struct {
 	Lang string `enum:"auto,zh,en" default:"auto" help:"Language: zh, en, or that of the locale; zh when there is none."`
 }
 
-func (o outputFlags) chinese() bool { return inChinese(o.Lang, true) }
+func (o langFlags) chinese() bool { return inChinese(o.Lang, true) }
 
 // say picks one of two texts by the language.
-func (o outputFlags) say(zh, en string) string {
+func (o langFlags) say(zh, en string) string {
 	if o.chinese() {
 		return zh
 	}
@@ -120,7 +125,7 @@ func (o outputFlags) say(zh, en string) string {
 
 // words picks the language of a text; what stands in one language alone is given
 // in that.
-func (o outputFlags) words(t *hisgatev1.Text) string {
+func (o langFlags) words(t *hisgatev1.Text) string {
 	if s := o.say(t.GetZh(), t.GetEn()); s != "" {
 		return s
 	}
@@ -161,7 +166,7 @@ func printJSON(m proto.Message) error {
 
 // failed puts the error of a call into one line: REASON, then the words in the
 // language wanted. An error of the connection names the server.
-func (o outputFlags) failed(server string, err error) error {
+func (o langFlags) failed(server string, err error) error {
 	s, ok := status.FromError(err)
 	if !ok {
 		return err
