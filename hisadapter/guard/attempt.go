@@ -73,15 +73,17 @@ func attempt[T any](ctx context.Context, g *Guard, o operation, report func(fail
 	if o.slow {
 		slowness = noVerdict
 	}
+	switch {
+	case timedOut && returned:
+		// The slot of a call that timed out is kept for the HIS's sake.
+		g.sched.lingersFor(o.class, g.settings.BusyAfterTimeout, start)
+	case timedOut:
+		waitOut(g, o.class, start, answers)
+	}
 	report(failure, slowness)
 	g.pauses.learn(o.name, r.err)
-	switch {
-	case !timedOut:
+	if !timedOut {
 		g.sched.ended(o.class, start)
-	case returned:
-		g.lingerThenRelease(o.class, start)
-	default:
-		waitOut(g, o.class, start, answers)
 	}
 	if r.err != nil {
 		var zero T
@@ -131,15 +133,6 @@ func judgeCall(err error, gaveUp bool, took, slowCall time.Duration) (failure, s
 		}
 		return sick, slowness
 	}
-}
-
-// lingerThenRelease keeps the slot of a call that timed out for the HIS's sake.
-func (g *Guard) lingerThenRelease(c Class, began time.Time) {
-	g.sched.lingers(c, 1)
-	time.AfterFunc(g.settings.BusyAfterTimeout, func() {
-		g.sched.lingers(c, -1)
-		g.sched.ended(c, began)
-	})
 }
 
 // waitOut keeps the slot of a call whose driver has not even returned: until it

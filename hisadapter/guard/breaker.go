@@ -56,7 +56,14 @@ func (v verdict) err() error {
 // windowParts is how finely the rolling window moves.
 const windowParts = 10
 
-func newBreaker(s Breaker, minCalls int) *breaker {
+// hungCalls is how many failures in a row, while no slot is free for the calls
+// that timed out, are a HIS that hangs. It can fail but a few calls in a window,
+// so the ratio would tell of it late, and all the while calls would be lost in it.
+const hungCalls = 3
+
+// newBreaker makes a closed one. hung reports whether calls that timed out occupy
+// the HIS.
+func newBreaker(s Breaker, minCalls int, hung func() bool) *breaker {
 	b := &breaker{openFor: s.OpenFor}
 	for i, ratio := range []float64{byFailure: s.FailureRatio, bySlowness: s.SlowRatio} {
 		j := &judge{}
@@ -68,6 +75,9 @@ func newBreaker(s Breaker, minCalls int) *breaker {
 			ReadyToTrip: func(c gobreaker.Counts) bool {
 				if s.Off {
 					return false
+				}
+				if c.ConsecutiveFailures >= hungCalls && hung() {
+					return true
 				}
 				// Requests counts calls still under way and excluded ones too.
 				judged := c.TotalSuccesses + c.TotalFailures

@@ -242,3 +242,61 @@ func TestWaitingWriteIsNoProbe(t *testing.T) {
 		}
 	})
 }
+
+// A HIS that was well and hangs is found out by the first calls that are lost in
+// it, not when the good ones have left the window; those that wait are refused,
+// and it is back one period after it answers again.
+func TestBreakerOpensWhenTheHISHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guard.DefaultSettings()
+		s.Rate, s.Retry.Attempts = 0, 1
+		h, g := open(t, simhis.Config{}, s, guard.Deps{})
+		for range 100 {
+			wantOutcome(t, query(t.Context(), g), hisadapter.Done)
+		}
+		id, err := h.Inject(simhis.Fault{What: simhis.TimeoutBefore})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { query(t.Context(), g) })
+		}
+		time.Sleep(s.Timeouts.QueryStock)
+		synctest.Wait()
+		if st := g.State(); st.Breaker != guard.BreakerOpen || st.Lingering != 3 {
+			t.Errorf("three calls were lost in it: %+v", st)
+		}
+		wantRejection(t, place(t.Context(), g, "R1"), guard.CauseBreakerOpen)
+		h.Disarm(id)
+		time.Sleep(s.Breaker.OpenFor + s.Timeouts.QueryStock + 3*time.Second) // the first slot is free again
+		wg.Wait()
+		for range s.Breaker.Probes {
+			wantOutcome(t, query(t.Context(), g), hisadapter.Done)
+		}
+		wantOutcome(t, place(t.Context(), g, "R2"), hisadapter.Done)
+		t.Logf("%d calls for the HIS, well after %v", calls(h, simhis.OpQueryStock)-100, since(start))
+	})
+}
+
+// Calls that are lost now and then do not close a HIS that answers the others,
+// even where they occupy every slot but one.
+func TestLostCallsAmongGoodOnesAreNoHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guard.DefaultSettings()
+		s.Rate, s.Retry.Attempts = 0, 1
+		h, g := open(t, simhis.Config{}, s, guard.Deps{})
+		for range 3 {
+			for range 5 {
+				wantOutcome(t, query(t.Context(), g), hisadapter.Done)
+			}
+			inject(t, h, simhis.Fault{Op: simhis.OpQueryStock, What: simhis.TimeoutBefore, Times: 1})
+			wantOutcome(t, query(t.Context(), g), hisadapter.Unknown)
+		}
+		if st := g.State(); st.Lingering != 3 || st.Breaker != guard.BreakerClosed {
+			t.Errorf("state %+v", st)
+		}
+		wantOutcome(t, place(t.Context(), g, "R1"), hisadapter.Done)
+	})
+}

@@ -32,10 +32,14 @@
 //
 // # Breaker
 //
-//	closed ──failure ratio or slow ratio──► open ──open_for──► half-open
+//	       failure ratio, slow ratio,
+//	closed ──────────or hung─────────────► open ──open_for──► half-open
 //	  ▲                                      ▲                     │
 //	  └───────── probes succeeded ───────────┼─────────────────────┤
 //	                                         └──── a probe failed ─┘
+//
+// Hung: three failures in a row, and calls that timed out occupy every slot but
+// Confirm's. A HIS that hangs fails too few calls for a ratio to tell.
 //
 // Half-open probes are reads. A write that comes then first lets a read of its
 // own drug go ahead, and is NotSent if that fails. Refused, Find and

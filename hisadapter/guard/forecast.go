@@ -40,7 +40,12 @@ func (d *scheduler) soonest(c Class, ahead int) time.Duration {
 	// All that hold the slots now may end in this moment; after that it takes a
 	// whole round of calls for each round of slots.
 	rounds := max(ahead-d.open(c), 0) / slots
-	return max(wait, time.Duration(rounds)*d.holds[c].mean)
+	wait = max(wait, time.Duration(rounds)*d.holds[c].mean)
+	if d.open(c) == 0 && len(d.ends) == d.busy {
+		// Save those of calls that timed out, of which the end is known.
+		wait = max(wait, time.Until(d.ends[0]))
+	}
+	return wait
 }
 
 // open is the number of slots that are free for class c.

@@ -67,10 +67,11 @@ func New(driver hisadapter.Driver, settings Settings, deps Deps) (*Guard, error)
 	if caps.BatchSize < 1 {
 		return nil, errors.New("guard: the driver declares a batch size below 1")
 	}
+	sched := newScheduler(settings)
 	return &Guard{
 		driver: driver, caps: caps, settings: settings, deps: deps,
-		sched:   newScheduler(settings),
-		breaker: newBreaker(settings.Breaker, settings.minCalls()),
+		sched:   sched,
+		breaker: newBreaker(settings.Breaker, settings.minCalls(), sched.hung),
 		budget:  newBudget(settings.Retry.Budget),
 		pauses: &pauses{
 			pause: settings.MisconfiguredPause, after: settings.MisconfiguredAfter, hook: deps.OnMisconfigured,

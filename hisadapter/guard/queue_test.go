@@ -165,3 +165,30 @@ func TestTheForecastForgetsAnOutage(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// While calls that timed out occupy the HIS it is known how long nobody can have
+// a turn.
+func TestWhoCannotOutwaitTheLostCallsIsRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guard.DefaultSettings()
+		s.MaxConcurrent, s.Rate, s.Retry.Attempts, s.BusyAfterTimeout = 2, 0, 1, 10*time.Second
+		s.Breaker.Off = true
+		h, g := open(t, simhis.Config{}, s, guard.Deps{})
+		inject(t, h, simhis.Fault{What: simhis.TimeoutBefore, Times: 1})
+		wantOutcome(t, query(t.Context(), g), hisadapter.Unknown)
+		time.Sleep(time.Second)
+		within := func(d time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			return query(ctx, g)
+		}
+		start := time.Now()
+		err := within(8 * time.Second)
+		wantRejection(t, err, guard.CauseTooLate)
+		if e, _ := errors.AsType[*hisadapter.Error](err); since(start) != 0 || e.RetryAfter != 9*time.Second {
+			t.Errorf("after %v, come again in %v; want at once, and in 9 s", since(start), e.RetryAfter)
+		}
+		wantOutcome(t, place(t.Context(), g, "R1"), hisadapter.Done) // Confirm has a slot
+		wantOutcome(t, within(9500*time.Millisecond), hisadapter.Done)
+	})
+}

@@ -27,6 +27,7 @@ type scheduler struct {
 	turns   [classes]uint64
 	busy    int
 	holds   [classes]held
+	ends    []time.Time // when slots kept after a timeout come free, soonest first
 	limited bool // the rate is what waiters wait for
 	timer   *time.Timer
 }
@@ -124,6 +125,37 @@ func (d *scheduler) lingers(c Class, delta int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.linger[c] += delta
+}
+
+// lingersFor marks a slot as kept for just so long, and gives it back then.
+func (d *scheduler) lingersFor(c Class, keep time.Duration, began time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.linger[c]++
+	d.ends = append(d.ends, time.Now().Add(keep))
+	time.AfterFunc(keep, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.linger[c]--
+		d.ends = d.ends[1:] // all are kept for the same time
+		d.holds[c].learn(time.Since(began))
+		d.free(c)
+	})
+}
+
+// hung reports whether the calls that timed out and may still be at the HIS
+// occupy all slots but Confirm's.
+func (d *scheduler) hung() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lingering() >= d.slots-d.reserved
+}
+
+func (d *scheduler) lingering() (n int) {
+	for _, l := range d.linger {
+		n += l
+	}
+	return n
 }
 
 func (d *scheduler) free(c Class) {
