@@ -168,6 +168,13 @@ func (q *answerLoader) complete(what string) {
 			q.add(r.line, "%s: outcome: login_again, but there is no session to log in", what)
 		}
 	}
+	for _, r := range a.rules {
+		if r.then.positive() && r.names("rows") && !r.hasEvidence() && a.rows != nil {
+			if _, plain := a.rows.holder(); !plain {
+				q.add(r.line, "%s: outcome: rows alone cannot tell that the answer is one: name a code too, or write rows as a plain path such as /data/list/item", what)
+			}
+		}
+	}
 	if q.op.rowed() && a.rows == nil {
 		q.add(a.line, "%s: rows is missing: where does a row of the answer stand?", what)
 	}

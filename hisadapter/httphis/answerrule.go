@@ -67,7 +67,7 @@ func (q *answerLoader) rule(n *yaml.Node, what string, early, inDefaults bool) (
 		q.at(n, "%s: a rule without a condition would fit anything; what fits no rule is unknown by itself", what)
 		return r, false
 	}
-	if v.positive() && ok && !slices.ContainsFunc(r.conds, cond.evidence) && !(v.word != "done" && r.names("rows")) {
+	if v.positive() && ok && !r.hasEvidence() && (v.word == "done" || !r.names("rows")) {
 		q.at(n, "%s: %s needs a word of the HIS that says so: a code, a message, or a field that is there", what, v.word)
 	}
 	return r, ok

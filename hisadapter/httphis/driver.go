@@ -24,6 +24,7 @@ type Driver struct {
 	wire    *transport
 	session *session
 	facts   *factStore
+	offline bool
 }
 
 var _ hisadapter.Driver = (*Driver)(nil)
@@ -43,7 +44,7 @@ type Options struct {
 // HIS can do, as proven; each operation that it claims must be in the mapping.
 // New connects to nothing. Its error names everything that is wrong.
 func New(m *Mapping, caps hisadapter.Capabilities, o Options) (*Driver, error) {
-	d := &Driver{m: m, caps: caps, base: m.conn.url, now: o.Now, record: o.Record, secrets: m.standIns(), facts: newFactStore(maxFacts)}
+	d := &Driver{m: m, caps: caps, base: m.conn.url, now: o.Now, record: o.Record, secrets: m.standIns(), facts: newFactStore(maxFacts), offline: o.Offline}
 	var errs []error
 	if d.now == nil {
 		d.now = time.Now
@@ -170,10 +171,9 @@ func (d *Driver) once(ctx context.Context, c *call, in Input, t *ticket, facts f
 		return nil, err
 	}
 	j := c.judge(r, d.m.conn.charset, d.secrets, d.now())
-	e := j.asError(c.op)
-	if e != nil {
-		e.Shortages = j.shortages(c, in, facts)
-		err = e
+	if bad := j.asError(c.op); bad != nil {
+		bad.Shortages = j.shortages(c, in, facts)
+		err = bad
 	}
 	d.end(x, r, j, err)
 	return j, err
@@ -219,16 +219,39 @@ func (d *Driver) knownFacts(ctx context.Context, c *call, in Input) (func(string
 			return nil, &hisadapter.Error{Outcome: hisadapter.NotSent, Err: fmt.Errorf("reading the drugs first: %w", err)}
 		}
 		for _, r := range readings {
-			f, ok := d.facts.get(r.Key, since)
-			if r.Unknown || !ok {
-				return nil, &hisadapter.Error{
-					Outcome: hisadapter.Refused, Kind: hisadapter.UnknownDrug, Err: fmt.Errorf("the HIS does not know drug %s", r.Key.DrugID),
-				}
+			// Older ones serve where the HIS leaves out a drug that has no stock
+			// just now, be it because this very order holds the last of it.
+			f, _ := d.facts.get(r.Key, since)
+			if f == nil {
+				return nil, c.factless(in, r)
 			}
 			known[r.Key.DrugID] = f
 		}
 	}
 	return func(id string) *lineFacts { return known[id] }, nil
+}
+
+// factless is the end of a write that needs to know a drug of which the HIS says
+// nothing. It is refused as the reading has it, but where stock is frozen for the
+// order already: then the HIS knew the drug, and a person must look.
+func (c *call) factless(in Input, r hisadapter.Reading) error {
+	e := &hisadapter.Error{
+		Outcome: hisadapter.Refused, Kind: hisadapter.KindOther,
+		Err: fmt.Errorf("nothing was sent: the HIS says nothing of drug %s, and the request needs to know it", r.Key.DrugID),
+	}
+	switch {
+	case c.op == OpUnfreeze || in.LockID != "":
+	case r.Unknown:
+		e.Kind = hisadapter.UnknownDrug
+	default:
+		e.Kind = hisadapter.Insufficient
+		for _, l := range in.Lines {
+			if l.DrugID == r.Key.DrugID {
+				e.Shortages = append(e.Shortages, hisadapter.Shortage{DrugID: l.DrugID, Requested: l.Quantity, Available: 0})
+			}
+		}
+	}
+	return e
 }
 
 func (c *call) needsFacts() bool {

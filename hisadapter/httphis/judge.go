@@ -123,8 +123,25 @@ func (j *judgement) look(a *answer) error {
 			return err
 		}
 		j.rows = len(j.rowNodes)
+		if j.listThere, err = j.hasList(*a.rows); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// hasList reports whether the place that holds the rows is there, where the path
+// names it: an answer that is about something else has no rows either.
+func (j *judgement) hasList(rows path) (bool, error) {
+	holder, ok := rows.holder()
+	if !ok {
+		return true, nil // only the rule's other conditions can tell
+	}
+	if holder == "" {
+		return j.rows > 0 || j.doc.first == nil, nil
+	}
+	nodes, err := j.read.nodes(j.doc, path{src: holder})
+	return len(nodes) > 0, err
 }
 
 // asError is what a verdict other than done means, nil for those that mean

@@ -189,6 +189,8 @@ func (l *loader) operations(session, operations *yaml.Node) {
 			l.add(p.call.line, "%s: request: never says what is ordered: {{ each lines }} is missing", p.call.op)
 		case p.call.op == OpQueryStock && !uses["keys"] && !uses["drug_id"]:
 			l.add(p.call.line, "%s: request: never says which drug: {{ each keys }} or {{ drug_id }} is missing", p.call.op)
+		case p.call.ans.pages != nil && !uses["page"]:
+			l.add(p.call.line, "%s: request: never says which page, though the answer has pages: {{ page }} is missing", p.call.op)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/hisgate/hisgate/hisadapter"
 )
@@ -12,6 +13,7 @@ import (
 // where the first says that there is nothing.
 func (d *Driver) pages(ctx context.Context, c *call, in Input, take func(*judgement) error) (none bool, err error) {
 	p := c.ans.pages
+	seen := map[string]bool{}
 	for in.Page = 1; ; in.Page++ {
 		if p != nil && in.Page > p.max {
 			return false, &hisadapter.Error{
@@ -28,6 +30,12 @@ func (d *Driver) pages(ctx context.Context, c *call, in Input, take func(*judgem
 			}
 			return false, nil // a page behind the last one
 		}
+		// A HIS that does not heed the page asked for would have its stock added up.
+		text := j.rowsText()
+		if text != "" && seen[text] {
+			return false, j.misfit(c.op, fmt.Errorf("page %d is one that came before", in.Page))
+		}
+		seen[text] = true
 		if err := take(j); err != nil {
 			return false, j.misfit(c.op, err)
 		}
@@ -39,6 +47,21 @@ func (d *Driver) pages(ctx context.Context, c *call, in Input, take func(*judgem
 			return false, nil
 		}
 	}
+}
+
+// rowsText is all that the rows of a page say.
+func (j *judgement) rowsText() string {
+	var sb strings.Builder
+	for _, row := range j.rowNodes {
+		for n := row.first; n != nil; n = n.next {
+			sb.WriteString(n.value() + "\x00")
+		}
+		for _, a := range row.attrs {
+			sb.WriteString(a.value + "\x00")
+		}
+		sb.WriteString("\x01")
+	}
+	return sb.String()
 }
 
 func (p *paging) goesOn(j *judgement, page int) (bool, error) {

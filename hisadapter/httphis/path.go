@@ -3,7 +3,9 @@ package httphis
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/antchfx/xpath"
 )
@@ -13,6 +15,17 @@ type path struct {
 	src  string
 	line int
 }
+
+// holder is the path of what holds the places of a plain path such as
+// /data/list/item; "" is the document itself.
+func (p path) holder() (string, bool) {
+	if !plainPath.MatchString(p.src) {
+		return "", false
+	}
+	return p.src[:strings.LastIndexByte(p.src, '/')], true
+}
+
+var plainPath = regexp.MustCompile(`^(/[\pL_][\pL\pN_.:-]*)+$`)
 
 // reader reads one document. It keeps its own compiled paths, because a
 // compiled one has a state and answers are read concurrently.

@@ -166,7 +166,7 @@ func (e *env) eval(x expr) (value, error) {
 			var err error
 			was := v.kind
 			if v, err = f.apply(e, v, args); err != nil && e.rehearsing {
-				v = value{kind: was, text: "1", n: 1}
+				v = value{kind: was, text: "1", n: 1, bytes: []byte("1")}
 				if f.out != nil {
 					v.kind = f.out(was)
 				}

@@ -159,7 +159,7 @@ func (q *requestLoader) headers(n *yaml.Node) {
 		if strings.ContainsFunc(h.name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r) }) {
 			q.at(n, "%s: headers: %q is not the name of a header", q.op, h.name)
 		}
-		if slices.Contains([]string{"content-length", "transfer-encoding", "connection", "idempotency-key", "x-idempotency-key"}, strings.ToLower(h.name)) {
+		if slices.Contains([]string{"content-length", "transfer-encoding", "connection", "host", "idempotency-key", "x-idempotency-key"}, strings.ToLower(h.name)) {
 			// The last two would let the transport send a write again by itself [C2].
 			q.at(n, "%s: headers: %s is not for the mapping to set", q.op, h.name)
 		}

@@ -50,13 +50,14 @@ const (
 
 // observed is what the rules look at.
 type observed struct {
-	status  int
-	rows    int // -1 = there is no document, or its rows are not read
-	code    string
-	message string
-	doc     *node // nil = there is none
-	read    *reader
-	now     time.Time
+	status    int
+	rows      int  // -1 = there is no document, or its rows are not read
+	listThere bool // the place whose rows they would be is there
+	code      string
+	message   string
+	doc       *node // nil = there is none
+	read      *reader
+	now       time.Time
 }
 
 // fits reports whether all conditions hold. A condition on a document that is
@@ -79,7 +80,10 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 			return w == strconv.Itoa(o.status) || strings.HasSuffix(w, "xx") && w[0] == strconv.Itoa(o.status)[0]
 		}), nil
 	case "rows":
-		return o.rows >= 0 && (o.rows == 0) == (c.words[0] == "0"), nil
+		if c.words[0] == "0" {
+			return o.rows == 0 && o.listThere, nil
+		}
+		return o.rows > 0, nil
 	}
 	if from == nil {
 		return false, nil
@@ -136,6 +140,8 @@ func (c cond) evidence() bool {
 		return false
 	}
 }
+
+func (r rule) hasEvidence() bool { return slices.ContainsFunc(r.conds, cond.evidence) }
 
 // implies reports whether c can hold only when d does.
 func (c cond) implies(d cond) bool {

@@ -39,7 +39,9 @@ func (d *Driver) Render(op Op, in Input) ([]Shown, error) {
 				session["session."+name] = text("SESSION-" + name)
 			}
 		}
-		m, err := c.write(d.m.env(c, in, id, d.secrets, session, d.anyFacts(in)), d.base)
+		e := d.m.env(c, in, id, d.secrets, session, d.anyFacts(in))
+		e.rehearsing = d.offline // a stand-in is no key
+		m, err := c.write(e, d.base)
 		if err != nil {
 			return out, err
 		}
