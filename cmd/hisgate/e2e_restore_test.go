@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
@@ -28,6 +29,7 @@ const (
 	soldOut      fate = "sold out"  // paid, gone at the counter, refunded by hisgate
 	takenBack    fate = "returned"  // fulfilled, and refunded by an operator
 	partTakenOff fate = "part"      // fulfilled, and refunded in part by an operator
+	halfWay      fate = "half way"  // paid when the backup was made, and the HIS did not deduct until after it
 )
 
 // lived is one order of the test.
@@ -53,6 +55,9 @@ func (l *lived) begin(a api) {
 func (l *lived) live(w *world, a api) {
 	switch l.fate {
 	case openEnded:
+		return
+	case halfWay:
+		a.await(l.no, hisgatev1.Order_FULFILLED, hisgatev1.Order_REFUNDED)
 		return
 	case calledOff:
 		a.post(l.path(":cancel"), `{}`)
@@ -152,16 +157,20 @@ func TestB9RestoredFromABackupTakenBeforeAHundredOrders(t *testing.T) {
 		w.cfg.Payment.RefundsPerHour = 1000
 		w.shelve("D1", 10_000)
 		w.shelve("D2", 1_000)
+		w.shelve("D3", 100)
 		var before, since []*lived
 		add := func(to *[]*lived, kind string, i int, f fate) {
 			l := &lived{no: fmt.Sprintf("E2E-%s-%03d", kind, i), strategy: strategies[i%4], fate: f, drug: "D1"}
 			if f == soldOut {
 				l.drug, l.strategy = "D2", strategies[2+i%2]
 			}
+			if f == halfWay {
+				l.drug = "D3"
+			}
 			*to = append(*to, l)
 		}
-		for i := range 28 {
-			add(&before, "OLD", i, []fate{openEnded, paidFor, calledOff, soldOut, takenBack, partTakenOff, openEnded}[i/4])
+		for i := range 32 {
+			add(&before, "OLD", i, []fate{openEnded, paidFor, calledOff, soldOut, takenBack, partTakenOff, openEnded, halfWay}[i/4])
 		}
 		for i := range 100 {
 			add(&since, "NEW", i, []fate{openEnded, paidFor, calledOff, soldOut, takenBack, partTakenOff, paidFor}[i/4%7])
@@ -169,6 +178,15 @@ func TestB9RestoredFromABackupTakenBeforeAHundredOrders(t *testing.T) {
 
 		p := w.start()
 		each(before, func(l *lived) { l.begin(p.api) })
+		w.hisFault(simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.BusyNow})
+		for _, l := range before[28:] {
+			w.pay(l.no)
+		}
+		eventually(t, "the HIS being asked to deduct", func() error {
+			got := &hisgatev1.ListLocksResponse{}
+			p.get("/v1/locks?status=CONFIRMING").into(t, got)
+			return want("CONFIRMING", len(got.GetLocks()), len(before[28:]))
+		})
 		for _, no := range []string{"LOCK-CONFIRMED", "LOCK-RELEASED", "LOCK-HELD"} {
 			p.post("/v1/locks", lockJSON(no, "D1", 1, "900s")).lock(t)
 		}
@@ -181,8 +199,11 @@ func TestB9RestoredFromABackupTakenBeforeAHundredOrders(t *testing.T) {
 		p = w.start()
 		each(since, func(l *lived) { l.begin(p.api) })
 		gone := w.sell("D2", 1_000) // the counter
+		w.sell("D3", 100)
+		w.sims.HIS.ClearFaults()
 		each(slices.Concat(before, since), func(l *lived) { l.live(w, p.api) })
 		w.shelve("D2", gone) // there is enough again to give out what was refunded
+		w.shelve("D3", 100)
 		p.post("/v1/locks/LOCK-CONFIRMED:confirm", `{}`).lock(t)
 		p.post("/v1/locks/LOCK-RELEASED:release", `{}`).lock(t)
 		p.kill()
