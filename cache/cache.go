@@ -54,11 +54,11 @@ func (c *Cache[K, V, S]) Get(ctx context.Context, key K, want Want) (Entry[V, S]
 			return e, nil
 		}
 	}
-	t, e, err := c.join(key, want)
+	t, until, e, err := c.join(key, want)
 	if t == nil {
 		return e, err
 	}
-	return c.await(ctx, t, want, c.patience())
+	return c.await(ctx, t, want, until)
 }
 
 // GetMany is Get for several keys, which share their loads. It returns one
@@ -66,6 +66,7 @@ func (c *Cache[K, V, S]) Get(ctx context.Context, key K, want Want) (Entry[V, S]
 func (c *Cache[K, V, S]) GetMany(ctx context.Context, keys []K, want Want) []Answer[V, S] {
 	answers := make([]Answer[V, S], len(keys))
 	tickets := make([]*ticket[K, V, S], len(keys))
+	until := make([]time.Time, len(keys))
 	for i, key := range keys {
 		if !want.Live {
 			if e, ok := c.hit(key); ok {
@@ -73,12 +74,11 @@ func (c *Cache[K, V, S]) GetMany(ctx context.Context, keys []K, want Want) []Ans
 				continue
 			}
 		}
-		tickets[i], answers[i].Entry, answers[i].Err = c.join(key, want)
+		tickets[i], until[i], answers[i].Entry, answers[i].Err = c.join(key, want)
 	}
-	until := c.patience()
 	for i, t := range tickets {
 		if t != nil {
-			answers[i].Entry, answers[i].Err = c.await(ctx, t, want, until)
+			answers[i].Entry, answers[i].Err = c.await(ctx, t, want, until[i])
 		}
 	}
 	return answers
@@ -138,31 +138,49 @@ func (c *Cache[K, V, S]) fresh(key K) (e Entry[V, S], ok bool) {
 	return r.entry(), true
 }
 
-// join makes the caller a waiter for the key. It returns no ticket when a load
-// landed in between, or with an error.
-func (c *Cache[K, V, S]) join(key K, want Want) (*ticket[K, V, S], Entry[V, S], error) {
+// join makes the caller a waiter for the key, and says until when it waits where
+// it has a last value; zero = for as long as the load takes. It returns no ticket
+// when a load landed in between, or with an error.
+func (c *Cache[K, V, S]) join(key K, want Want) (t *ticket[K, V, S], until time.Time, e Entry[V, S], err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !want.Live {
 		if e, ok := c.fresh(key); ok {
 			c.tally.hits.Add(1)
-			return nil, e, nil
+			return nil, until, e, nil
 		}
 	}
 	if err := c.full(); err != nil {
 		e, err := c.fallback(key, want, err)
-		return nil, e, err
+		return nil, until, e, err
 	}
 	c.waiting++
 	if want.Live {
 		t := c.live.place(key).join(want.Rank)
 		c.start(c.live)
-		return t, Entry[V, S]{}, nil
+		return t, until, e, nil
 	}
 	t, l := c.share(key, want.Rank)
 	t.join(want.Rank)
 	c.start(l)
-	return t, Entry[V, S]{}, nil
+	return t, c.patience(key), e, nil
+}
+
+// patience is until when readers of the key wait, under mu: MaxWait after the
+// first of them who came since it was last loaded, so that a source in trouble
+// keeps those who come later waiting no more. When nobody came for MaxAge it is
+// given its time again.
+func (c *Cache[K, V, S]) patience(key K) (until time.Time) {
+	r := c.store.get(key)
+	if r == nil || c.opts.MaxWait <= 0 {
+		return until
+	}
+	now := c.opts.Now()
+	if now.Sub(r.wantedLast) > c.opts.MaxAge {
+		r.wantedFrom = now
+	}
+	r.wantedLast = now
+	return r.wantedFrom.Add(c.opts.MaxWait)
 }
 
 // share picks the ticket for an ordinary reader, under mu: whatever is on its way
@@ -203,15 +221,6 @@ func (c *Cache[K, V, S]) full() error {
 	default:
 		return nil
 	}
-}
-
-// patience is until when a reader waits who has a last value; zero = for as long
-// as the load takes.
-func (c *Cache[K, V, S]) patience() time.Time {
-	if c.opts.MaxWait <= 0 {
-		return time.Time{}
-	}
-	return c.opts.Now().Add(c.opts.MaxWait)
 }
 
 // await waits for a ticket and says what it means for this reader.

@@ -613,6 +613,39 @@ func TestReadersDoNotWaitForLong(t *testing.T) {
 	}
 }
 
+// The patience of readers is spent once: who comes while the source is in trouble
+// is answered at once, and who comes after a silence waits again.
+func TestThePatienceIsSpentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, func(o *cache.Options[string, int, int64]) { o.MaxWait = 2 * time.Second })
+		s.read(t, "a")
+		time.Sleep(20 * time.Second)
+		s.slow(9 * time.Second)
+		s.fail(errors.New("down"))
+		waits := func(want time.Duration, stale bool) {
+			t.Helper()
+			start := time.Now()
+			e := s.read(t, "a")
+			if got := time.Since(start); got != want || e.Stale != stale {
+				t.Errorf("waited %v, stale %v; want %v, %v", got, e.Stale, want, stale)
+			}
+		}
+		waits(2*time.Second, true)
+		for range 20 { // over two loads that fail
+			time.Sleep(time.Second)
+			waits(0, true)
+		}
+		s.fail(nil)
+		s.slow(100 * time.Millisecond)
+		time.Sleep(2 * time.Second)
+		waits(0, true) // the last load that fails is still under way
+		time.Sleep(11 * time.Second)
+		waits(100*time.Millisecond, false)
+		time.Sleep(20 * time.Second)
+		waits(100*time.Millisecond, false)
+	})
+}
+
 func TestAResultMissingFailsTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, func(o *cache.Options[string, int, int64]) {

@@ -48,10 +48,11 @@ type Options[K comparable, V, S any] struct {
 	// MaxStale is the age up to which the last value is answered, marked Stale,
 	// when it cannot be loaded. Default 5 min.
 	MaxStale time.Duration
-	// MaxWait is how long a reader waits for a load of its key when there is a last
-	// value younger than MaxStale; then it is answered with that, marked Stale, and
-	// the load goes on without it. 0 = until the load ends. Live readers wait for
-	// their load in any case.
+	// MaxWait is how long readers wait for a key to be loaded when there is a last
+	// value younger than MaxStale, counted from the first of them; then they are
+	// answered with that, marked Stale, and the load goes on without them. Those who
+	// come later, while it still is not loaded, do not wait at all. 0 = until the
+	// load ends. Live readers wait for their load in any case.
 	MaxWait time.Duration
 	// LoadTimeout bounds one Load. Default 10 s.
 	LoadTimeout time.Duration

@@ -9,8 +9,8 @@ import (
 // shards is how many locks the hits are spread over.
 const shards = 16
 
-// record is a stored value. It is replaced, never changed, save for the mark
-// that someone read it.
+// record is a stored value. It is replaced, never changed, save for the marks
+// that someone read it and wants its successor.
 type record[V, S any] struct {
 	value    V
 	stamp    S
@@ -20,6 +20,10 @@ type record[V, S any] struct {
 	absent   bool
 	read     atomic.Bool // since it was loaded
 	behind   atomic.Bool // its successor was asked for behind its readers
+
+	// Since when, and when last, readers were told to wait for its successor, which
+	// has not come. Both belong to Cache.mu.
+	wantedFrom, wantedLast time.Time
 }
 
 func (r *record[V, S]) fresh(now time.Time) bool { return now.Before(r.freshTo) }
@@ -47,6 +51,7 @@ func (r *record[V, S]) clone() *record[V, S] {
 	c := &record[V, S]{
 		value: r.value, stamp: r.stamp, loadedAt: r.loadedAt,
 		pushedAt: r.pushedAt, freshTo: r.freshTo, absent: r.absent,
+		wantedFrom: r.wantedFrom, wantedLast: r.wantedLast,
 	}
 	c.read.Store(r.read.Load())
 	c.behind.Store(r.behind.Load())

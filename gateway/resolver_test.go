@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -539,6 +542,64 @@ func TestManyReleasesDoNotDelayAConfirm(t *testing.T) {
 		w.settle()
 		if b, _ := w.his.Books().Of(key("A")); b.Frozen != 0 || b.OnHand != 4997 {
 			t.Errorf("%d frozen, %d on hand", b.Frozen, b.OnHand)
+		}
+	})
+}
+
+// However many holds expire at once at a HIS that must give each back by itself,
+// a paid order is placed as if there were none. HISGATE_EXPIRIES=100000 is what
+// make soak asks for.
+func TestExpiriesByTheThousandDoNotDelayAConfirm(t *testing.T) {
+	heap := 2000
+	if text := os.Getenv("HISGATE_EXPIRIES"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heap = n
+	}
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS)
+		if err := errors.Join(w.his.SetStock(key("A"), int64(heap)+100), w.his.SetPace(simhis.Pace{Latency: time.Millisecond})); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		hands := make(chan int)
+		for range w.guard.MaxConcurrent {
+			wg.Go(func() {
+				for i := range hands {
+					r := order(fmt.Sprintf("X%d", i), "A", 1)
+					r.TTL = 20 * time.Minute
+					if _, err := w.lock(r); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		for i := range heap {
+			hands <- i
+		}
+		close(hands)
+		wg.Wait()
+		const orders = 10
+		for i := range orders {
+			r := order(fmt.Sprintf("O%d", i), "A", 3)
+			r.TTL = 50 * time.Minute
+			w.mustLock(r)
+		}
+		if err := w.his.SetPace(simhis.Pace{Latency: 500 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Minute) // all of the heap expires; giving it back takes long
+		for i := range orders {
+			start := time.Now()
+			w.mustConfirm(fmt.Sprintf("O%d", i))
+			if took := time.Since(start); took > time.Second { // twice what it takes alone
+				t.Errorf("order %d took %v", i, took)
+			}
+		}
+		if b, _ := w.his.Books().Of(key("A")); b.Frozen < int64(heap)/2 {
+			t.Fatalf("%d of the heap are left; the test shows nothing", b.Frozen)
 		}
 	})
 }

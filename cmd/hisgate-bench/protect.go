@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/protect"
@@ -19,6 +20,7 @@ import (
 type protectCmd struct {
 	Hisgate  string        `type:"existingfile" placeholder:"FILE" help:"The program that stands before the HIS. Default: hisgate beside this program, else the one in PATH."`
 	Quick    bool          `help:"Shorter phases: under 5 minutes."`
+	Phases   []string      `placeholder:"NAME" help:"Only these phases: readers, quiet, flood, hanging, refuses, flaps, crawls, dead."`
 	For      time.Duration `help:"Repeat the troubles until the run is at least so long."`
 	Without  bool          `negatable:"" default:"true" help:"The same with nothing in between, too."`
 	JSON     bool          `name:"json" help:"Print everything as one JSON object."`
@@ -103,6 +105,12 @@ func (c *protectCmd) measured(ctx context.Context) (m measured, err error) {
 		m.Seed = rand.Uint64()
 	}
 	o := protect.Options{Program: file, Dir: dir, Plan: protect.Plan(c.Quick), Seed: m.Seed, Remarks: os.Stderr}
+	if len(c.Phases) > 0 {
+		o.Plan = slices.DeleteFunc(o.Plan, func(p protect.Phase) bool { return !slices.Contains(c.Phases, p.Name) })
+	}
+	if len(o.Plan) == 0 {
+		return m, fmt.Errorf("no phase is named %v", c.Phases)
+	}
 	o.Rounds = protect.RoundsFor(o.Plan, c.For)
 	for _, with := range []bool{true, false} {
 		if !with {

@@ -28,7 +28,7 @@ type scheduler struct {
 	busy    int
 	holds   [classes]held
 	ends    []time.Time // when slots kept after a timeout come free, soonest first
-	limited bool // the rate is what waiters wait for
+	limited bool        // the rate is what waiters wait for
 	timer   *time.Timer
 }
 

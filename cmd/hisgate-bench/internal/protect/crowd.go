@@ -40,7 +40,12 @@ type crowd struct {
 	run  string
 	seed uint64
 	note func(sample)
+
+	held []order // by confirmer; outlives the phases
 }
+
+// order is one that is held and not confirmed yet.
+type order struct{ no, drug string }
 
 // stand lets the crowd ask from the start on until ctx ends, and returns when the
 // last has its answer.
@@ -72,16 +77,15 @@ func (c *crowd) stand(ctx context.Context, phase string, who Crowd) {
 	})
 	// Who confirms has the stock held already, as a patient who paid has: trouble
 	// meets the confirmation itself.
-	type order struct{ no, drug string }
-	held := make([]order, who.Confirmers)
+	c.held = append(c.held, make([]order, max(who.Confirmers-len(c.held), 0))...)
 	each(who.Confirmers, workEvery, 3, func(i, turn int, r *rand.Rand) {
-		if o := held[i]; o.no != "" {
-			held[i] = order{}
+		if o := c.held[i]; o.no != "" {
+			c.held[i] = order{}
 			c.timed(confirming, confirmPatience, func(ctx context.Context) error { return c.confirm(ctx, o.no, o.drug) })
 		}
 		o := order{fmt.Sprintf("%s-%s-C%d-%d", c.run, phase, i, turn), drugID(r.IntN(drugs))}
 		if c.quietly(lockPatience, func(ctx context.Context) error { return c.lock(ctx, o.no, o.drug) }) {
-			held[i] = o
+			c.held[i] = o
 		}
 	})
 	wg.Wait()
