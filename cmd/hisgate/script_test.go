@@ -16,8 +16,14 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"demoresult": demoResult, "status": exitStatus},
+		Cmds: scriptCmds(),
 	})
+}
+
+func scriptCmds() map[string]func(*testscript.TestScript, bool, []string) {
+	cmds := folderCmds()
+	cmds["demoresult"], cmds["status"] = demoResult, exitStatus
+	return cmds
 }
 
 // exitStatus runs a command and holds its exit status against the first
