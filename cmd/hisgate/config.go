@@ -86,6 +86,7 @@ type Capabilities struct {
 	DeductNeedsFreeze bool          `yaml:"deduct_needs_freeze" doc:"It takes an order only for what was frozen under the same number."`
 	Find              bool          `yaml:"find" doc:"It can be asked what became of an order number."`
 	Cancel            bool          `yaml:"cancel" doc:"It can take an order back."`
+	List              bool          `yaml:"list" doc:"It can list the orders of a day; without it reconciliation does not compare with the HIS."`
 	IdempotentByHisNo bool          `yaml:"idempotent_by_his_no" doc:"A second write under the same number is refused or answered the same, never applied twice."`
 	AtomicItems       bool          `yaml:"atomic_items" doc:"All drugs of an order or none. Without it a lock may have one drug only."`
 	BatchSize         int           `yaml:"batch_size" doc:"Drugs in one stock query."`
@@ -176,6 +177,8 @@ type Payment struct {
 	OnRefused         string        `yaml:"on_refused" doc:"A paid order that the HIS refuses for good: refund, or case (a person decides). VERIFY and REFUND always refund."`
 	RefundsPerHour    int           `yaml:"refunds_per_hour" doc:"Automatic refunds that may begin in an hour; the rest become cases."`
 	ProofGrace        time.Duration `yaml:"proof_grace" doc:"How long after payment an order may be neither fulfilled, refunded nor a case."`
+	Reconcile         bool          `yaml:"reconcile" doc:"Each morning after 10:00 in Beijing the day before is compared with WeChat Pay's trade bill and the orders of the HIS; differences become cases. Missed days are made up for, up to 30."`
+	ReconcilePrefix   string        `yaml:"reconcile_prefix" doc:"The merchant has other systems: rows of the bill whose order is not known here count as ours only when its number begins so. Empty = any of our appids."`
 	MisconfiguredCase time.Duration `yaml:"misconfigured_case" doc:"How long a paid order waits for a HIS that refuses our calls as such before it becomes a case."`
 	Workers           int           `yaml:"workers" doc:"Orders worked on at a time towards the HIS, and as many towards WeChat Pay."`
 }
@@ -230,7 +233,7 @@ func Default() Config {
 		},
 		Payment: Payment{
 			Enabled: true, Strategy: "RESERVE", Window: 30 * time.Minute, HoldWindow: 15 * time.Minute,
-			OnRefused: "refund", RefundsPerHour: 10, ProofGrace: 10 * time.Minute,
+			OnRefused: "refund", RefundsPerHour: 10, ProofGrace: 10 * time.Minute, Reconcile: true,
 			MisconfiguredCase: 10 * time.Minute, Workers: 16,
 		},
 		WeChat: WeChat{Keys: "public_key", Timeout: 5 * time.Second},

@@ -185,7 +185,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 	if err != nil {
 		return nil, err
 	}
-	o.Logger = p.log
+	o.Logger, o.BillDir = p.log, c.DataDir
 	channel, err := wechat.New(ctx, o)
 	if err != nil {
 		return nil, inSettings(err)
@@ -196,7 +196,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s payflow.Settings) error {
 	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: orderRestore(p.ledger.Restore())}
 	if channel != nil {
-		o.Pay = channel
+		o.Pay, o.Bills = channel, channel
 	}
 	o.Hooks.OnAlert = func(a payflow.Alert) {
 		p.log.Error("alert", "name", a.Name, "severity", a.Severity, "order_no", a.OrderNo, "case_id", a.CaseID, "detail", a.Detail)

@@ -34,7 +34,7 @@ func (h HIS) capabilities() hisadapter.Capabilities {
 	c := h.Capabilities
 	return hisadapter.Capabilities{
 		Freeze: c.Freeze, FreezeTTL: c.FreezeTTL, NetFigure: c.NetFigure, DeductNeedsFreeze: c.DeductNeedsFreeze,
-		Find: c.Find, Cancel: c.Cancel, IdempotentByHisNo: c.IdempotentByHisNo, AtomicItems: c.AtomicItems,
+		Find: c.Find, Cancel: c.Cancel, List: c.List, IdempotentByHisNo: c.IdempotentByHisNo, AtomicItems: c.AtomicItems,
 		BatchSize: c.BatchSize, HisNoMax: c.HisNoMax,
 	}
 }
@@ -107,6 +107,7 @@ func (c *Config) orderSettings() payflow.Settings {
 	s.OnGone = payflow.Policy(c.Payment.OnRefused)
 	s.AutoRefundsPerHour = c.Payment.RefundsPerHour
 	s.ProofGrace = c.Payment.ProofGrace
+	s.Reconcile, s.ReconcilePrefix = c.Payment.Reconcile, c.Payment.ReconcilePrefix
 	if !c.HIS.Capabilities.AtomicItems {
 		s.MaxDrugs = 1 // an order of more could be paid, and never be locked [C7]
 	}

@@ -199,7 +199,7 @@ func (s *simulators) config() Config {
 	c.HIS.SimHIS.URL = s.HISURL
 	c.HIS.Capabilities = Capabilities{
 		Freeze: caps.Freeze, FreezeTTL: caps.FreezeTTL, NetFigure: caps.NetFigure, DeductNeedsFreeze: caps.DeductNeedsFreeze,
-		Find: caps.Find, Cancel: caps.Cancel, IdempotentByHisNo: caps.IdempotentByHisNo, AtomicItems: caps.AtomicItems,
+		Find: caps.Find, Cancel: caps.Cancel, List: caps.List, IdempotentByHisNo: caps.IdempotentByHisNo, AtomicItems: caps.AtomicItems,
 		BatchSize: caps.BatchSize, HisNoMax: caps.HisNoMax,
 	}
 	c.WeChat.APIBaseURL = s.WeChatURL
