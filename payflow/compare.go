@@ -305,6 +305,7 @@ func (u *unit) openNamedCase(id string, reason CaseReason, f caseFacts) {
 	u.newCase(id, reason, f)
 	if u.o != nil {
 		u.o.OpenCases = append(u.o.OpenCases, id)
+		u.o.Compared = append(u.o.Compared, id)
 		u.said("CASE_OPENED", string(reason))
 	}
 }
@@ -364,4 +365,13 @@ func (s *Service) report(day time.Time) (*Reconciliation, error) {
 		return nil, err
 	}
 	return decodeReport(key, data)
+}
+
+// caseIDs names all cases that the order ever had.
+func (o *Order) caseIDs() []string {
+	ids := make([]string, 0, o.CaseSeq+len(o.Compared))
+	for n := 1; n <= o.CaseSeq; n++ {
+		ids = append(ids, fmt.Sprintf("%s.%d", o.No, n))
+	}
+	return append(ids, o.Compared...)
 }

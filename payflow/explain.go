@@ -72,8 +72,8 @@ func tell(o *Order, find func(id string) (*Case, error)) (Story, error) {
 	for i := range o.Refunds {
 		story.Lines = append(story.Lines, refundLines(&o.Refunds[i])...)
 	}
-	for n := 1; n <= o.CaseSeq; n++ {
-		c, err := find(fmt.Sprintf("%s.%d", o.No, n))
+	for _, id := range o.caseIDs() {
+		c, err := find(id)
 		if err != nil {
 			return Story{}, err
 		}

@@ -106,3 +106,10 @@ func (f *fakeLocks) lists(edit func(day string, list []payflow.HISOrder) []payfl
 	defer f.mu.Unlock()
 	f.editList = edit
 }
+
+// fenOf says what the HIS thinks an order costs.
+func (f *fakeLocks) fenOf(no string, fen int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.locks[no].fen = fen
+}

@@ -216,6 +216,7 @@ type Order struct {
 
 	OpenCases []string       `json:"open_cases,omitempty"` // ids
 	CaseSeq   int            `json:"case_seq,omitempty"`
+	Compared  []string       `json:"compared,omitempty"` // cases that reconciliation opened, by their ids
 	Trouble   *Trouble       `json:"trouble,omitempty"`
 	History   []HistoryEntry `json:"history"`
 
@@ -277,6 +278,7 @@ func (o *Order) clone() *Order {
 	c.RefundRequests = slices.Clone(o.RefundRequests)
 	c.Elsewhere = slices.Clone(o.Elsewhere)
 	c.OpenCases = slices.Clone(o.OpenCases)
+	c.Compared = slices.Clone(o.Compared)
 	c.Trouble = clonePtr(o.Trouble)
 	c.History = slices.Clone(o.History)
 	c.Invoke = nil

@@ -148,8 +148,7 @@ func (v *verifier) order(at place, key, value []byte) error {
 			return err
 		}
 	}
-	for n := 1; n <= o.CaseSeq; n++ {
-		id := fmt.Sprintf("%s.%d", o.No, n)
+	for _, id := range o.caseIDs() {
 		open, err := v.read(keyCase(id))
 		if err != nil {
 			return err

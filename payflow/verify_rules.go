@@ -31,7 +31,7 @@ func wrongWith(o *Order) (wrong []string) {
 	must(o.State != NeedsAttention || len(o.OpenCases) > 0, "NEEDS_ATTENTION without an open case")
 	must(o.State != Fulfilled || !o.FulfilledAt.IsZero(), "FULFILLED without a time")
 	must(o.State != Rejected || o.Rejection != nil, "REJECTED without a reason")
-	must(len(o.OpenCases) <= o.CaseSeq, "%d cases are open of %d", len(o.OpenCases), o.CaseSeq)
+	must(len(o.OpenCases) <= o.CaseSeq+len(o.Compared), "%d cases are open of %d", len(o.OpenCases), o.CaseSeq+len(o.Compared))
 	wrong = append(wrong, wrongMoney(o)...)
 	return append(wrong, wrongHistory(o)...)
 }
