@@ -202,16 +202,26 @@ func testList(t *testing.T, r *rig) {
 		return
 	}
 	today := r.Now()
-	o, err := r.place(t, "RX1", r.lines(3))
-	if err != nil {
-		t.Fatal(err)
+	placed := map[string]string{} // the HIS's number by ours
+	for i := range 7 {
+		o, err := r.place(t, number(i), r.lines(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		placed[number(i)] = o.OrderNo
 	}
 	list, err := r.ListOrders(t.Context(), today)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list) != 1 || list[0].HisNo != "RX1" || list[0].OrderNo != o.OrderNo {
-		t.Errorf("listed %+v, placed %+v", list, o)
+	if len(list) != len(placed) {
+		t.Errorf("%d orders were placed, listed are %+v", len(placed), list)
+	}
+	for _, o := range list {
+		if no, ok := placed[o.HisNo]; !ok || o.OrderNo != no || o.Canceled {
+			t.Errorf("listed %+v, placed as %q", o, no)
+		}
+		delete(placed, o.HisNo)
 	}
 	list, err = r.ListOrders(t.Context(), today.Add(-48*time.Hour))
 	if err != nil || len(list) != 0 {

@@ -142,6 +142,19 @@ func dialects(t *testing.T) map[string]dialect {
 			},
 		},
 	}
+	one := strict
+	one.FreezeTTL, one.BatchSize = 20*time.Minute, 1
+	shown := one
+	shown.NetFigure = false // it tells what is frozen beside; the mapping takes it off
+	all["columns"] = dialect{
+		mapping: "columns.yaml", env: map[string]string{"HIS_SIGN_KEY": "k", "HIS_PASSWORD": "p"},
+		caps: one, his: simhis.Config{Catalogue: demos, Capabilities: shown}, fixture: withFacts(demo(), packed...),
+		serve: func(h *simhis.HIS) handler {
+			return legacyhis.NewColumns(h, legacyhis.ColumnsConfig{
+				Key: "k", User: "hlw", Password: "p", Store: "03", Pharmacy: simhis.DemoPharmacy, PageSize: 2,
+			})
+		},
+	}
 	for name, d := range all {
 		var err error
 		if d.loaded, err = httphis.Load(filepath.Join("../../examples/his", d.mapping)); err != nil {

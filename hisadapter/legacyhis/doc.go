@@ -13,6 +13,9 @@
 //	REST      paths, status codes and pages; no freeze; grams with decimals
 //	Pipe      a|b|c in a form field in GBK, answers with unquoted keys, a freeze
 //	          before every deduct, stock in small units and orders in boxes
+//	Columns   a one that was invented when the driver stood: lines of columns,
+//	          signed base64 of XML made of attributes, one drug a query, figures
+//	          as people say them, two services that each know half of a number
 //
 // They are as strict as their models: a wrong signature gets their code for it,
 // a wrong charset a page of garbage, a document number used twice a refusal

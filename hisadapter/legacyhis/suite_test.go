@@ -75,7 +75,9 @@ func (d dialect) open(t *testing.T) (*world, hisadapter.Driver) {
 	t.Helper()
 	clock := simhand.NewClock()
 	cfg := d.his
-	cfg.Capabilities, cfg.Now = d.caps, clock.Now
+	if cfg.Now = clock.Now; cfg.Capabilities.BatchSize == 0 {
+		cfg.Capabilities = d.caps
+	}
 	his := openHIS(t, cfg)
 	h := d.serve(his)
 	server, err := legacyhis.Serve(h)
