@@ -13,17 +13,24 @@ import (
 // the lock joins it. Fields above done belong to desk.mu; those below are written
 // before done is closed and read after.
 type job struct {
-	id    lockstore.ID
-	rank  int  // the highest of all who joined
-	asked bool // a caller wants something of this lock
-	again bool // somebody joined since the record was last looked at
-	after []func()
+	id      lockstore.ID
+	visitor      // the highest rank, and whatever any of those who joined wants
+	again   bool // somebody joined since the record was last looked at
+	afters  []func()
 
 	done    chan struct{}
 	lock    lockstore.Lock // as it stands at the end
 	refused *HISRefusedError
 	trouble *HISError
 	err     error // of the ledger; the lock is not known then
+}
+
+// visitor is whoever wants something of a lock.
+type visitor struct {
+	rank  int
+	asked bool   // it is a caller
+	due   bool   // the ledger says that the time of a look has come
+	after func() // called when the job has ended; nil = nobody cares
 }
 
 // desk knows which locks are being worked on, and when the others may be worked
@@ -68,10 +75,9 @@ func (d *desk) attend(orderNo string) (leave func()) {
 	}
 }
 
-// join returns the job of the lock and whether the caller must run it. after, if
-// not nil, is called when the job has ended. It returns nil when the desk is
-// closed.
-func (d *desk) join(id lockstore.ID, rank int, asked bool, after func()) (j *job, mine bool) {
+// join returns the job of the lock and whether the caller must run it. It returns
+// nil when the desk is closed.
+func (d *desk) join(id lockstore.ID, v visitor) (j *job, mine bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -86,10 +92,11 @@ func (d *desk) join(id lockstore.ID, rank int, asked bool, after func()) (j *job
 	} else {
 		j.again = true
 	}
-	j.rank = max(j.rank, rank)
-	j.asked = j.asked || asked
-	if after != nil {
-		j.after = append(j.after, after)
+	j.rank = max(j.rank, v.rank)
+	j.asked = j.asked || v.asked
+	j.due = j.due || v.due
+	if v.after != nil {
+		j.afters = append(j.afters, v.after)
 	}
 	return j, mine
 }
@@ -107,7 +114,7 @@ func (d *desk) seize(ctx context.Context, id lockstore.ID, rank int) (*job, erro
 		}
 		other := d.jobs[id]
 		if other == nil {
-			j := &job{id: id, rank: rank, done: make(chan struct{})}
+			j := &job{id: id, visitor: visitor{rank: rank}, done: make(chan struct{})}
 			d.jobs[id] = j
 			d.wg.Add(1)
 			d.mu.Unlock()
@@ -121,11 +128,12 @@ func (d *desk) seize(ctx context.Context, id lockstore.ID, rank int) (*job, erro
 }
 
 // look returns for whom the job works, at the moment when the record is read.
-func (d *desk) look(j *job) (rank int, asked bool) {
+func (d *desk) look(j *job) visitor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	j.again = false
-	return j.rank, j.asked
+	v := j.visitor
+	j.again, j.due = false, false
+	return v
 }
 
 // finish ends the job unless somebody joined since its last look: it must look
@@ -137,10 +145,10 @@ func (d *desk) finish(j *job) bool {
 		return false
 	}
 	delete(d.jobs, j.id)
-	after := j.after
+	afters := j.afters
 	d.mu.Unlock()
 	close(j.done)
-	for _, f := range after {
+	for _, f := range afters {
 		f()
 	}
 	d.signal()

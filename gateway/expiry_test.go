@@ -236,10 +236,10 @@ func TestADoubtfulClockReleasesNothing(t *testing.T) {
 	})
 }
 
-// [B7] A look that is due by elapsed time, and not by the wall clock, waits for the
-// latter; until then nobody turns in circles. (Should somebody, no time passes
-// and the test never ends.)
-func TestALookThatTheClocksDisagreeAboutIsNoBusyLoop(t *testing.T) {
+// [B7] A look at a given-up freeze comes when its time has passed, also when the
+// wall clock, by which it was noted, was set back; and nobody turns in circles
+// over it. (Should somebody, no time passes and the test never ends.)
+func TestALookThatTheClocksDisagreeAboutComesByElapsedTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, freezingHIS)
 		clock := &steppedClock{start: time.Now()}
@@ -254,12 +254,8 @@ func TestALookThatTheClocksDisagreeAboutIsNoBusyLoop(t *testing.T) {
 		before := w.calls(simhis.OpFindOrder)
 		clock.step(-time.Hour) // the look comes in 8 minutes, by the clock in 68
 		time.Sleep(40 * time.Minute)
-		if n := w.calls(simhis.OpFindOrder) - before; n != 0 {
-			t.Errorf("%d looks before the wall clock says so", n)
-		}
-		time.Sleep(time.Hour)
-		if n := w.calls(simhis.OpFindOrder) - before; n == 0 {
-			t.Error("nobody looks")
+		if n := w.calls(simhis.OpFindOrder) - before; n < 1 || n > 3 {
+			t.Errorf("%d looks, want the one after 10 minutes and no crowd", n)
 		}
 	})
 }

@@ -140,7 +140,7 @@ func (g *Gateway) finishLock(ctx context.Context, l lockstore.Lock, joined func(
 // seeThrough joins or begins the work on a lock, says so, and waits for its end.
 // An error means that the end is not known.
 func (g *Gateway) seeThrough(ctx context.Context, l lockstore.Lock, rank int, joined func()) (lockstore.Lock, *job, error) {
-	j := g.pursue(l.ID(), rank, true, nil)
+	j := g.pursue(l.ID(), visitor{rank: rank, asked: true})
 	joined()
 	if j == nil {
 		return l, nil, ErrOutcomeUnknown // the next process goes on with it

@@ -85,7 +85,7 @@ func (r *resolver) pass(ctx context.Context) time.Duration {
 				g.desk.forget(id)
 				continue
 			}
-			r.start(&l)
+			r.start(&l, false)
 		}
 	}
 	rounds := 1
@@ -123,7 +123,7 @@ func (r *resolver) list(ctx context.Context, rounds int, now time.Time) (more bo
 			if r.g.desk.busy(&locks[i], now) {
 				continue
 			}
-			if _, again := r.listed[id]; again || !r.start(&locks[i]) {
+			if _, again := r.listed[id]; again || !r.start(&locks[i], true) {
 				more = true
 				continue
 			}
@@ -143,13 +143,14 @@ func (r *resolver) pool(orders bool) pool {
 	return r.others
 }
 
-// start begins work on a lock if its pool has a place.
-func (r *resolver) start(l *lockstore.Lock) bool {
+// start begins work on a lock if its pool has a place. due says that the ledger
+// wants it to be looked at, by elapsed time.
+func (r *resolver) start(l *lockstore.Lock, due bool) bool {
 	p := r.pool(urgent(l.Status))
 	if !p.try() {
 		return false
 	}
-	if r.g.pursue(l.ID(), rankNone, false, p.leave) == nil {
+	if r.g.pursue(l.ID(), visitor{rank: rankNone, due: due, after: p.leave}) == nil {
 		p.leave()
 	}
 	return true

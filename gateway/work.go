@@ -14,11 +14,10 @@ import (
 const maxSteps = 10
 
 // pursue has the lock's next steps taken, in a goroutine of its own, and returns
-// the job; it joins the one that is under way. rank is the urgency of whoever
-// wants it; asked says that it is a caller. It does not block. It returns nil
+// the job; it joins the one that is under way. It does not block. It returns nil
 // when the gateway is closing.
-func (g *Gateway) pursue(id lockstore.ID, rank int, asked bool, after func()) *job {
-	j, mine := g.desk.join(id, rank, asked, after)
+func (g *Gateway) pursue(id lockstore.ID, v visitor) *job {
+	j, mine := g.desk.join(id, v)
 	if mine {
 		go g.work(j)
 	}
@@ -43,8 +42,7 @@ func (j *job) wait(ctx context.Context) error {
 
 func (g *Gateway) work(j *job) {
 	for {
-		rank, asked := g.desk.look(j)
-		g.steps(j, rank, asked)
+		g.steps(j, g.desk.look(j))
 		if g.desk.finish(j) {
 			return
 		}
@@ -53,13 +51,19 @@ func (g *Gateway) work(j *job) {
 
 // steps takes the lock as far as it goes now. It begins with the record as it
 // stands, never with what somebody remembers of it.
-func (g *Gateway) steps(j *job, rank int, asked bool) {
+func (g *Gateway) steps(j *job, v visitor) {
+	rank, asked := v.rank, v.asked
 	l, err := g.record(j.id)
 	if err != nil {
 		j.err = err
 		return
 	}
 	j.lock = l
+	if now := g.now(); v.due && j.lock.WatchAt.After(now) {
+		// The ledger goes by elapsed time, which is right however the wall clock, by
+		// which the look was noted, has been set since.
+		j.lock.WatchAt = now
+	}
 	found := false
 	for n := 0; ; n++ {
 		now := g.now()
