@@ -231,11 +231,12 @@ func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Wan
 		defer timer.Stop()
 		enough = timer.C
 	}
+	impatient := false
 	select {
 	case <-t.done:
 	case <-ctx.Done():
 	case <-enough:
-		if _, young := c.last(t.key); !young {
+		if _, impatient = c.last(t.key); !impatient {
 			select {
 			case <-t.done:
 			case <-ctx.Done():
@@ -245,6 +246,7 @@ func (c *Cache[K, V, S]) await(ctx context.Context, t *ticket[K, V, S], want Wan
 	c.mu.Lock()
 	c.waiting--
 	t.waiters--
+	t.left = t.left || impatient
 	c.mu.Unlock()
 
 	select {

@@ -646,6 +646,33 @@ func TestThePatienceIsSpentOnce(t *testing.T) {
 	})
 }
 
+// What readers lost the patience for is loaded all the same, in their rank, when
+// its turn comes.
+func TestWhatReadersLostPatienceForIsLoaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, func(o *cache.Options[string, int, int64]) { o.MaxWait, o.BatchSize, o.Loaders = time.Second, 1, 1 })
+		s.GetMany(t.Context(), []string{"a", "b"}, cache.Want{})
+		time.Sleep(20 * time.Second)
+		s.slow(5 * time.Second)
+		var wg sync.WaitGroup
+		for _, key := range []string{"a", "b"} {
+			wg.Go(func() {
+				if e, err := s.Get(t.Context(), key, cache.Want{Rank: 3}); err != nil || !e.Stale {
+					t.Errorf("%s: %+v, %v", key, e, err)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(10 * time.Second) // nobody reads meanwhile
+		if s.calls() != 4 || s.batch(3).Rank != 3 {
+			t.Fatalf("%d loads", s.calls())
+		}
+		if !s.Fresh("a") && !s.Fresh("b") {
+			t.Error("nothing was loaded")
+		}
+	})
+}
+
 func TestAResultMissingFailsTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(t, func(o *cache.Options[string, int, int64]) {

@@ -10,6 +10,7 @@ type ticket[K comparable, V, S any] struct {
 	flies    int // the rank that its load was given
 	waiters  int
 	behind   bool             // to be loaded though nobody waits
+	left     bool             // the same: its readers lost patience, and want it still
 	outdated bool             // a push came while it was flying
 	amend    func(V) V        // the last figure pushed while it was flying
 	amended  time.Time        // when that came
@@ -92,7 +93,7 @@ func (l *lane[K, V, S]) take(n int) []*ticket[K, V, S] {
 	for ; i < len(l.queue) && len(batch) < n; i++ {
 		t := l.queue[i]
 		delete(l.queued, t.key)
-		if t.waiters == 0 && !t.behind {
+		if t.waiters == 0 && !t.behind && !t.left {
 			continue
 		}
 		l.flying[t.key] = t

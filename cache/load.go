@@ -52,7 +52,7 @@ func (c *Cache[K, V, S]) run(l *lane[K, V, S]) {
 		}
 		for i, t := range tickets {
 			batch.Keys[i] = t.key
-			if t.waiters > 0 {
+			if t.waiters > 0 || t.left {
 				batch.Rank = max(batch.Rank, t.rank)
 			}
 		}
