@@ -155,12 +155,10 @@ func (a *audit) counters() error {
 				work++
 			}
 		}
-		orders, graves := 0, 0
-		for _, e := range l.orders {
-			for ; e != nil; e = e.older {
-				orders++
-			}
+		if run > 0 {
+			holders[principal] += run
 		}
+		graves := 0
 		for _, g := range l.graves {
 			graves += len(g.graves)
 		}
