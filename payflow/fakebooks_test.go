@@ -67,6 +67,15 @@ func (f *fakePay) console(no, outRefundNo string, fen int64) {
 	f.takenAt[outRefundNo] = f.now()
 }
 
+// stranger is somebody who paid for an order that was never made here.
+func (f *fakePay) stranger(no, transactionID string, fen int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trades[no] = &trade{Transaction: payflow.Transaction{
+		OrderNo: no, TransactionID: transactionID, State: payflow.TradeSuccess, TotalFen: fen, PaidAt: f.now(), MchID: "M1",
+	}}
+}
+
 // bills changes the rows of all bills from now on; nil = no more.
 func (f *fakePay) bills(edit func(day string, rows []payflow.BillRow) []payflow.BillRow) {
 	f.mu.Lock()

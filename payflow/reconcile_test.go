@@ -125,9 +125,7 @@ func TestDifferences(t *testing.T) {
 	}{
 		"paid at WeChat, no such order here": {
 			play: func(h *house) {
-				h.pay.trades["NOBODY-1"] = &trade{Transaction: payflow.Transaction{
-					OrderNo: "NOBODY-1", TransactionID: "tx9", State: payflow.TradeSuccess, TotalFen: 77, PaidAt: time.Now(), MchID: "M1",
-				}}
+				h.pay.stranger("NOBODY-1", "tx9", 77)
 			},
 			kind: payflow.DiffUnknownPayment, reason: payflow.CaseUnknownOrder, fen: [2]int64{77, 0},
 		},
@@ -387,7 +385,7 @@ func TestConsoleRefundIsOneCase(t *testing.T) {
 		if r.Differences[0].CaseID != c.ID {
 			t.Errorf("%+v, case %s", r.Differences, c.ID)
 		}
-		if err := h.svc.RefundCallback(h.Context(), notice(*h.pay.refunds["CONSOLE-1"])); err != nil {
+		if err := h.svc.RefundCallback(h.Context(), notice(h.pay.set("CONSOLE-1", payflow.RefundSuccess))); err != nil {
 			t.Fatal(err)
 		}
 		h.wait(time.Second)
