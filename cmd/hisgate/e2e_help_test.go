@@ -122,6 +122,11 @@ func layKeys(t *testing.T, dir string) {
 	}
 }
 
+// filesLike finds files in the data folder.
+func (w *world) filesLike(pattern string) ([]string, error) {
+	return filepath.Glob(filepath.Join(w.cfg.DataDir, pattern))
+}
+
 // shelve lays a drug on the shelf of the only pharmacy: 12.50 yuan a box.
 func (w *world) shelve(drug string, units int64) {
 	w.t.Helper()

@@ -61,6 +61,7 @@ var errBadControl = errors.New("bad request")
 func (s *Sim) controlRoutes(mux *http.ServeMux) {
 	mux.Handle("POST /sim/pay", control(s.controlPay))
 	mux.Handle("POST /sim/refund", control(s.controlRefund))
+	mux.Handle("POST /sim/backdate", control(s.controlBackdate))
 	mux.Handle("POST /sim/redeliver", control(s.controlRedeliver))
 	mux.Handle("POST /sim/faults", control(s.controlInject))
 	mux.Handle("GET /sim/faults", control(func(*http.Request, []byte) (any, error) { return faultsJSON(s.Faults()), nil }))
@@ -163,6 +164,17 @@ func (s *Sim) controlRefund(r *http.Request, body []byte) (any, error) {
 		return nil, err
 	}
 	return map[string]string{"refund_id": id}, nil
+}
+
+func (s *Sim) controlBackdate(_ *http.Request, body []byte) (any, error) {
+	var req struct {
+		OutTradeNo string    `json:"out_trade_no"`
+		At         time.Time `json:"at"`
+	}
+	if err := readControl(body, &req); err != nil {
+		return nil, err
+	}
+	return map[string]bool{"done": true}, s.Backdate(req.OutTradeNo, req.At)
 }
 
 func (s *Sim) controlRedeliver(_ *http.Request, body []byte) (any, error) {

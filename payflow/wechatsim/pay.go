@@ -111,6 +111,22 @@ func (s *Sim) pay(t *trade, p Payment, now time.Time) (string, error) {
 	return t.TransactionID, nil
 }
 
+// Backdate makes a payment, and the refunds of its order, a matter of another time, so that the bill of a past day has
+// them. What was told of them before stays told. Errors: ErrNoTrade for an order that was not paid.
+func (s *Sim) Backdate(outTradeNo string, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.trades[outTradeNo]
+	if t == nil || t.TransactionID == "" {
+		return ErrNoTrade
+	}
+	t.PaidAt = at
+	for _, rf := range t.refunds {
+		rf.CreatedAt = at
+	}
+	return nil
+}
+
 // Refund is a person refunding fen of an order in the merchant console: hisgate learns of it only by query or bill, for
 // no notification is sent. It returns the refund id. Errors: ErrRefused with WeChat's words, or the error of ctx.
 func (s *Sim) Refund(ctx context.Context, outTradeNo string, fen int64, reason string) (refundID string, err error) {
