@@ -52,7 +52,7 @@ func TestPromises(t *testing.T) {
 		"behind the readers":               func(r *Run) { r.Phases[2].Commit.P99 = 1001 * time.Millisecond },
 		"were given old figures for -1":    func(r *Run) { r.Phases[3].Back = -1 },
 		"were given old figures for 10":    func(r *Run) { r.Phases[3].Back = 10 * time.Second },
-		"the first confirmation came 10":   func(r *Run) { r.Phases[3].Confirmed = 10 * time.Second },
+		"the first confirmation came 15":   func(r *Run) { r.Phases[3].Confirmed = 15 * time.Second },
 		"are not at the HIS":               func(r *Run) { r.Books.Missing = 1 },
 		"at the HIS are not confirmed":     func(r *Run) { r.Books.Uncounted = 1 },
 		"1 locks are unsettled":            func(r *Run) { r.Books.Unsettled = 1 },
