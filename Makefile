@@ -35,6 +35,7 @@ lint: lint-proto
 	@out="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v '\.pb\.'))"; \
 	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags oracle ./hisadapter/sqlhis ./cmd/hisgate
 	$(STATICCHECK) ./...
 
 # fresh proves that the generated files are those that the sources give.

@@ -23,6 +23,8 @@ var mayImport = map[string][]string{
 	"hisadapter/simhis":             {"hisadapter", "hisadapter/units"},
 	"hisadapter/simhis/simhand":     {"hisadapter", "hisadapter/adaptertest", "hisadapter/simhis"},
 	"hisadapter/units":              {},
+	"hisadapter/sqlhis":             {"hisadapter", "hisadapter/units"},
+	"hisadapter/sqlhis/recipes":     {},
 	"hisadapter/adaptertest":        {"hisadapter"},
 	"hisadapter/httphis":            {"hisadapter", "hisadapter/units"},
 	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},
@@ -40,6 +42,7 @@ var mayImport = map[string][]string{
 	"payflow/wechat":                {"payflow"},
 	"payflow/wechatsim":             {},
 	"payflow/simtest":               {"*"},
+	"internal/privateserver":        {},
 	"cmd/hisgate":                   {"*"},
 	"cmd/hisgate-bench":             {"*"},
 }

@@ -1,0 +1,72 @@
+package sqlhis_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hisgate/hisgate/hisadapter"
+)
+
+// 64 orders, each for 3 of 100 and for one of another drug, and a counter that
+// sells beside them what is there: all that was taken is accounted for, the shelf
+// is sold out, and it never fell below zero.
+func TestI1NeverBelowZero(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		h := newHospital(t, dialect)
+		d := h.driver(t, h.db.address())
+		h.SetStock(t, hisadapter.Key{PharmacyID: pharmacy, DrugID: drugA}, 100)
+		h.SetStock(t, hisadapter.Key{PharmacyID: pharmacy, DrugID: bigID}, 1000)
+		var done, short atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 64 {
+			wg.Go(func() {
+				r := order(fmt.Sprintf("RX%03d", i), bigID, drugA)
+				r.Lines[1].Quantity = 3
+				if i%2 == 0 { // half of them hold first
+					_, err := d.Freeze(t.Context(), hisadapter.FreezeRequest{HisNo: r.HisNo, PharmacyID: pharmacy, Lines: r.Lines})
+					if hisadapter.OutcomeOf(err) == hisadapter.Refused {
+						short.Add(1)
+						return
+					}
+					if err != nil {
+						t.Errorf("freeze %d: %v", i, err)
+						return
+					}
+				}
+				_, err := d.PlaceOrder(t.Context(), r)
+				switch hisadapter.OutcomeOf(err) {
+				case hisadapter.Done:
+					done.Add(1)
+				case hisadapter.Refused:
+					short.Add(1)
+				default:
+					t.Errorf("order %d: %v", i, err)
+				}
+			})
+		}
+		wg.Go(func() {
+			for range 10 {
+				h.sql(t, "UPDATE `药房库存` SET `库存数量` = `库存数量` - 1 WHERE `药品编码` = '%s' AND `库存数量` >= 1", drugA)
+			}
+		})
+		wg.Wait()
+		taken := done.Load()
+		if taken < 30 || taken > 33 || taken+short.Load() != 64 {
+			t.Errorf("%d taken and %d refused", taken, short.Load())
+		}
+		got, err := d.QueryStock(t.Context(), []hisadapter.Key{{PharmacyID: pharmacy, DrugID: drugA}, {PharmacyID: pharmacy, DrugID: bigID}})
+		if err != nil || got[0].OnHand < max(0, 90-3*taken) || got[0].OnHand > 2 || got[1].OnHand != 1000-taken {
+			t.Errorf("%d taken, left are %+v, %v", taken, got, err)
+		}
+		if low := h.db.one(t, h.schema, quote(dialect, "SELECT MIN(`库存数量`) FROM `药房库存`")); strings.HasPrefix(low, "-") {
+			t.Errorf("the lowest shelf holds %s", low)
+		}
+		orders, err := d.ListOrders(t.Context(), h.Now())
+		if err != nil || int64(len(orders)) != taken || len(orders[0].Lines) != 2 {
+			t.Errorf("%d orders are listed, %v", len(orders), err)
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package sqlhis
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// dialect is what differs between the databases.
+type dialect interface {
+	// open prepares connections; it asks nobody.
+	open(m *Mapping) (*sql.DB, error)
+
+	// place writes the n-th placeholder (from 1) for a value, and what is bound.
+	place(n int, v value, zone *time.Location) (string, any)
+
+	// out is what is bound for an OUT parameter.
+	out(dest *string) any
+
+	// begin starts a transaction on a pinned connection.
+	begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel, readOnly bool) (transaction, error)
+
+	// fault reads the database's own code of an error: the SQL state where it has
+	// one, and its number. ok is false where the database did not speak.
+	fault(err error) (f fault, ok bool)
+}
+
+// fault is an error in the database's own words.
+type fault struct {
+	state, number, message string
+	class                  class
+}
+
+// class is what an error of the database means, whatever the statement was.
+type class uint8
+
+const (
+	unclear   class = iota
+	retryable       // deadlock or serialization failure: the transaction was rolled back
+	full            // too many connections, a lock that was not given in time
+	wrong           // no such table, no right, wrong password
+)
+
+// transaction is one that was begun.
+type transaction interface {
+	commit(ctx context.Context) error
+	rollback(ctx context.Context) error
+}
+
+// dialectOf finds the dialect by name.
+func dialectOf(name string) (dialect, error) {
+	switch name {
+	case Postgres:
+		return postgres{}, nil
+	case MySQL:
+		return mariadb{}, nil
+	case SQLServer:
+		return sqlserver{}, nil
+	default:
+		return oracleDialect()
+	}
+}
+
+// spoken is a transaction that is ended by words, so that its end obeys the
+// context as every statement does.
+type spoken struct {
+	conn                     *sql.Conn
+	commitWord, rollbackWord string
+}
+
+func speak(ctx context.Context, conn *sql.Conn, commit, rollback string, begin ...string) (transaction, error) {
+	for _, words := range begin {
+		if _, err := conn.ExecContext(ctx, words); err != nil {
+			return nil, err
+		}
+	}
+	return spoken{conn, commit, rollback}, nil
+}
+
+func (t spoken) commit(ctx context.Context) error {
+	_, err := t.conn.ExecContext(ctx, t.commitWord)
+	return err
+}
+
+func (t spoken) rollback(ctx context.Context) error {
+	_, err := t.conn.ExecContext(ctx, t.rollbackWord)
+	return err
+}
+
+// levelName is an isolation level in SQL.
+func levelName(level sql.IsolationLevel) string { return strings.ToUpper(level.String()) }
+
+// expand writes a statement for its dialect and binds its parameters. outs are
+// the OUT parameters' places.
+func expand(d dialect, s *step, zone *time.Location, lookup func(name string) (value, error), outs map[string]*string) (string, []any, error) {
+	var b strings.Builder
+	var args []any
+	add := func(v value) {
+		words, arg := d.place(len(args)+1, v, zone)
+		b.WriteString(words)
+		args = append(args, arg)
+	}
+	for _, p := range s.sql.parts {
+		b.WriteString(p.text)
+		if p.name == "" {
+			continue
+		}
+		if s.out[p.name] {
+			words, _ := d.place(len(args)+1, textOf(""), zone)
+			outs[p.name] = new(string)
+			b.WriteString(words)
+			args = append(args, d.out(outs[p.name]))
+			continue
+		}
+		v, err := lookup(p.name)
+		if err != nil {
+			return "", nil, err
+		}
+		switch {
+		case v.kind == list && p.array:
+			add(textOf(arrayLiteral(v.list)))
+		case v.kind == list:
+			for i, one := range v.list {
+				if i > 0 {
+					b.WriteString(", ")
+				}
+				add(textOf(one))
+			}
+		default:
+			add(v)
+		}
+	}
+	return b.String(), args, nil
+}
+
+// arrayLiteral is a text array as PostgreSQL reads it.
+func arrayLiteral(items []string) string {
+	quoted := make([]string, len(items))
+	for i, s := range items {
+		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	}
+	return "{" + strings.Join(quoted, ",") + "}"
+}
+
+// classify finds an error's class in lists of the database's codes.
+func classify(code string, retry, busy, misconfigured []string) class {
+	is := func(list []string) bool {
+		return slices.ContainsFunc(list, func(c string) bool {
+			prefix, any := strings.CutSuffix(c, "*")
+			return code == c || any && strings.HasPrefix(code, prefix)
+		})
+	}
+	switch {
+	case is(retry):
+		return retryable
+	case is(busy):
+		return full
+	case is(misconfigured):
+		return wrong
+	default:
+		return unclear
+	}
+}
+
+func address(c *connection, port int) (string, int) {
+	if c.port != 0 {
+		port = c.port
+	}
+	return c.host, port
+}
+
+func badParam(c *connection, key string) error {
+	return fmt.Errorf("connection: params: %s is set by hisgate itself", key)
+}

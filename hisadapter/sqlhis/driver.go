@@ -1,0 +1,242 @@
+package sqlhis
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter"
+)
+
+// Driver is a HIS that is spoken to through its database.
+type Driver struct {
+	m       *Mapping
+	caps    hisadapter.Capabilities
+	dialect dialect
+	db      *sql.DB
+	now     func() time.Time
+}
+
+var _ hisadapter.Driver = (*Driver)(nil)
+
+// Open makes a driver of a mapping. It does not speak to the database, and
+// returns an error where the mapping lacks an operation that caps claim, or the
+// build lacks the dialect.
+func Open(m *Mapping, caps hisadapter.Capabilities, now func() time.Time) (*Driver, error) {
+	if err := m.offers(caps); err != nil {
+		return nil, err
+	}
+	di, err := dialectOf(m.dialect)
+	if err != nil {
+		return nil, err
+	}
+	db, err := di.open(m)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: connection: %w", m.file, m.connection.line, m.connection.redact(err))
+	}
+	db.SetMaxOpenConns(m.connection.maxOpen)
+	db.SetMaxIdleConns(m.connection.maxOpen)
+	db.SetConnMaxIdleTime(m.connection.idle)
+	return &Driver{m: m, caps: caps, dialect: di, db: db, now: now}, nil
+}
+
+// Close closes the connections.
+func (d *Driver) Close() error { return d.db.Close() }
+
+// offers holds the mapping to the capabilities.
+func (m *Mapping) offers(caps hisadapter.Capabilities) error {
+	var errs []error
+	for _, need := range []struct {
+		claimed bool
+		op      string
+	}{{caps.Freeze, opFreeze}, {caps.Find, opFind}, {caps.Cancel, opCancel}, {caps.List, opList}} {
+		if need.claimed && m.ops[need.op] == nil {
+			errs = append(errs, fmt.Errorf("%s: the capabilities claim %s, which is not mapped", m.file, need.op))
+		}
+	}
+	if o := m.ops[opPlace]; caps.AtomicItems && o.tx != "driver" {
+		for _, s := range o.steps {
+			if s.perLine && !s.sql.asksRows() {
+				errs = append(errs, &Fault{m.file, s.line, "the capabilities claim atomic_items, but place_order writes line by line without tx: driver"})
+			}
+		}
+	}
+	if most := map[string]int{SQLServer: 2000, Oracle: 1000}[m.dialect]; most > 0 && caps.BatchSize > most {
+		errs = append(errs, fmt.Errorf("%s: batch_size is %d, a list in %s may have %d", m.file, caps.BatchSize, m.dialect, most))
+	}
+	return errors.Join(errs...)
+}
+
+// Offers reports which of the optional operations the mapping has, as
+// capabilities: Freeze, Find, Cancel and List.
+func (m *Mapping) Offers() hisadapter.Capabilities {
+	return hisadapter.Capabilities{
+		Freeze: m.ops[opFreeze] != nil, Find: m.ops[opFind] != nil, Cancel: m.ops[opCancel] != nil, List: m.ops[opList] != nil,
+	}
+}
+
+// Capabilities implements hisadapter.Driver.
+func (d *Driver) Capabilities() hisadapter.Capabilities { return d.caps }
+
+// call is one operation with what it is about.
+type call struct {
+	op         *operation
+	values     map[string]value
+	lines      []hisadapter.Line
+	pharmacyID string
+	attributes map[string]string
+}
+
+func (d *Driver) call(op string, values map[string]value) *call {
+	values = maps.Clone(values)
+	values["now"] = momentOf(d.now())
+	return &call{op: d.m.ops[op], values: values}
+}
+
+// QueryStock implements hisadapter.Driver: one run of the steps for each
+// pharmacy among the keys.
+func (d *Driver) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisadapter.Reading, error) {
+	readings := map[hisadapter.Key]hisadapter.Reading{}
+	drugs := map[string][]string{}
+	var pharmacies []string
+	asked := map[hisadapter.Key]bool{}
+	for _, k := range keys {
+		if asked[k] {
+			continue
+		}
+		asked[k] = true
+		if _, ok := drugs[k.PharmacyID]; !ok {
+			pharmacies = append(pharmacies, k.PharmacyID)
+		}
+		drugs[k.PharmacyID] = append(drugs[k.PharmacyID], k.DrugID)
+	}
+	for _, p := range pharmacies {
+		c := d.call(opQuery, map[string]value{"pharmacy_id": textOf(p), "drug_ids": {kind: list, list: drugs[p]}})
+		x, err := d.run(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.readings(x.table, p, asked, readings); err != nil {
+			return nil, unreadable(c.op, err)
+		}
+	}
+	out := make([]hisadapter.Reading, len(keys))
+	for i, k := range keys {
+		r, ok := readings[k]
+		if !ok {
+			r = hisadapter.Reading{Key: k, Unknown: true}
+		}
+		out[i] = r
+	}
+	return out, nil
+}
+
+// Freeze implements hisadapter.Driver.
+func (d *Driver) Freeze(ctx context.Context, r hisadapter.FreezeRequest) (hisadapter.Freeze, error) {
+	if !d.caps.Freeze {
+		return hisadapter.Freeze{}, hisadapter.Unsupported("Freeze")
+	}
+	c := d.call(opFreeze, map[string]value{
+		"his_no": textOf(r.HisNo), "pharmacy_id": textOf(r.PharmacyID), "until": momentOf(r.Until),
+	})
+	c.lines, c.pharmacyID, c.attributes = r.Lines, r.PharmacyID, r.Attributes
+	x, err := d.run(ctx, c)
+	if err != nil {
+		return hisadapter.Freeze{}, err
+	}
+	return x.result.Freeze, nil
+}
+
+// Unfreeze implements hisadapter.Driver.
+func (d *Driver) Unfreeze(ctx context.Context, r hisadapter.UnfreezeRequest) error {
+	if !d.caps.Freeze {
+		return hisadapter.Unsupported("Unfreeze")
+	}
+	c := d.call(opUnfreeze, map[string]value{
+		"his_no": textOf(r.HisNo), "lock_id": optional(r.LockID), "pharmacy_id": textOf(r.PharmacyID),
+	})
+	c.lines, c.pharmacyID = r.Lines, r.PharmacyID
+	_, err := d.run(ctx, c)
+	return err
+}
+
+// PlaceOrder implements hisadapter.Driver.
+func (d *Driver) PlaceOrder(ctx context.Context, r hisadapter.PlaceOrderRequest) (hisadapter.HISOrder, error) {
+	c := d.call(opPlace, map[string]value{
+		"his_no": textOf(r.HisNo), "lock_id": optional(r.LockID), "pharmacy_id": textOf(r.PharmacyID),
+		"drugs_fen": wholeOf(r.DrugsFen), "drugs_yuan": yuanOf(r.DrugsFen),
+		"transaction_id": textOf(r.TransactionID), "paid_at": momentOf(r.PaidAt),
+	})
+	c.lines, c.pharmacyID, c.attributes = r.Lines, r.PharmacyID, r.Attributes
+	x, err := d.run(ctx, c)
+	if err != nil {
+		return hisadapter.HISOrder{}, err
+	}
+	return hisadapter.HISOrder{HisNo: r.HisNo, OrderNo: x.result.OrderNo, DrugsFen: r.DrugsFen, Lines: r.Lines}, nil
+}
+
+// FindOrder implements hisadapter.Driver.
+func (d *Driver) FindOrder(ctx context.Context, hisNo string) (hisadapter.Found, error) {
+	if !d.caps.Find {
+		return hisadapter.Found{}, hisadapter.Unsupported("FindOrder")
+	}
+	x, err := d.run(ctx, d.call(opFind, map[string]value{"his_no": textOf(hisNo)}))
+	if err != nil {
+		return hisadapter.Found{}, err
+	}
+	f := x.result
+	if f.State != hisadapter.Frozen {
+		f.Freeze = hisadapter.Freeze{}
+	}
+	if f.State != hisadapter.Deducted {
+		f.OrderNo = ""
+	}
+	return f, nil
+}
+
+// CancelOrder implements hisadapter.Driver.
+func (d *Driver) CancelOrder(ctx context.Context, hisNo, hisOrderNo string) error {
+	if !d.caps.Cancel {
+		return hisadapter.Unsupported("CancelOrder")
+	}
+	_, err := d.run(ctx, d.call(opCancel, map[string]value{"his_no": textOf(hisNo), "his_order_no": optional(hisOrderNo)}))
+	return err
+}
+
+// ListOrders implements hisadapter.Driver. The day is one of the mapping's time
+// zone.
+func (d *Driver) ListOrders(ctx context.Context, day time.Time) ([]hisadapter.HISOrder, error) {
+	if !d.caps.List {
+		return nil, hisadapter.Unsupported("ListOrders")
+	}
+	day = day.In(d.m.zone)
+	start := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, d.m.zone)
+	c := d.call(opList, map[string]value{
+		"day": textOf(start.Format(time.DateOnly)), "day_start": momentOf(start), "day_end": momentOf(start.AddDate(0, 0, 1)),
+	})
+	x, err := d.run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	orders, err := d.orders(x.table)
+	if err != nil {
+		return nil, unreadable(c.op, err)
+	}
+	return orders, nil
+}
+
+// unreadable is the end of a call whose answer fits no rule.
+func unreadable(op *operation, err error) error {
+	return &hisadapter.Error{Op: portName(op.name), Outcome: hisadapter.Unknown, Err: err}
+}
+
+// optional is a text that is NULL when empty.
+func optional(s string) value {
+	if s == "" {
+		return value{kind: null}
+	}
+	return textOf(s)
+}

@@ -1,0 +1,200 @@
+package sqlhis
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	_ "time/tzdata" // the hospital's clock must be known on every machine
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/units"
+)
+
+// maxFile bounds a mapping file and a password file.
+const maxFile = 1 << 20
+
+// Load reads a mapping file. Everything that is wrong is told at once, each a
+// *Fault with file and line. Files that the mapping names are found from its own
+// folder. The database is not asked.
+func Load(path string) (*Mapping, error) {
+	doc, err := readBounded(path)
+	if err != nil {
+		return nil, fmt.Errorf("mapping file: %w", err)
+	}
+	return Parse(path, doc)
+}
+
+// Parse is Load of a document that was read already; path names it in faults and
+// is where the files are found that it names.
+func Parse(path string, doc []byte) (*Mapping, error) {
+	var root yaml.Node
+	if err := yaml.Load(doc, &root); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(root.Content) == 0 {
+		return nil, fmt.Errorf("%s: is empty", path)
+	}
+	l := &loader{reader: reader{file: path}, folder: filepath.Dir(path)}
+	m := l.mapping(follow(root.Content[0]))
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+	}
+	return os.ReadFile(path)
+}
+
+type loader struct {
+	reader
+	folder string
+	m      *Mapping
+}
+
+func (l *loader) mapping(n *yaml.Node) *Mapping {
+	l.m = &Mapping{
+		file: l.file, timeout: 5 * time.Second, maxRows: 10_000, retries: 3, ops: map[string]*operation{},
+		connection: connection{line: n.Line, tls: "disable", maxOpen: 8, connectTimeout: 5 * time.Second, idle: 5 * time.Minute},
+	}
+	zone, ratio, file := "Asia/Shanghai", "", ""
+	ratioLine, fileLine, zoneLine := n.Line, n.Line, n.Line
+	known := keys{
+		"dialect":           l.oneOf(&l.m.dialect, "dialect", Postgres, MySQL, SQLServer, Oracle),
+		"connection":        l.connection,
+		"statement_timeout": l.duration(&l.m.timeout, "statement_timeout", 10*time.Millisecond, 10*time.Minute),
+		"max_rows":          l.whole(&l.m.maxRows, "max_rows", 1, 1_000_000),
+		"retries":           l.whole(&l.m.retries, "retries", 0, 20),
+		"time_zone":         func(n *yaml.Node) { zoneLine = n.Line; l.text(&zone, "time_zone")(n) },
+		"units": func(n *yaml.Node) {
+			l.group(n, "units", keys{
+				"ratio":  func(n *yaml.Node) { ratioLine = n.Line; l.text(&ratio, "units: ratio")(n) },
+				"file":   func(n *yaml.Node) { fileLine = n.Line; l.text(&file, "units: file")(n) },
+				"places": l.whole(&l.m.places, "units: places", 0, 15),
+			})
+		},
+	}
+	ops := map[string]*yaml.Node{}
+	for _, op := range []string{opQuery, opFreeze, opUnfreeze, opPlace, opFind, opCancel, opList} {
+		known[op] = func(n *yaml.Node) { ops[op] = n }
+	}
+	l.group(n, "mapping", known)
+	var err error
+	if l.m.zone, err = time.LoadLocation(zone); err != nil {
+		l.fault(zoneLine, "time_zone: %v", err)
+	}
+	if ratio != "" {
+		if l.m.ratio, err = units.ParseRatio(ratio); err != nil {
+			l.fault(ratioLine, "units: %v", err)
+		}
+	}
+	if file != "" {
+		if l.m.table, err = units.OpenTable(l.path(file)); err != nil {
+			l.fault(fileLine, "units: file: %v", err)
+		}
+	}
+	if l.m.dialect == "" {
+		l.fault(n.Line, "dialect is missing: %s, %s, %s or %s", Postgres, MySQL, SQLServer, Oracle)
+		return l.m // statements cannot be read without
+	}
+	if l.m.connection.host == "" {
+		l.fault(l.m.connection.line, "connection: host is missing")
+	}
+	for name, n := range ops {
+		l.m.ops[name] = l.operation(name, n)
+	}
+	l.pairsOfOperations(n.Line)
+	return l.m
+}
+
+// pairsOfOperations demands what an operation needs beside it.
+func (l *loader) pairsOfOperations(line int) {
+	if l.m.ops[opQuery] == nil {
+		l.fault(line, "query_stock is missing")
+	}
+	if f, u := l.m.ops[opFreeze], l.m.ops[opUnfreeze]; (f == nil) != (u == nil) {
+		l.fault(line, "freeze and unfreeze go together")
+	}
+	if l.m.ops[opPlace] == nil {
+		l.fault(line, "place_order is missing")
+	}
+}
+
+func (l *loader) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(l.folder, name)
+}
+
+func (l *loader) connection(n *yaml.Node) {
+	c := &l.m.connection
+	c.line = n.Line
+	var file, env string
+	lineOf := map[string]int{}
+	at := func(key string, read func(*yaml.Node)) func(*yaml.Node) {
+		return func(n *yaml.Node) { lineOf[key] = n.Line; read(n) }
+	}
+	l.group(n, "connection", keys{
+		"host":          l.text(&c.host, "connection: host"),
+		"port":          l.whole(&c.port, "connection: port", 1, 65535),
+		"database":      l.text(&c.database, "connection: database"),
+		"user":          l.text(&c.user, "connection: user"),
+		"password_file": at("file", l.text(&file, "connection: password_file")),
+		"password_env":  at("env", l.text(&env, "connection: password_env")),
+		"password": func(n *yaml.Node) {
+			l.fault(n.Line, "connection: a password does not stand in this file; use password_file or password_env")
+		},
+		"tls":             l.oneOf(&c.tls, "connection: tls", "disable", "require", "verify"),
+		"ca_file":         l.text(&c.caFile, "connection: ca_file"),
+		"max_open":        l.whole(&c.maxOpen, "connection: max_open", 1, 1000),
+		"connect_timeout": l.duration(&c.connectTimeout, "connection: connect_timeout", 10*time.Millisecond, time.Minute),
+		"idle":            l.duration(&c.idle, "connection: idle", time.Second, 24*time.Hour),
+		"params": func(n *yaml.Node) {
+			c.params = map[string]string{}
+			l.pairs(n, "connection: params", func(key string, line int, v *yaml.Node) {
+				s := ""
+				l.text(&s, "connection: params: "+key)(v)
+				c.params[key] = s
+			})
+		},
+	})
+	if c.caFile != "" {
+		c.caFile = l.path(c.caFile)
+	}
+	switch {
+	case file != "" && env != "":
+		l.fault(lineOf["env"], "connection: password_file and password_env, one of them")
+	case file != "":
+		b, err := readBounded(l.path(file))
+		if err != nil {
+			l.fault(lineOf["file"], "connection: password_file: %v", err)
+		}
+		c.password = string(bytes.TrimRight(b, "\r\n"))
+	case env != "":
+		var ok bool
+		if c.password, ok = os.LookupEnv(env); !ok {
+			l.fault(lineOf["env"], "connection: the environment has no %s", env)
+		}
+	}
+}
+
+// redact takes the password out of an error's words.
+func (c *connection) redact(err error) error {
+	if err == nil || c.password == "" || !strings.Contains(err.Error(), c.password) {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), c.password, "[redacted]"))
+}

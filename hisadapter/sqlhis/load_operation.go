@@ -1,0 +1,260 @@
+package sqlhis
+
+import (
+	"database/sql"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter"
+)
+
+func (l *loader) operation(name string, n *yaml.Node) *operation {
+	o := &operation{name: name, line: n.Line, isolation: sql.LevelReadCommitted}
+	isolation := ""
+	var skip *yaml.Node
+	known := keys{
+		"tx":        l.oneOf(&o.tx, name+": tx", "driver", "own", "none"),
+		"isolation": l.oneOf(&isolation, name+": isolation", "read_committed", "repeatable_read", "snapshot", "serializable"),
+		"steps":     func(n *yaml.Node) { l.steps(o, n) },
+	}
+	if fields := o.results(); fields != nil {
+		known["result"] = func(n *yaml.Node) { o.result = l.names(n, name+": result", fields) }
+	}
+	if required, possible := o.fields(); required != nil {
+		known["rows"] = func(n *yaml.Node) { l.rows(o, n, required, possible) }
+	}
+	if name == opQuery {
+		known["lots"] = l.boolean(&o.lots, name+": lots")
+		known["skip"] = func(n *yaml.Node) { skip = n }
+	}
+	l.group(n, name, known)
+	switch isolation {
+	case "repeatable_read":
+		o.isolation = sql.LevelRepeatableRead
+	case "snapshot":
+		o.isolation = sql.LevelSnapshot
+	case "serializable":
+		o.isolation = sql.LevelSerializable
+	}
+	if skip != nil {
+		l.list(skip, name+": skip", func(n *yaml.Node) {
+			var m match
+			l.group(n, name+": skip", keys{"column": l.text(&m.name, name+": skip: column"), "is": l.texts(&m.is, name+": skip: is")})
+			if m.name == "" || m.is == nil {
+				l.fault(n.Line, "%s: skip: needs column and is", name)
+			}
+			o.skip = append(o.skip, m)
+		})
+	}
+	l.checkOperation(o)
+	return o
+}
+
+// checkOperation holds what can be told only with the whole operation at hand.
+func (l *loader) checkOperation(o *operation) {
+	if len(o.steps) == 0 {
+		l.fault(o.line, "%s: steps is missing", o.name)
+		return
+	}
+	switch {
+	case o.writes() && o.tx != "driver" && o.tx != "own":
+		l.fault(o.line, "%s: say tx: driver (one transaction of ours) or tx: own (the procedure commits by itself)", o.name)
+	case o.tx == "":
+		o.tx = "none"
+	case !o.writes() && o.tx == "own":
+		l.fault(o.line, "%s: a read has tx: none or driver", o.name)
+	}
+	if !o.writes() && o.name != opFind {
+		if o.rows == nil {
+			l.fault(o.line, "%s: rows is missing", o.name)
+		}
+		o.steps[len(o.steps)-1].query = true
+	} else if !slices.ContainsFunc(o.steps, func(s *step) bool { return len(s.rules) > 0 }) {
+		l.fault(o.line, "%s: no step has outcomes, so nothing says what success is", o.name)
+	}
+	l.checkNames(o)
+}
+
+// rows reads the columns of a row-wise answer.
+func (l *loader) rows(o *operation, n *yaml.Node, required, possible []string) {
+	what := o.name + ": rows"
+	o.rows = map[string]source{}
+	l.pairs(n, what, func(field string, line int, v *yaml.Node) {
+		if !slices.Contains(required, field) && !slices.Contains(possible, field) {
+			l.fault(line, "%s: no such field %q; possible are %s", what, field, strings.Join(slices.Concat(required, possible), ", "))
+			return
+		}
+		var s source
+		if v.Kind == yaml.ScalarNode {
+			s.column = v.Value
+		} else {
+			l.group(v, what+": "+field, keys{
+				"column": l.text(&s.column, what+": column"), "is": l.texts(&s.is, what+": is"), "value": l.text(&s.value, what+": value"),
+			})
+		}
+		switch yesNo := field == "stopped" || field == "canceled"; {
+		case (s.column == "") == (s.value == ""):
+			l.fault(line, "%s: %s: needs a column or a value", what, field)
+		case yesNo && s.is == nil, !yesNo && s.is != nil:
+			l.fault(line, "%s: %s: is: [...] belongs to stopped and canceled, and they need it", what, field)
+		}
+		o.rows[field] = s
+	})
+	for _, field := range required {
+		if _, ok := o.rows[field]; !ok {
+			l.fault(n.Line, "%s: %s is missing", what, field)
+		}
+	}
+}
+
+// names reads field: name.
+func (l *loader) names(n *yaml.Node, what string, fields []string) map[string]string {
+	out := map[string]string{}
+	l.pairs(n, what, func(field string, line int, v *yaml.Node) {
+		if fields != nil && !slices.Contains(fields, field) {
+			l.fault(line, "%s: no such field %q; possible are %s", what, field, strings.Join(fields, ", "))
+			return
+		}
+		s := ""
+		l.text(&s, what+": "+field)(v)
+		out[field] = s
+	})
+	return out
+}
+
+func (l *loader) steps(o *operation, n *yaml.Node) {
+	l.list(n, o.name+": steps", func(n *yaml.Node) {
+		s := &step{line: n.Line}
+		what := o.name + ": step " + strconv.Itoa(len(o.steps)+1)
+		var out []string
+		asks := ""
+		l.group(n, what, keys{
+			"sql": func(n *yaml.Node) {
+				doc := ""
+				l.text(&doc, what+": sql")(n)
+				s.line = n.Line
+				if n.Style == yaml.LiteralStyle || n.Style == yaml.FoldedStyle {
+					s.line++
+				}
+				var err error
+				if s.sql, err = parseStatement(doc, l.m.dialect); err != nil && doc != "" {
+					l.fault(s.line, "%s: sql: %v", what, err)
+				}
+			},
+			"for_each": func(n *yaml.Node) {
+				if n.Value != "line" || !o.hasLines() {
+					l.fault(n.Line, "%s: for_each: line, of freeze, unfreeze and place_order, is all there is", what)
+				}
+				s.perLine = true
+			},
+			"capture":  func(n *yaml.Node) { s.capture = l.names(n, what+": capture", nil) },
+			"out":      l.texts(&out, what+": out"),
+			"answer":   l.oneOf(&asks, what+": answer", "rows", "count"),
+			"outcomes": func(n *yaml.Node) { l.list(n, what+": outcomes", func(n *yaml.Node) { l.rule(o, s, what, n) }) },
+		})
+		if s.sql.verb == "" {
+			l.fault(n.Line, "%s: sql is missing", what)
+		}
+		s.query = asks == "rows" || asks == "" && (s.sql.asksRows() || len(s.capture) > 0)
+		if len(out) > 0 && l.m.dialect != SQLServer && l.m.dialect != Oracle {
+			l.fault(n.Line, "%s: out belongs to sqlserver and oracle; with mysql use @name and a step that selects it", what)
+		}
+		s.out = map[string]bool{}
+		for _, name := range out {
+			s.out[name] = true
+		}
+		o.steps = append(o.steps, s)
+	})
+}
+
+var rowsPattern = regexp.MustCompile(`^[0-9]{1,9}\+?$`)
+
+func (l *loader) rule(o *operation, s *step, what string, n *yaml.Node) {
+	r := rule{outcome: hisadapter.Unknown}
+	what += ": outcome"
+	then, kindName, stateName, null := "", "", "", ""
+	l.group(n, what, keys{
+		"rows":      l.text(&r.rows, what+": rows"),
+		"value":     l.text(&r.value.name, what+": value"),
+		"is":        l.texts(&r.value.is, what+": is"),
+		"null":      l.oneOf(&null, what+": null", "true", "false"),
+		"sqlstate":  l.texts(&r.sqlState, what+": sqlstate"),
+		"error":     l.texts(&r.errors, what+": error"),
+		"message":   l.text(&r.message, what+": message"),
+		"then":      l.oneOf(&then, what+": then", "next", "done", "refused", "find", "busy", "misconfigured", "unknown"),
+		"kind":      l.oneOf(&kindName, what+": kind", kindNames()...),
+		"state":     l.oneOf(&stateName, what+": state", "none", "frozen", "deducted", "released", "lapsed"),
+		"available": l.text(&r.available, what+": available"),
+		"code":      l.text(&r.code, what+": code"),
+		"words":     l.text(&r.words, what+": words"),
+	})
+	if null != "" {
+		isNull := null == "true"
+		r.value.null = &isNull
+	}
+	if r.rows != "" && !rowsPattern.MatchString(r.rows) {
+		l.fault(n.Line, "%s: rows: %q is not a number such as 1, or 1+ for at least one", what, r.rows)
+	}
+	if (r.value.name != "") != (r.value.is != nil || r.value.null != nil) {
+		l.fault(n.Line, "%s: value goes with is or null", what)
+	}
+	if then == "" {
+		l.fault(n.Line, "%s: then is missing", what)
+	}
+	l.actionOf(o, &r, what, n.Line, then, kindName, stateName)
+	if r.aboutError() && (then == "next" || then == "done") {
+		l.fault(n.Line, "%s: a statement that failed can never lead to %s; a duplicate is then: find", what, then)
+	}
+	if r.aboutError() && (r.rows != "" || r.value.name != "") {
+		l.fault(n.Line, "%s: a statement that failed has neither rows nor values", what)
+	}
+	s.rules = append(s.rules, r)
+}
+
+func (l *loader) actionOf(o *operation, r *rule, what string, line int, then, kindName, stateName string) {
+	r.then = finish
+	switch then {
+	case "next":
+		r.then = next
+	case "done":
+		r.outcome = hisadapter.Done
+	case "refused":
+		r.outcome = hisadapter.Refused
+	case "find":
+		r.outcome = hisadapter.Find
+	case "busy":
+		r.outcome = hisadapter.Busy
+	case "misconfigured":
+		r.outcome = hisadapter.Misconfigured
+	}
+	if !o.writes() && (then == "refused" || then == "find") {
+		l.fault(line, "%s: a read is neither refused nor a duplicate", what)
+	}
+	if (then == "refused") != (kindName != "") {
+		l.fault(line, "%s: kind goes with then: refused (kind: other when nothing fits)", what)
+	}
+	if i := slices.Index(kindNames(), kindName); i >= 0 {
+		r.refusal = hisadapter.Kind(i)
+	}
+	if o.name == opFind && (then == "done") != (stateName != "") || o.name != opFind && stateName != "" {
+		l.fault(line, "%s: state goes with then: done of find_order", what)
+	}
+	for s := hisadapter.None; s <= hisadapter.Lapsed; s++ {
+		if s.String() == stateName {
+			r.state = s
+		}
+	}
+}
+
+// kindNames are the kinds of refusal in the order of their constants.
+func kindNames() []string {
+	var out []string
+	for k := hisadapter.KindOther; k <= hisadapter.NotDivisible; k++ {
+		out = append(out, k.String())
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+//go:build oracle
+
+package sqlhis
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"time"
+
+	ora "github.com/sijms/go-ora/v2"
+	"github.com/sijms/go-ora/v2/network"
+)
+
+// oracle speaks to Oracle by go-ora, which needs no client of Oracle's.
+type oracle struct{}
+
+func oracleDialect() (dialect, error) { return oracle{}, nil }
+
+func (oracle) open(m *Mapping) (*sql.DB, error) {
+	c := &m.connection
+	host, port := address(c, 1521)
+	options := map[string]string{
+		"CONNECTION TIMEOUT": strconv.Itoa(max(1, int(c.connectTimeout.Seconds()))),
+		// Commit takes no context: this ends the wait for its answer.
+		"TIMEOUT": strconv.Itoa(max(1, int(m.timeout.Seconds()))),
+	}
+	if c.tls != "disable" {
+		options["SSL"] = "true"
+		options["SSL VERIFY"] = strconv.FormatBool(c.tls == "verify")
+	}
+	for key, v := range c.params {
+		if _, ours := options[key]; ours {
+			return nil, badParam(c, key)
+		}
+		options[key] = v
+	}
+	return sql.OpenDB(ora.NewConnector(ora.BuildUrl(host, port, c.database, c.user, c.password, options))), nil
+}
+
+// place writes decimals so that the session's language does not matter.
+func (oracle) place(n int, v value, zone *time.Location) (string, any) {
+	words := ":" + strconv.Itoa(n)
+	switch v.kind {
+	case null:
+		return words, nil
+	case whole:
+		i, err := strconv.ParseInt(v.text, 10, 64)
+		if err == nil {
+			return words, i
+		}
+		return oracleNumber(words), v.text
+	case decimal:
+		return oracleNumber(words), v.text
+	case moment:
+		return words, v.time.In(zone)
+	default:
+		return words, v.text
+	}
+}
+
+func oracleNumber(words string) string {
+	return "TO_NUMBER(" + words + ", '99999999999999999999999D999999999999999', 'NLS_NUMERIC_CHARACTERS=''.,''')"
+}
+
+// maxOut is the longest OUT value in bytes.
+const maxOut = 4000
+
+func (oracle) out(dest *string) any { return ora.Out{Dest: dest, Size: maxOut} }
+
+func (oracle) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel, readOnly bool) (transaction, error) {
+	// go-ora begins with the default level only, which is read committed; the
+	// first statement may say otherwise.
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	words := ""
+	switch {
+	case readOnly:
+		words = "SET TRANSACTION READ ONLY"
+	case level != sql.LevelReadCommitted:
+		words = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+	}
+	if words != "" {
+		if _, err := conn.ExecContext(ctx, words); err != nil {
+			return nil, errors.Join(err, tx.Rollback())
+		}
+	}
+	return oracleTx{tx}, nil
+}
+
+// oracleTx is ended through the driver: Oracle has no word that begins a
+// transaction, and go-ora commits each statement unless it began one.
+type oracleTx struct{ tx *sql.Tx }
+
+func (t oracleTx) commit(context.Context) error   { return t.tx.Commit() }
+func (t oracleTx) rollback(context.Context) error { return t.tx.Rollback() }
+
+func (oracle) fault(err error) (fault, bool) {
+	e, ok := errors.AsType[*network.OracleError](err)
+	if !ok || e.ErrCode == 0 {
+		return fault{}, false
+	}
+	number := strconv.Itoa(e.ErrCode)
+	return fault{number: number, message: e.ErrMsg, class: oracleClass(number)}, true
+}

@@ -1,0 +1,97 @@
+package sqlhis
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	mssql "github.com/microsoft/go-mssqldb"
+)
+
+// sqlserver speaks to Microsoft SQL Server.
+type sqlserver struct{}
+
+func (sqlserver) open(m *Mapping) (*sql.DB, error) {
+	c := &m.connection
+	host, port := address(c, 1433)
+	q := url.Values{}
+	q.Set("database", c.database)
+	q.Set("app name", "hisgate")
+	q.Set("dial timeout", strconv.Itoa(max(1, int(c.connectTimeout.Seconds()))))
+	switch c.tls {
+	case "disable":
+		q.Set("encrypt", "disable")
+	case "require":
+		q.Set("encrypt", "true")
+		q.Set("TrustServerCertificate", "true")
+	default:
+		q.Set("encrypt", "true")
+		q.Set("TrustServerCertificate", "false")
+	}
+	if c.caFile != "" {
+		q.Set("certificate", c.caFile)
+	}
+	for key, v := range c.params {
+		if q.Has(key) || key == "password" || key == "user id" {
+			return nil, badParam(c, key)
+		}
+		q.Set(key, v)
+	}
+	dsn := url.URL{
+		Scheme: "sqlserver", User: url.UserPassword(c.user, c.password),
+		Host: net.JoinHostPort(host, strconv.Itoa(port)), RawQuery: q.Encode(),
+	}
+	connector, err := mssql.NewConnector(dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// place gives numbers their type, so that no text is compared with one.
+func (sqlserver) place(n int, v value, zone *time.Location) (string, any) {
+	words := "@p" + strconv.Itoa(n)
+	switch v.kind {
+	case null:
+		return words, nil
+	case whole:
+		i, err := strconv.ParseInt(v.text, 10, 64)
+		if err == nil {
+			return words, i
+		}
+		return "CAST(" + words + " AS DECIMAL(38,10))", v.text
+	case decimal:
+		return "CAST(" + words + " AS DECIMAL(38,10))", v.text
+	case moment:
+		return words, v.time.In(zone)
+	default:
+		return words, v.text
+	}
+}
+
+// out marks the parameter; the statement has OUTPUT behind it.
+func (sqlserver) out(dest *string) any { return sql.Out{Dest: dest} }
+
+func (sqlserver) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel, _ bool) (transaction, error) {
+	return speak(ctx, conn, "COMMIT TRANSACTION", "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
+		"SET TRANSACTION ISOLATION LEVEL "+levelName(level), "BEGIN TRANSACTION")
+}
+
+func (sqlserver) fault(err error) (fault, bool) {
+	e, ok := errors.AsType[mssql.Error](err)
+	if !ok {
+		return fault{}, false
+	}
+	number := strconv.Itoa(int(e.Number))
+	return fault{
+		number: number, message: e.Message,
+		class: classify(number,
+			[]string{"1205", "3960"},
+			[]string{"1222", "10928", "10929", "17300", "17308", "701", "8645"},
+			[]string{"102", "156", "201", "207", "208", "229", "230", "2812", "4060", "8144", "8145", "8146", "18456"}),
+	}, true
+}
