@@ -60,6 +60,7 @@ type State struct {
 	Ledger       lockstore.Stats
 	Cache        cache.Stats
 	Answers      Answers
+	Recovering   bool // after a restore from a backup: no attempt begins
 	Degraded     bool // the last batch read brought nothing: readers are given old figures
 	Jobs         int  // locks that are being worked on
 	Paused       int  // locks whose next try waits
@@ -71,7 +72,7 @@ type State struct {
 func (g *Gateway) State() State {
 	jobs, paused := g.desk.size()
 	return State{
-		Ledger: g.ledger.Stats(), Cache: g.cache.Stats(), Answers: g.tally.read(), Degraded: g.reads.last() != nil,
+		Ledger: g.ledger.Stats(), Cache: g.cache.Stats(), Answers: g.tally.read(), Recovering: g.ledger.Restore().Recovering(), Degraded: g.reads.last() != nil,
 		Jobs: jobs, Paused: paused,
 		Watchers: int(g.hub.count.Load()), Capabilities: g.caps,
 	}

@@ -308,7 +308,7 @@ func TestFreezingNeedsFind(t *testing.T) {
 	caps := freezingHIS
 	caps.Find = false
 	s := gateway.DefaultSettings()
-	if err := s.Validate(caps); err == nil || !strings.Contains(err.Error(), "[C3]") {
+	if err := s.Validate(caps); err == nil || !strings.Contains(err.Error(), "what became of a freeze") {
 		t.Errorf("error %v", err)
 	}
 	caps.DeductNeedsFreeze = false

@@ -199,7 +199,7 @@ func (s Settings) Validate(c hisadapter.Capabilities) error {
 		{name: "calls read", value: s.Calls.Read},
 		{name: "calls write", value: s.Calls.Write},
 		{name: "resolver misconfigured", value: s.Resolver.Misconfigured},
-		{name: "resolver grace", value: s.Resolver.Grace, atLeast: 2 * s.Calls.Attempt, smallest: "twice the HIS timeout [C1]"},
+		{name: "resolver grace", value: s.Resolver.Grace, atLeast: 2 * s.Calls.Attempt, smallest: "twice the HIS timeout"},
 		{name: "resolver case after", value: s.Resolver.CaseAfter, atLeast: s.Resolver.Grace, smallest: "the grace time"},
 		{name: "expiry owner", value: s.Expiry.Owner},
 		{name: "expiry retry", value: s.Expiry.Retry},
@@ -251,13 +251,13 @@ func (s Settings) validateFreeze(c hisadapter.Capabilities) error {
 	var errs []error
 	native := c.Freeze && s.Freeze
 	if (native || c.DeductNeedsFreeze) && !c.Find {
-		errs = append(errs, errors.New("freeze: a HIS that cannot say what became of a freeze must not be asked to freeze [C3]"))
+		errs = append(errs, errors.New("freeze: a HIS that cannot say what became of a freeze must not be asked to freeze"))
 	}
 	if c.DeductNeedsFreeze && !c.Freeze {
 		errs = append(errs, errors.New("freeze: the deduct needs a freeze, and the driver offers none"))
 	}
 	if native && c.FreezeTTL > 0 && s.Lock.DefaultTTL > c.FreezeTTL-s.PayMargin {
-		errs = append(errs, fmt.Errorf("lock default ttl: %v must end %v before the HIS lets its freeze lapse after %v [A7]",
+		errs = append(errs, fmt.Errorf("lock default ttl: %v must end %v before the HIS lets its freeze lapse after %v",
 			s.Lock.DefaultTTL, s.PayMargin, c.FreezeTTL))
 	}
 	return errors.Join(errs...)

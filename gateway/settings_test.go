@@ -26,10 +26,10 @@ func TestSettingsAreHeldAgainstTheHIS(t *testing.T) {
 		{"zero", func(s *gateway.Settings, _ *hisadapter.Capabilities) { *s = gateway.Settings{} }, "cache max age"},
 		{"grace below twice the timeout", func(s *gateway.Settings, _ *hisadapter.Capabilities) {
 			s.Resolver.Grace = 2*s.Calls.Attempt - 1
-		}, "[C1]"},
+		}, "twice the HIS timeout"},
 		{"a lock as long as the freeze", func(s *gateway.Settings, c *hisadapter.Capabilities) {
 			c.FreezeTTL = s.Lock.DefaultTTL + 4*time.Minute
-		}, "[A7]"},
+		}, "before the HIS lets its freeze lapse"},
 		{"no pauses", func(s *gateway.Settings, _ *hisadapter.Capabilities) { s.Resolver.Backoff = nil }, "resolver backoff"},
 		{"an empty pause", func(s *gateway.Settings, _ *hisadapter.Capabilities) { s.Resolver.Backoff[2] = 0 }, "resolver backoff"},
 		{"jitter eats the age", func(s *gateway.Settings, _ *hisadapter.Capabilities) { s.Cache.Jitter = s.Cache.MaxAge }, "cache jitter"},

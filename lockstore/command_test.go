@@ -153,7 +153,7 @@ func TestC3FreezeNeedsAHISThatCanBeAsked(t *testing.T) {
 	p := netFreeze()
 	p.Find = false
 	if _, err := lockstore.Open(t.Context(), lockstore.Options{Policy: p}); err == nil ||
-		!strings.Contains(err.Error(), "[C3]") || !strings.Contains(err.Error(), "no committer") {
+		!strings.Contains(err.Error(), "what became of a freeze") || !strings.Contains(err.Error(), "no committer") {
 		t.Fatalf("got %v, want both faults named", err)
 	}
 }

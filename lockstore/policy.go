@@ -74,7 +74,7 @@ func (p Policy) check() (Policy, error) {
 		errs = append(errs, fmt.Errorf("the longest his_no is negative: %d", p.HisNoMax))
 	}
 	if (p.Freeze || p.DeductNeedsFreeze) && !p.Find {
-		errs = append(errs, errors.New("freezing needs a HIS that can be asked what became of a freeze [C3]"))
+		errs = append(errs, errors.New("freezing needs a HIS that can be asked what became of a freeze"))
 	}
 	return p, errors.Join(errs...)
 }

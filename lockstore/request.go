@@ -81,7 +81,7 @@ func (r *LockRequest) check(p *Policy) ([]Item, error) {
 		return nil, err
 	}
 	if len(items) > 1 && !p.AtomicItems {
-		return nil, &InvalidError{Field: "items", Reason: "this HIS cannot hold several drugs all or nothing; one drug for each order_no [C7]"}
+		return nil, &InvalidError{Field: "items", Reason: "this HIS cannot hold several drugs all or nothing; one drug for each order_no"}
 	}
 	return items, nil
 }

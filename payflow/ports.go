@@ -315,6 +315,22 @@ const (
 	ChannelMisconfigured                       // our signature, certificate, permission or parameter is wrong
 )
 
+// String returns the outcome's name in lower case.
+func (o ChannelOutcome) String() string {
+	switch o {
+	case ChannelUnknown:
+		return "outcome unknown"
+	case ChannelRefused:
+		return "refused"
+	case ChannelNotSent:
+		return "not sent"
+	case ChannelMisconfigured:
+		return "misconfigured"
+	default:
+		return "invalid"
+	}
+}
+
 // ChannelError is a call to the channel that did not succeed. Its text holds no
 // headers, keys or personal data.
 type ChannelError struct {
@@ -327,7 +343,7 @@ type ChannelError struct {
 }
 
 func (e *ChannelError) Error() string {
-	s := fmt.Sprintf("wechat %s: outcome %d, status %d, code %q: %s", e.Op, e.Outcome, e.Status, e.Code, e.Message)
+	s := fmt.Sprintf("wechat %s: %s, status %d, code %q: %s", e.Op, e.Outcome, e.Status, e.Code, e.Message)
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}

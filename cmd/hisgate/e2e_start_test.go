@@ -128,6 +128,9 @@ func TestStartsWhileNothingAnswers(t *testing.T) {
 	})
 	h.post("/v1/locks", lockJSON("AWAY-1", "D1", 3, "60s")).refused(t, http.StatusServiceUnavailable, hisgatev1.Reason_HIS_UNAVAILABLE)
 	h.get("/v1/stock/D1?pharmacy_id=HLWYF").refused(t, http.StatusServiceUnavailable, hisgatev1.Reason_HIS_UNAVAILABLE)
+	if all := strings.Join(h.ready(t).Reasons, "; "); strings.Contains(all, "not reached") {
+		t.Errorf("that the HIS is away is said twice: %s", all)
+	}
 	h.hisDown(false)
 	eventually(t, "the HIS", func() error {
 		return want("status", h.get("/v1/stock/D1?pharmacy_id=HLWYF").status, http.StatusOK)

@@ -114,6 +114,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		return nil, err
 	}
 	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
+	r.known = func() bool { return p.gateway.State().Degraded || his.State().Breaker != guard.BreakerClosed }
 	back := &recovery{ledger: p.ledger, gateway: p.gateway, orders: p.orders, log: log}
 	p.edge, err = server.New(server.Options{
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log,

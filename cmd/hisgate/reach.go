@@ -29,6 +29,7 @@ type reach struct {
 	wechat *wechat.Channel // nil while payment is disabled
 	orders *payflow.Service
 	log    *slog.Logger
+	known  func() bool            // whether it shows elsewhere that the HIS cannot be asked
 	away   atomic.Pointer[string] // why the HIS was not reached; nil = it was, or nobody knows yet
 }
 
@@ -83,7 +84,7 @@ func (r *reach) health() []string {
 	if n := r.orders.Unworked(); n > 0 {
 		out = append(out, fmt.Sprintf("orders: payment is disabled, and the data folder holds %d orders and notices that nobody works on", n))
 	}
-	if why := r.away.Load(); why != nil {
+	if why := r.away.Load(); why != nil && !r.known() {
 		out = append(out, *why)
 	}
 	if r.wechat != nil {

@@ -27,6 +27,8 @@ var collected = []struct {
 	{"hisgate_lock_oldest_unknown_seconds", "Age of the oldest of them.", nil},
 	{"hisgate_lock_faults_total", "Impossible events; each is logged.", nil},
 	{"hisgate_holds_outlived_total", "Holds dropped for their age, because no reading came.", nil},
+	{"hisgate_recovery_left", "After a restore from a backup: locks and orders that HIS and WeChat Pay are still to be asked about. No lock, order, prepay or refund begins before both are 0.", []string{"of"}},
+	{"hisgate_recovering", "1 while the recovery after a restore from a backup stands.", nil},
 	{"hisgate_degraded", "1 while the last batch read from the HIS brought nothing: readers are given old figures.", nil},
 	{"hisgate_degraded_total", "Answers from an old figure because the HIS could not be asked, by use: keys read, locks judged, lines of checks.", []string{"use"}},
 	{"hisgate_stock_answers_total", "Figures that readers were given, by source: LIVE, CACHE, PUSHED, STALE.", []string{"source"}},
@@ -105,6 +107,8 @@ func (c *collector) collectLedger(gauge, counter emit, histogram func(prometheus
 	gauge("hisgate_lock_oldest_unknown_seconds", l.OldestUnknown.Seconds())
 	counter("hisgate_lock_faults_total", float64(l.Faults))
 	counter("hisgate_holds_outlived_total", float64(l.Outlived))
+	gauge("hisgate_recovering", one(s.Recovering))
+	gauge("hisgate_recovery_left", one(s.Recovering)*float64(l.Asking), "locks")
 	gauge("hisgate_stock_watchers", float64(s.Watchers))
 	c.collectStock(&s, gauge, counter)
 }
@@ -172,6 +176,8 @@ func (c *collector) collectOrders(gauge, counter emit) {
 		counter("hisgate_payflow_callbacks_total", float64(n), result)
 	}
 	counter("hisgate_payflow_panics_total", float64(s.Panics))
+	back := c.orders.Recovery()
+	gauge("hisgate_recovery_left", one(back.Recovering)*float64(back.Left), "orders")
 	c.collectReconciliation(&s.Reconcile, gauge, counter)
 }
 

@@ -138,7 +138,7 @@ func channelError(t testing.TB, err error, want payflow.ChannelOutcome) *payflow
 		t.Fatalf("got %v, want a *ChannelError", err)
 	}
 	if e.Outcome != want {
-		t.Fatalf("outcome %d, want %d: %v", e.Outcome, want, err)
+		t.Fatalf("outcome %v, want %v: %v", e.Outcome, want, err)
 	}
 	return e
 }
