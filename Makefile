@@ -16,7 +16,7 @@ RACE := $(shell command -v gcc >/dev/null && echo -race)
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: run test ci lint bench soak mutants fresh generate proto-deps lint-proto
+.PHONY: run test ci lint bench protect soak mutants fresh generate proto-deps lint-proto
 
 # run plays the whole story on simulated systems and stays up.
 run:
@@ -50,20 +50,32 @@ bench:
 	$(GO) build -o bin/hisgate-bench ./cmd/hisgate-bench
 	bin/hisgate-bench $(BENCH)
 
+# protect lets a crowd loose on a HIS that counts, with hisgate in between and
+# with nothing: docs/protect.md. More with PROTECT='--quick', …
+PROTECT ?=
+protect:
+	$(GO) build -o bin/ ./cmd/hisgate ./cmd/hisgate-bench
+	bin/hisgate-bench protect $(PROTECT)
+
 # soak runs the ledger's random tests for long: histories with crashes, kills of
 # a real process, the model, and the fuzz targets. About an hour on two cores;
 # each figure can be set (make soak HISTORIES=1000000 ROUNDS=10 ...). A failure
-# prints its seed.
+# prints its seed. Then a crowd stands before a HIS in every trouble for so long;
+# a broken promise, goroutines and memory that grow among them, is a failure.
 HISTORIES ?= 100000
 ROUNDS ?= 2000
 CHECKS ?= 20000
 FUZZTIME ?= 1m
+EXPIRIES ?= 100000
+CROWD ?= 10m
 soak:
 	HISGATE_HISTORIES=$(HISTORIES) $(GO) test -count=1 -v -timeout 2h -run '^TestLinearizable$$' ./lockstore
 	HISGATE_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 4h -run '^TestI3KilledAtRandomMoments$$' ./lockstore/crashtest
 	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*)$$' ./lockstore -rapid.checks=$(CHECKS)
 	for f in FuzzDecodeLock FuzzKeys FuzzParseKeys; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./lockstore; done
 	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME) ./lockstore/internal/tlv
+	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
+	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'
 
 # mutants plants bugs in the ledger, one after the other; the tests must catch
 # each (docs/testing.md has the table).

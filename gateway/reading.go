@@ -111,6 +111,9 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 	if g.reads.note(silent, last) {
 		g.log.reachable(!silent, last)
 	}
+	if e := hisError(opQueryStock, last); last != nil && e.Outcome == hisadapter.Misconfigured && !turnedAway(last) {
+		g.alert(Alert{Name: AlertMisconfigured, Detail: e.Error()})
+	}
 	g.log.loaded(b, failed, last, g.now().Sub(start))
 	return results
 }
@@ -145,6 +148,13 @@ func (g *Gateway) query(ctx context.Context, keys []hisadapter.Key) []loaded {
 		}
 	}
 	return out
+}
+
+// turnedAway reports whether the guard itself ended a call: the HIS has said
+// nothing new.
+func turnedAway(err error) bool {
+	_, ok := errors.AsType[*guard.Rejection](err)
+	return ok
 }
 
 func isStale(err error) bool {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -122,6 +123,28 @@ func TestRefreshBehindCostsTheLowestClass(t *testing.T) {
 		}
 		if s := w.g.State().Cache; waited != 0 || s.Refreshes < 8 || s.Refreshes > 9 || s.Loads != s.Refreshes+1 {
 			t.Errorf("%d readers waited; %+v", waited, s)
+		}
+	})
+}
+
+// A HIS that refuses our readings as such is an alert each time that it says so,
+// and none while the guard leaves it alone.
+func TestMisconfiguredReadingsRaiseAnAlert(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS, func(w *world) { w.guard.MisconfiguredAfter = 2 })
+		w.inject(simhis.Fault{Op: simhis.OpQueryStock, What: simhis.Misconfigured})
+		for range 5 {
+			if _, err := w.g.GetStock(t.Context(), key("A"), gateway.Cached); err == nil {
+				t.Fatal("answered")
+			}
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.alerts) != 2 || w.alerts[0].Name != gateway.AlertMisconfigured {
+			t.Errorf("alerts %v, want 2", w.alerts)
+		}
+		if n := w.calls(simhis.OpQueryStock); n != 2 {
+			t.Errorf("asked %d times", n)
 		}
 	})
 }
