@@ -12,6 +12,8 @@ import (
 // this order. The doc tags are the text of docs/configuration.md.
 type Config struct {
 	Listen          Listen        `yaml:"listen"`
+	TLS             TLS           `yaml:"tls"`
+	Auth            Auth          `yaml:"auth"`
 	DataDir         string        `yaml:"data_dir" doc:"Folder of the ledger and the orders. One process at a time; never on a network file system."`
 	Storage         Storage       `yaml:"storage"`
 	Log             Log           `yaml:"log"`
@@ -32,6 +34,7 @@ type Listen struct {
 	HTTP    string `yaml:"http" doc:"REST, /openapi.json and, unless listen.webhook is set, the WeChat callbacks."`
 	Webhook string `yaml:"webhook" doc:"An address for the WeChat callbacks alone, for the proxy that ends TLS; empty = on listen.http. The only one that may be open to the outside."`
 	Ops     string `yaml:"ops" doc:"/metrics, /livez and /readyz."`
+	OpsOpen bool   `yaml:"ops_open" doc:"Let listen.ops be another than a loopback address. It has neither TLS nor authentication."`
 }
 
 // Storage is how the data folder is kept.
@@ -203,6 +206,8 @@ type WeChat struct {
 func Default() Config {
 	return Config{
 		Listen:          Listen{GRPC: "127.0.0.1:9090", HTTP: "127.0.0.1:8080", Ops: "127.0.0.1:9091"},
+		TLS:             TLS{ClientCert: "optional", Min: "1.2"},
+		Auth:            Auth{JWT: JWT{NameClaim: "sub", RolesClaim: "roles"}},
 		DataDir:         "hisgate-data",
 		Storage:         Storage{DiskReserve: 512 << 20, Retention: 400 * 24 * time.Hour},
 		Log:             Log{Level: "info", Format: "json"},

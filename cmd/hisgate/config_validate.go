@@ -60,6 +60,7 @@ func (k *checker) readable(file, path string) {
 func (c *Config) Validate(where map[string]string) error {
 	k := &checker{where: where}
 	c.validateListen(k)
+	c.validateSecure(k)
 	k.want(c.DataDir != "", "data_dir", "must be set")
 	if c.Storage.EncryptionKeyFile != "" {
 		k.readable(c.Storage.EncryptionKeyFile, "storage.encryption_key_file")
@@ -92,25 +93,6 @@ func (c *Config) validateLimits(k *checker) {
 	k.atLeast(l.ClientStreams, 0, "limits.client_streams")
 	k.atLeast(l.Streams, 0, "limits.streams")
 	k.want(l.Clients >= 1 && l.Clients <= 1e6, "limits.clients", "%d is not between 1 and 1000000", l.Clients)
-}
-
-func (c *Config) validateListen(k *checker) {
-	for _, l := range []struct{ addr, path string }{
-		{c.Listen.GRPC, "listen.grpc"}, {c.Listen.HTTP, "listen.http"}, {c.Listen.Ops, "listen.ops"},
-	} {
-		host, _, err := net.SplitHostPort(l.addr)
-		if err != nil {
-			k.want(false, l.path, "want host:port: %v", err)
-			continue
-		}
-		// Without any authentication configured everyone who reaches the port
-		// may do everything.
-		k.want(isLoopback(host), l.path, "%s is not a loopback address; hisgate has no authentication configured, so only this machine may reach it", l.addr)
-	}
-	if c.Listen.Webhook != "" {
-		_, _, err := net.SplitHostPort(c.Listen.Webhook)
-		k.want(err == nil, "listen.webhook", "want host:port: %v", err)
-	}
 }
 
 func isLoopback(host string) bool {

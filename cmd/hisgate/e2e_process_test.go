@@ -38,7 +38,7 @@ func quickMain() {
 		if *window > 0 {
 			s.orders.LeastToPay, s.orders.ReserveWindow = 100*time.Millisecond, *window
 		}
-		err = serve(ctx, cfg, s)
+		err = serve(ctx, cfg, s, func() (Config, error) { return Load(*file, nil, nil) })
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hisgate:", err)

@@ -23,6 +23,7 @@ type cli struct {
 	Reconcile reconcileCmd `cmd:"" help:"Compare a day: WeChat's bill, the orders here, the orders of the HIS; at a running hisgate."`
 	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
+	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
 	Config    configCmd    `cmd:"" help:"Check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

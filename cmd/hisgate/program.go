@@ -38,6 +38,7 @@ type Program struct {
 	ledger    *lockstore.Ledger
 	gateway   *gateway.Gateway
 	orders    *payflow.Service
+	secure    *secure
 	edge      *server.Server
 	rest      *http.Server
 	hooks     *http.Server // of the callbacks' own listener, nil without one
@@ -116,7 +117,11 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
 	r.known = func() bool { return p.gateway.State().Degraded || his.State().Breaker != guard.BreakerClosed }
 	back := &recovery{ledger: p.ledger, gateway: p.gateway, orders: p.orders, log: log}
+	if p.secure, err = newSecure(c, log); err != nil {
+		return nil, err
+	}
 	p.edge, err = server.New(server.Options{
+		Access: p.secure.identify(), TLS: p.secure.config(),
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log,
 		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
@@ -222,6 +227,7 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	work("gateway", p.gateway.Run)
 	work("orders", p.orders.Run)
 	work("reach", r.run)
+	work("certificates and callers", p.secure.run)
 	work("recovery", back.run)
 	p.workers.Go(func() {
 		select {
@@ -239,7 +245,12 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	}
 	serve("grpc", func() error { return p.edge.GRPC().Serve(p.listeners.grpc) })
 	p.rest = server.NewHTTPServer(p.edge.Public(p.listeners.webhook == nil), p.log)
-	serve("http", func() error { return p.rest.Serve(p.listeners.http) })
+	serve("http", func() error {
+		if p.rest.TLSConfig = p.secure.config(); p.rest.TLSConfig != nil {
+			return p.rest.ServeTLS(p.listeners.http, "", "")
+		}
+		return p.rest.Serve(p.listeners.http)
+	})
 	if p.listeners.webhook != nil {
 		p.hooks = server.NewHTTPServer(p.edge.Webhook(), p.log)
 		serve("webhook", func() error { return p.hooks.Serve(p.listeners.webhook) })

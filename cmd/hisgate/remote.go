@@ -12,6 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -58,8 +59,13 @@ func exitCode(err error) int {
 
 // serverFlags reach a running hisgate.
 type serverFlags struct {
-	Server  string        `default:"127.0.0.1:9090" env:"HISGATE_SERVER" placeholder:"HOST:PORT" help:"gRPC address of the running hisgate, its listen.grpc (${default}; environment ${env})."`
-	Timeout time.Duration `default:"0" help:"How long to wait for the whole answer; 0 = 30s, an hour for a verification, and without end where data is streamed."`
+	Server    string        `default:"127.0.0.1:9090" env:"HISGATE_SERVER" placeholder:"HOST:PORT" help:"gRPC address of the running hisgate, its listen.grpc (${default}; environment ${env})."`
+	TLS       bool          `name:"tls" help:"Speak TLS; also with --ca-file or --cert-file. Without it only loopback addresses are spoken to."`
+	CAFile    string        `name:"ca-file" placeholder:"FILE" help:"The authorities (PEM) that the server's certificate may be of; without it those of the system."`
+	CertFile  string        `name:"cert-file" placeholder:"FILE" help:"Client certificate (PEM)."`
+	KeyFile   string        `name:"key-file" placeholder:"FILE" help:"Its private key (PEM)."`
+	TokenFile string        `name:"token-file" env:"HISGATE_TOKEN_FILE" placeholder:"FILE" help:"A file with the token to show (environment ${env})."`
+	Timeout   time.Duration `default:"0" help:"How long to wait for the whole answer; 0 = 30s, an hour for a verification, and without end where data is streamed."`
 }
 
 // answerTime is how long a command waits for an answer that is not a stream.
@@ -72,11 +78,27 @@ func (f serverFlags) dial() (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, nobody("--server %s: want HOST:PORT, as in 127.0.0.1:9090", f.Server)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, nobody("--server %s: not a loopback address; run this on the machine of the server", f.Server)
+	transport := insecure.NewCredentials()
+	switch c, err := f.tlsConfig(); {
+	case err != nil:
+		return nil, err
+	case c != nil:
+		transport = credentials.NewTLS(c)
+	case !isLoopback(host):
+		return nil, nobody("--server %s: not a loopback address; --tls speaks to others", f.Server)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+f.Server, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceived)), grpc.WithNoProxy())
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(transport), grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceived)),
+	}
+	if f.TokenFile != "" {
+		b, err := os.ReadFile(f.TokenFile)
+		if err != nil {
+			return nil, nobody("--token-file: %w", err)
+		}
+		options = append(options, grpc.WithPerRPCCredentials(shownToken(strings.TrimSpace(string(b)))))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+f.Server, options...)
 	if err != nil {
 		return nil, nobody("--server %s: %w", f.Server, err)
 	}

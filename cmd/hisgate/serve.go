@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"reflect"
+	"syscall"
 )
 
 type serveCmd struct {
@@ -17,20 +20,32 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, cfg, cfg.settings())
+	return serve(ctx, cfg, cfg.settings(), c.load)
 }
 
 // serve runs hisgate until ctx ends or it cannot go on, and closes it in order.
-func serve(ctx context.Context, cfg Config, s settings) error {
-	p, err := open(cfg, s, newLogger(cfg.Log))
+// SIGHUP lets it read again what can be read again; load is for that.
+func serve(ctx context.Context, cfg Config, s settings, load func() (Config, error)) error {
+	level := new(slog.LevelVar)
+	level.Set(levelOf(cfg.Log))
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	p, err := open(cfg, s, newLogger(cfg.Log, level))
 	if err != nil {
 		return err
 	}
 	var failure error
-	select {
-	case <-ctx.Done():
-	case failure = <-p.Failed():
-		p.log.Error("hisgate cannot go on", "error", failure)
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			running = false
+		case failure = <-p.Failed():
+			p.log.Error("hisgate cannot go on", "error", failure)
+			running = false
+		case <-hangup:
+			p.reload(cfg, load, level)
+		}
 	}
 	stop, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
 	defer cancel()
@@ -45,11 +60,39 @@ func serve(ctx context.Context, cfg Config, s settings) error {
 	return failure
 }
 
-func newLogger(c Log) *slog.Logger {
+// reload reads the configuration, the certificates and the callers again. The
+// log's level counts at once; other settings that have changed count from the next
+// start, and are named.
+func (p *Program) reload(running Config, load func() (Config, error), level *slog.LevelVar) {
+	p.secure.reload()
+	fresh, err := load()
+	if err != nil {
+		p.log.Error("the configuration was not read again", "error", err)
+		return
+	}
+	level.Set(levelOf(fresh.Log))
+	var later []string
+	was, is := reflect.ValueOf(running), reflect.ValueOf(fresh)
+	for _, s := range settingsOf(was.Type(), "") {
+		if s.Path != "log.level" && lookup(was, s.Path) != lookup(is, s.Path) {
+			later = append(later, s.Path)
+		}
+	}
+	if len(later) > 0 {
+		p.log.Warn("these settings have changed and count from the next start", "settings", later)
+	}
+	p.log.Info("the configuration was read again", "log_level", level.Level().String())
+}
+
+func levelOf(c Log) slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo // Validate lets no other through
+		return slog.LevelInfo // Validate lets no other through
 	}
+	return level
+}
+
+func newLogger(c Log, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if c.Format == "text" {
 		return slog.New(slog.NewTextHandler(os.Stderr, o))

@@ -145,6 +145,13 @@ func (a *admission) mayWarn(s scope, now time.Time) bool {
 	return true
 }
 
+// warns is mayWarn for who does not hold mu.
+func (a *admission) warns(s scope) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mayWarn(s, a.now())
+}
+
 // load is what is under way now, for the metrics.
 func (a *admission) load() (calls, streams, clients int) {
 	a.mu.Lock()

@@ -125,7 +125,7 @@ func (s *opsService) take(ctx context.Context, r verb, do func(payflow.VerbReque
 		return nil, &payflow.PreconditionError{Reason: payflow.ReasonVerbNotAllowed, Detail: "a lock's case is settled with ResolveLockCase"}
 	}
 	a, err := do(payflow.VerbRequest{
-		CaseID: r.GetCaseId(), Etag: r.GetEtag(), RequestID: r.GetRequestId(), Actor: caller(ctx).name, Note: r.GetNote(),
+		CaseID: r.GetCaseId(), Etag: r.GetEtag(), RequestID: r.GetRequestId(), Actor: caller(ctx).Name, Note: r.GetNote(),
 	})
 	if err != nil {
 		return nil, missing(err)

@@ -94,25 +94,27 @@ func (t *clients) forgetOldest() bool {
 // clientOf names the account that a call is counted under.
 func clientOf(ctx context.Context) string {
 	if id := caller(ctx); id.authenticated {
-		return "name:" + id.name
+		return "name:" + id.Name
 	}
 	return "addr:" + peerOf(ctx)
 }
 
-type peerKey struct{}
+type requestKey struct{}
 
-// withPeer carries the address of the TCP peer into the services. It is that of
-// the connection; no header has a part in it [E5].
-func withPeer(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), peerKey{}, hostOf(r.RemoteAddr)))
+// withRequest carries the HTTP request into the services, for who sent it: the
+// address of its connection, and what proves the caller's name [E5].
+func withRequest(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), requestKey{}, r))
 }
 
-// peerOf is the address that a call came from: for REST the one that withPeer
-// put there, which only a call in this process can have.
+// peerOf is the address that a call came from: for REST that of the request
+// that withRequest put there, which only a call in this process can have.
 func peerOf(ctx context.Context) string {
 	if c := inprocgrpc.ClientContext(ctx); c != nil {
-		host, _ := c.Value(peerKey{}).(string)
-		return host
+		if r, _ := c.Value(requestKey{}).(*http.Request); r != nil {
+			return hostOf(r.RemoteAddr)
+		}
+		return ""
 	}
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		return hostOf(p.Addr.String())

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/gateway/server/access"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/payflow"
@@ -43,6 +44,7 @@ var sentinels = []struct {
 	reason reason
 	zh     string
 }{
+	{access.ErrUnknown, codes.Unauthenticated, hisgatev1.Reason_UNAUTHENTICATED, "身份未确认：需要有效的令牌或客户端证书"},
 	{errTooLarge, codes.InvalidArgument, hisgatev1.Reason_MALFORMED_REQUEST, "消息超过 1 MiB"},
 	{lockstore.ErrNotFound, codes.NotFound, hisgatev1.Reason_NOT_FOUND, "没有这个锁定"},
 	{lockstore.ErrOrderNoReused, codes.AlreadyExists, hisgatev1.Reason_ORDER_NO_REUSED, "订单号已用于其他内容"},
@@ -114,6 +116,11 @@ func classify(err error) (failure, bool) {
 		return failure{
 			code: codes.ResourceExhausted, reason: hisgatev1.Reason_RATE_LIMITED, message: e.Error(), zh: "请求过多，请稍后再试",
 			retry: e.retry, meta: map[string]string{"scope": string(e.scope)},
+		}, true
+	}
+	if e, ok := errors.AsType[*roleError](err); ok {
+		return failure{
+			code: codes.PermissionDenied, reason: hisgatev1.Reason_PERMISSION_DENIED, message: e.Error(), zh: e.zh(),
 		}, true
 	}
 	if f, ok := classifyStock(err); ok {

@@ -206,7 +206,7 @@ func TestInterceptors(t *testing.T) {
 		if _, ok := ctx.Deadline(); !ok {
 			t.Error("no deadline")
 		}
-		if caller(ctx) != local || requestID(ctx) == "" {
+		if caller(ctx).Name != local.Name || requestID(ctx) == "" {
 			t.Errorf("caller %v, request %q", caller(ctx), requestID(ctx))
 		}
 		return nil, errors.New("secret cause")

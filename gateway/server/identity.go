@@ -1,26 +1,94 @@
 package server
 
-import "context"
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"strings"
+
+	"github.com/fullstorydev/grpchan/inprocgrpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/hisgate/hisgate/gateway/server/access"
+)
 
 // identity is who calls. There is one place that makes it, identify, and one key
-// by which handlers find it; no client header has a part in it [E5].
+// by which handlers find it; no client header but Authorization has a part in it
+// [E5].
 type identity struct {
-	name          string
+	access.Identity
 	authenticated bool // it proved its name
-	operator      bool // sees the records of all principals, and settles cases
-	pricing       bool // may give amounts [E2]
 }
 
 // local is the one caller of a hisgate without authentication. Its name, as that
 // of every client, has no "/": payflow's locks belong to hisgate/payflow, which
 // nobody can be called [E1].
-var local = identity{name: "local", operator: true, pricing: true}
+var local = identity{Identity: access.Identity{Name: "local", Roles: []access.Role{access.Admin}}}
 
 type identityKey struct{}
 
-// identify names the caller of a request.
-func identify(ctx context.Context) context.Context {
-	return context.WithValue(ctx, identityKey{}, local)
+// identify names the caller of a method, and refuses one who may not call it.
+// Errors: *limitError for an address that fails too often, access.ErrUnknown,
+// *roleError.
+func (i *interceptors) identify(ctx context.Context, method string) (context.Context, error) {
+	if i.access == nil {
+		return context.WithValue(ctx, identityKey{}, local), nil
+	}
+	if open(method) {
+		return ctx, nil
+	}
+	id, err := i.access(proofOf(ctx))
+	if err != nil {
+		return ctx, i.stranger(ctx, method, err)
+	}
+	ctx = context.WithValue(ctx, identityKey{}, identity{Identity: id, authenticated: true})
+	return ctx, permitted(id, method)
+}
+
+// stranger counts a call without a proof against its address, so that guessing
+// is bounded like everything else, and logs why it is refused.
+func (i *interceptors) stranger(ctx context.Context, method string, err error) error {
+	leave, limited := i.admit.enter(clientOf(ctx), ordinaryCall)
+	if limited != nil {
+		return limited
+	}
+	leave()
+	if i.admit.warns(scopeStranger) {
+		i.log.WarnContext(ctx, "a caller is refused; more of them within the minute are not logged",
+			"why", err.Error(), "peer", peerOf(ctx), "method", method, "request_id", requestID(ctx))
+	}
+	return err
+}
+
+// proofOf is what the caller of this request shows: over gRPC the connection and
+// the metadata, over REST those of the HTTP request.
+func proofOf(ctx context.Context) access.Proof {
+	if c := inprocgrpc.ClientContext(ctx); c != nil {
+		r, _ := c.Value(requestKey{}).(*http.Request)
+		if r == nil {
+			return access.Proof{}
+		}
+		return access.Proof{Certificate: leafOf(r.TLS), Authorization: r.Header.Values("Authorization")}
+	}
+	var proof access.Proof
+	if p, ok := peer.FromContext(ctx); ok {
+		if t, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			proof.Certificate = leafOf(&t.State)
+		}
+	}
+	proof.Authorization = metadata.ValueFromIncomingContext(ctx, "authorization")
+	return proof
+}
+
+// leafOf is the client's certificate, if TLS has verified one.
+func leafOf(t *tls.ConnectionState) *x509.Certificate {
+	if t == nil || len(t.VerifiedChains) == 0 {
+		return nil
+	}
+	return t.VerifiedChains[0][0]
 }
 
 // caller is who calls; nobody, with no rights, where nobody was identified.
@@ -31,8 +99,11 @@ func caller(ctx context.Context) identity {
 
 // scope is the principal whose records the caller may read; "" = everybody's.
 func (id identity) scope() string {
-	if id.operator {
+	if id.May(access.Operator) {
 		return ""
 	}
-	return id.name
+	return id.Name
 }
+
+// open methods need no name: whoever watches over a process has none.
+func open(method string) bool { return strings.HasPrefix(method, "/grpc.health.v1.Health/") }

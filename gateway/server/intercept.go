@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/gateway/server/access"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -30,15 +31,19 @@ type interceptors struct {
 	rules    protovalidate.Validator
 	draining context.Context
 	admit    *admission
+	access   func(access.Proof) (access.Identity, error) // nil = everybody is local
 }
 
 // unary is the chain of a unary call.
 func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 	ctx, id := withRequestID(ctx)
 	_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, id))
-	defer i.observe(ctx, info.FullMethod, i.now(), &err)
+	began := i.now()
+	defer func() { i.observe(ctx, info.FullMethod, began, err) }()
 	defer i.recoverTo(ctx, info.FullMethod, &err)
-	ctx = identify(ctx)
+	if ctx, err = i.identify(ctx, info.FullMethod); err != nil {
+		return nil, i.translate(ctx, info.FullMethod, err)
+	}
 	if k, counted := kindOf(info.FullMethod); counted {
 		leave, err := i.admit.enter(clientOf(ctx), k)
 		if err != nil {
@@ -65,9 +70,12 @@ func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServe
 func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	ctx, id := withRequestID(ss.Context())
 	_ = ss.SetHeader(metadata.Pairs(requestIDHeader, id))
-	defer i.observe(ctx, info.FullMethod, i.now(), &err)
+	began := i.now()
+	defer func() { i.observe(ctx, info.FullMethod, began, err) }()
 	defer i.recoverTo(ctx, info.FullMethod, &err)
-	ctx = identify(ctx)
+	if ctx, err = i.identify(ctx, info.FullMethod); err != nil {
+		return i.translate(ctx, info.FullMethod, err)
+	}
 	leave, err := i.admit.enter(clientOf(ctx), streamCall)
 	if err != nil {
 		return i.translate(ctx, info.FullMethod, err)

@@ -58,6 +58,9 @@ const (
 	scopeInFlight       scope = "in_flight"
 	scopeClientStreams  scope = "client_streams"
 	scopeStreams        scope = "streams"
+
+	// scopeStranger is no bound: it keeps those who are refused out of the log.
+	scopeStranger scope = "stranger"
 )
 
 var scopes = []scope{scopeClientRate, scopeRate, scopeClientInFlight, scopeInFlight, scopeClientStreams, scopeStreams}

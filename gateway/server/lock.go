@@ -18,7 +18,7 @@ type lockService struct {
 // Lock implements LockService.
 func (s *lockService) Lock(ctx context.Context, r *hisgatev1.LockRequest) (*hisgatev1.Lock, error) {
 	req := gateway.LockRequest{
-		Principal: caller(ctx).name, OrderNo: r.GetOrderNo(), PharmacyID: r.GetPharmacyId(),
+		Principal: caller(ctx).Name, OrderNo: r.GetOrderNo(), PharmacyID: r.GetPharmacyId(),
 		TTL: r.GetTtl().AsDuration(), Attributes: r.GetAttributes(),
 	}
 	for _, it := range r.GetItems() {
@@ -37,17 +37,17 @@ func (s *lockService) Confirm(ctx context.Context, r *hisgatev1.ConfirmRequest) 
 	if rx := r.GetRxNo(); rx != "" {
 		ref.Attributes = map[string]string{"rx_no": rx}
 	}
-	return lockAnswer(s.gw.Confirm(ctx, caller(ctx).name, r.GetOrderNo(), ref))
+	return lockAnswer(s.gw.Confirm(ctx, caller(ctx).Name, r.GetOrderNo(), ref))
 }
 
 // Release implements LockService.
 func (s *lockService) Release(ctx context.Context, r *hisgatev1.ReleaseRequest) (*hisgatev1.Lock, error) {
-	return lockAnswer(s.gw.Release(ctx, caller(ctx).name, r.GetOrderNo()))
+	return lockAnswer(s.gw.Release(ctx, caller(ctx).Name, r.GetOrderNo()))
 }
 
 // GetLock implements LockService.
 func (s *lockService) GetLock(ctx context.Context, r *hisgatev1.GetLockRequest) (*hisgatev1.Lock, error) {
-	return lockAnswer(s.gw.GetLock(ctx, caller(ctx).name, r.GetOrderNo()))
+	return lockAnswer(s.gw.GetLock(ctx, caller(ctx).Name, r.GetOrderNo()))
 }
 
 // ListLocks implements LockService.

@@ -36,7 +36,7 @@ func (s *opsService) ResolveLockCase(ctx context.Context, r *hisgatev1.ResolveLo
 	case applied && r.GetHisOrderNo() == "" && (l.Status == lockstore.Confirming || l.OrderSent):
 		return nil, &payflow.InvalidError{Field: "his_order_no", Reason: "is required when the HIS deducted"}
 	}
-	actor := caller(ctx).name
+	actor := caller(ctx).Name
 	s.log.InfoContext(ctx, "case", "case", r.GetCaseId(), "order_no", id.OrderNo, "verb", "RESOLVE_LOCK",
 		"outcome", r.GetOutcome().String(), "actor", actor, "note", r.GetNote(), "request_id", requestID(ctx))
 	after, err := s.gw.Resolve(ctx, id, applied, r.GetHisOrderNo(), actor)

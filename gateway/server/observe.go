@@ -12,8 +12,8 @@ import (
 )
 
 // observe logs and counts a call that has ended. It never sees its content.
-func (i *interceptors) observe(ctx context.Context, method string, began time.Time, err *error) {
-	took, s := i.now().Sub(began), status.Convert(*err)
+func (i *interceptors) observe(ctx context.Context, method string, began time.Time, err error) {
+	took, s := i.now().Sub(began), status.Convert(err)
 	i.metrics.observe(method, s.Code(), took)
 	level := levelOf(method, s.Code())
 	if !i.log.Enabled(ctx, level) {
@@ -22,6 +22,9 @@ func (i *interceptors) observe(ctx context.Context, method string, began time.Ti
 	attrs := []slog.Attr{
 		slog.String("method", method), slog.String("code", s.Code().String()),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", requestID(ctx)),
+	}
+	if id := caller(ctx); id.authenticated {
+		attrs = append(attrs, slog.String("principal", id.Name))
 	}
 	if why := reasonOf(s); why != "" {
 		attrs = append(attrs, slog.String("reason", why))
@@ -42,7 +45,7 @@ func levelOf(method string, code codes.Code) slog.Level {
 		return slog.LevelInfo
 	case codes.Internal, codes.Unknown, codes.DataLoss:
 		return slog.LevelError
-	case codes.ResourceExhausted:
+	case codes.ResourceExhausted, codes.Unauthenticated:
 		return slog.LevelDebug // a flood must not flood the log; it is counted
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return slog.LevelWarn

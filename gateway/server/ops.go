@@ -29,7 +29,7 @@ type opsService struct {
 	store  Store
 
 	verifying chan struct{} // one token: a verification reads everything
-	resolving sync.Mutex // one person's word on a lock at a time, so that the etag holds among persons
+	resolving sync.Mutex    // one person's word on a lock at a time, so that the etag holds among persons
 }
 
 // GetRefundBrake implements OpsService.
@@ -40,7 +40,7 @@ func (s *opsService) GetRefundBrake(context.Context, *hisgatev1.GetRefundBrakeRe
 // ResumeRefunds implements OpsService.
 func (s *opsService) ResumeRefunds(ctx context.Context, r *hisgatev1.ResumeRefundsRequest) (*hisgatev1.ResumeRefundsResponse, error) {
 	a, err := s.orders.ResumeRefunds(ctx, payflow.ResumeRequest{
-		Etag: r.GetEtag(), RequestID: r.GetRequestId(), Actor: caller(ctx).name, Note: r.GetNote(),
+		Etag: r.GetEtag(), RequestID: r.GetRequestId(), Actor: caller(ctx).Name, Note: r.GetNote(),
 	})
 	if err != nil {
 		return nil, err

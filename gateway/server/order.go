@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/gateway/server/access"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/payflow"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
@@ -29,7 +30,7 @@ func (s *orderService) CheckOrder(ctx context.Context, r *hisgatev1.CheckOrderRe
 		Items: orderItems(r.GetItems()), Live: true,
 	}
 	if req.OrderNo != "" && len(req.Items) == 0 {
-		l, err := s.gw.GetLock(ctx, caller(ctx).name, req.OrderNo)
+		l, err := s.gw.GetLock(ctx, caller(ctx).Name, req.OrderNo)
 		switch {
 		case err == nil:
 			if req.PharmacyID == "" {
@@ -53,8 +54,8 @@ func (s *orderService) CheckOrder(ctx context.Context, r *hisgatev1.CheckOrderRe
 func (s *orderService) CreateOrder(ctx context.Context, r *hisgatev1.CreateOrderRequest) (*hisgatev1.Order, error) {
 	id := caller(ctx)
 	return orderAnswer(s.orders.Create(ctx, payflow.CreateRequest{
-		Principal: id.name, OrderNo: r.GetOrderNo(), Strategy: s.strategyOf(r.GetStrategy()), PharmacyID: r.GetPharmacyId(),
-		Items: orderItems(r.GetItems()), Amount: orderAmount(r.GetAmount()), Pricing: id.pricing,
+		Principal: id.Name, OrderNo: r.GetOrderNo(), Strategy: s.strategyOf(r.GetStrategy()), PharmacyID: r.GetPharmacyId(),
+		Items: orderItems(r.GetItems()), Amount: orderAmount(r.GetAmount()), Pricing: id.May(access.Pricing),
 		Payment: s.terms(r.GetPayment()), Attributes: r.GetAttributes(),
 	}))
 }
@@ -62,7 +63,7 @@ func (s *orderService) CreateOrder(ctx context.Context, r *hisgatev1.CreateOrder
 // PrepayOrder implements OrderService.
 func (s *orderService) PrepayOrder(ctx context.Context, r *hisgatev1.PrepayOrderRequest) (*hisgatev1.Order, error) {
 	return orderAnswer(s.orders.Prepay(ctx, payflow.PrepayRequest{
-		Principal: caller(ctx).name, OrderNo: r.GetOrderNo(), Payment: s.terms(r.GetPayment()), Etag: r.GetEtag(),
+		Principal: caller(ctx).Name, OrderNo: r.GetOrderNo(), Payment: s.terms(r.GetPayment()), Etag: r.GetEtag(),
 	}))
 }
 
@@ -103,7 +104,7 @@ func (s *orderService) ListOrders(ctx context.Context, r *hisgatev1.ListOrdersRe
 // CancelOrder implements OrderService.
 func (s *orderService) CancelOrder(ctx context.Context, r *hisgatev1.CancelOrderRequest) (*hisgatev1.Order, error) {
 	return orderAnswer(s.orders.Cancel(ctx, payflow.CancelRequest{
-		Principal: caller(ctx).name, OrderNo: r.GetOrderNo(), Etag: r.GetEtag(),
+		Principal: caller(ctx).Name, OrderNo: r.GetOrderNo(), Etag: r.GetEtag(),
 	}))
 }
 
@@ -112,7 +113,7 @@ func (s *orderService) RefundOrder(ctx context.Context, r *hisgatev1.RefundOrder
 	id := caller(ctx)
 	return orderAnswer(s.orders.Refund(ctx, payflow.RefundRequest{
 		Principal: id.scope(), OrderNo: r.GetOrderNo(), Fen: r.GetAmountFen(), Reason: r.GetReason(),
-		Fulfilled: r.GetFulfilled(), Actor: id.name, RequestID: r.GetRequestId(), Etag: r.GetEtag(),
+		Fulfilled: r.GetFulfilled(), Actor: id.Name, RequestID: r.GetRequestId(), Etag: r.GetEtag(),
 	}))
 }
 

@@ -9,7 +9,7 @@ import (
 
 // RunReconciliation implements OpsService.
 func (s *opsService) RunReconciliation(ctx context.Context, r *hisgatev1.RunReconciliationRequest) (*hisgatev1.Reconciliation, error) {
-	got, err := s.orders.RunReconciliation(ctx, r.GetDate(), caller(ctx).name)
+	got, err := s.orders.RunReconciliation(ctx, r.GetDate(), caller(ctx).Name)
 	if err != nil {
 		return nil, err
 	}

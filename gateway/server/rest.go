@@ -53,7 +53,7 @@ func newREST(s *services, i *interceptors, log *slog.Logger) (http.Handler, erro
 			return
 		}
 		h.Set("Cache-Control", "no-store")
-		api.ServeHTTP(w, withPeer(r))
+		api.ServeHTTP(w, withRequest(r))
 	}), nil
 }
 

@@ -80,6 +80,9 @@ func (e *restErrors) write(w http.ResponseWriter, r *http.Request, code int, s *
 			h.Set("Retry-After", strconv.Itoa(int(max(seconds, 1))))
 		}
 	}
+	if s.Code() == codes.Unauthenticated {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
 	body, err := e.json.Marshal(s.Proto())
 	if err != nil {
 		e.log.ErrorContext(r.Context(), "writing an error", "error", err)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc/health"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/gateway/server/access"
 	"github.com/hisgate/hisgate/hisadapter/guard"
 	"github.com/hisgate/hisgate/payflow"
 )
@@ -29,6 +31,9 @@ type Options struct {
 	Strategy  payflow.Strategy // of an order that names none; "" = RESERVE
 	AppIDs    []string         // of the merchant; the first is that of a payment that names none
 	CaseOwner string           // the duty that owns the cases of locks; "" = duty-pharmacist
+
+	Access func(access.Proof) (access.Identity, error) // who calls; nil = everybody is "local", with all roles
+	TLS    *tls.Config                                 // of gRPC; nil = without
 
 	Limits Limits // on callers; the zero value sets none, DefaultLimits are a start
 
@@ -71,11 +76,11 @@ func New(o Options) (*Server, error) {
 	draining, drain := context.WithCancelCause(context.Background())
 	chain := &interceptors{
 		log: o.Logger, now: o.Now, metrics: m, rules: rules,
-		draining: draining, admit: m.admission,
+		draining: draining, admit: m.admission, access: o.Access,
 	}
 	svc := newServices(&o)
 	s := &Server{draining: draining, drain: drain}
-	s.grpc, s.health = newGRPC(svc, chain)
+	s.grpc, s.health = newGRPC(svc, chain, o.TLS)
 	if s.rest, err = newREST(svc, chain, o.Logger); err != nil {
 		drain(err)
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/gateway/server/access"
 	"github.com/hisgate/hisgate/hisadapter"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
@@ -51,8 +52,14 @@ func (s *stockService) BatchGetStock(ctx context.Context, r *hisgatev1.BatchGetS
 
 // ReportStockChange implements StockService.
 func (s *stockService) ReportStockChange(ctx context.Context, r *hisgatev1.ReportStockChangeRequest) (*hisgatev1.ReportStockChangeResponse, error) {
+	id := caller(ctx)
+	for _, c := range r.GetChanges() {
+		if !id.MayReport(c.GetPharmacyId()) {
+			return nil, &roleError{name: id.Name, role: access.Reporter, pharmacy: c.GetPharmacyId()}
+		}
+	}
 	// Sequences are compared within one source of one caller.
-	source := caller(ctx).name + "/" + r.GetSource()
+	source := id.Name + "/" + r.GetSource()
 	changes := make([]gateway.StockChange, len(r.GetChanges()))
 	for i, c := range r.GetChanges() {
 		changes[i] = gateway.StockChange{

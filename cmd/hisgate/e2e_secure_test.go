@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"github.com/hisgate/hisgate/gateway/server/access"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
+	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
+)
+
+// authority issues certificates for a test.
+type authority struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
+	n    int64
+}
+
+func newAuthority(t *testing.T, name string) *authority {
+	a := &authority{t: t}
+	a.cert = &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	a.key = newKey(t)
+	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, a.key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return a
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// issue makes a certificate and its key in PEM, good for so long from now.
+func (a *authority) issue(name string, life time.Duration) (cert, key []byte) {
+	a.t.Helper()
+	a.n++
+	k := newKey(a.t)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(a.n + 1), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, a.cert, k.Public(), a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+}
+
+func (a *authority) client(name string, life time.Duration) tls.Certificate {
+	a.t.Helper()
+	c, err := tls.X509KeyPair(a.issue(name, life))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return c
+}
+
+// trusts is a client's configuration that believes the authority alone.
+func (a *authority) trusts(mine ...tls.Certificate) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(a.pem)
+	return &tls.Config{RootCAs: pool, Certificates: mine, MinVersion: tls.VersionTLS12}
+}
+
+func (w *world) put(name string, content []byte) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+// secured gives the world a server certificate of ca, believes clients of
+// clientCA, and knows two callers: a desk by certificate, a shop by the token.
+func (w *world) secured(ca, clientCA *authority, clientCert string) (token string) {
+	cert, key := ca.issue("hisgate", time.Hour)
+	token, sum := access.NewToken()
+	w.cfg.TLS = TLS{
+		CertFile: w.put("tls.crt", cert), KeyFile: w.put("tls.key", key), Min: "1.2",
+		ClientCAFile: w.put("clients.crt", clientCA.pem), ClientCert: clientCert,
+	}
+	w.cfg.Auth.CallersFile = w.put("callers.yaml", fmt.Appendf(nil,
+		"- {name: desk, certificate: desk, roles: [operator, reader]}\n- {name: shop, token_sha256: %s, roles: [reader]}\n", sum))
+	return token
+}
+
+// read asks for stock over REST and returns the status, or the error of the
+// connection.
+func read(t *testing.T, addr string, c *tls.Config, token string) (int, error) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c}, Timeout: patience}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+addr+"/v1/stock/D1?pharmacy_id="+simhis.DemoPharmacy, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, nil
+}
+
+// readGRPC does the same over gRPC.
+func readGRPC(t *testing.T, addr string, c *tls.Config) codes.Code {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(credentials.NewTLS(c)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err = hisgatev1.NewStockServiceClient(conn).GetStock(ctx, &hisgatev1.GetStockRequest{PharmacyId: simhis.DemoPharmacy, DrugId: "D1"})
+	return status.Code(err)
+}
+
+func TestCertificatesAndTokensOverTLS(t *testing.T) {
+	t.Parallel()
+	ca, strangers := newAuthority(t, "hospital"), newAuthority(t, "strangers")
+	for _, need := range []string{"optional", "required"} {
+		t.Run(need, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, true)
+			w.shelve("D1", 10)
+			token := w.secured(ca, ca, need)
+			p := w.open().program
+			for _, tt := range []struct {
+				name  string
+				mine  []tls.Certificate
+				token string
+				rest  int // 0 = no connection
+			}{
+				{"certificate", []tls.Certificate{ca.client("desk", time.Hour)}, "", 200},
+				{"certificate that is not listed", []tls.Certificate{ca.client("nobody", time.Hour)}, "", 401},
+				// A client does not show what the server does not ask for.
+				{"certificate of strangers", []tls.Certificate{strangers.client("desk", time.Hour)}, "", map[string]int{"optional": 401}[need]},
+				{"expired certificate", []tls.Certificate{ca.client("desk", -time.Minute)}, "", 0},
+				{"token alone", nil, token, map[string]int{"optional": 200}[need]},
+				{"nothing", nil, "", map[string]int{"optional": 401}[need]},
+				{"bad token with a good certificate", []tls.Certificate{ca.client("desk", time.Hour)}, token + "x", 401},
+			} {
+				got, err := read(t, p.HTTPAddr, ca.trusts(tt.mine...), tt.token)
+				if got != tt.rest || (err != nil) != (tt.rest == 0) {
+					t.Errorf("%s: %d, %v", tt.name, got, err)
+				}
+				if tt.token != "" {
+					continue
+				}
+				want := map[int]codes.Code{200: codes.OK, 401: codes.Unauthenticated, 0: codes.Unavailable}[tt.rest]
+				if got := readGRPC(t, p.GRPCAddr, ca.trusts(tt.mine...)); got != want {
+					t.Errorf("%s over gRPC: %s", tt.name, got)
+				}
+			}
+			if _, err := read(t, p.HTTPAddr, strangers.trusts(), token); err == nil {
+				t.Error("a client that does not believe the certificate got an answer")
+			}
+			old := ca.trusts(ca.client("desk", time.Hour))
+			old.MaxVersion = tls.VersionTLS11
+			old.MinVersion = tls.VersionTLS10
+			if _, err := read(t, p.HTTPAddr, old, ""); err == nil {
+				t.Error("TLS 1.1 is spoken")
+			}
+		})
+	}
+}
+
+// A process is told to read again: a new certificate and a new list of callers
+// count at once, connections stay, a list that is broken changes nothing, and the
+// log's level follows the configuration.
+func TestSIGHUPReadsAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 10)
+	ca, next := newAuthority(t, "hospital"), newAuthority(t, "next")
+	token := w.secured(ca, ca, "optional")
+	p := w.run(command(t, quickName, "-c", w.writeConfig()))
+	addr := strings.TrimPrefix(p.base, "http://")
+
+	conn, err := grpc.NewClient("passthrough:///"+p.grpc, grpc.WithTransportCredentials(credentials.NewTLS(ca.trusts(ca.client("desk", time.Hour)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := hisgatev1.NewStockServiceClient(conn).WatchStock(t.Context(), &hisgatev1.WatchStockRequest{PharmacyId: simhis.DemoPharmacy, DrugIds: []string{"D1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	hangUp := func(says string) {
+		t.Helper()
+		before := strings.Count(p.log.String(), says)
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the log says "+says, func() error {
+			if strings.Count(p.log.String(), says) == before {
+				return fmt.Errorf("not yet")
+			}
+			return nil
+		})
+	}
+
+	w.put("callers.yaml", []byte("- {name: shop, roles: [reader"))
+	hangUp("what was known before goes on to count")
+	if got, err := read(t, addr, ca.trusts(), token); got != 200 {
+		t.Fatalf("after a broken list: %d, %v", got, err)
+	}
+
+	cert, key := next.issue("hisgate", time.Hour)
+	w.put("tls.crt", cert)
+	w.put("tls.key", key)
+	w.put("callers.yaml", []byte("- {name: desk, certificate: desk, roles: [reader]}\n"))
+	w.cfg.Cache.MaxAge = 7 * time.Second
+	w.cfg.Cache.MaxStale = time.Minute
+	w.writeConfig()
+	hangUp("these settings have changed and count from the next start")
+	if !strings.Contains(p.log.String(), "cache.max_age") {
+		t.Error("what has changed is not named")
+	}
+	if _, err := read(t, addr, ca.trusts(), token); err == nil {
+		t.Error("the old certificate is still shown")
+	}
+	if got, err := read(t, addr, next.trusts(), token); got != 401 {
+		t.Errorf("a token that was taken away: %d, %v", got, err)
+	}
+	if got, err := read(t, addr, next.trusts(ca.client("desk", time.Hour)), ""); got != 200 {
+		t.Errorf("a caller that stayed: %d, %v", got, err)
+	}
+	w.shelve("D1", 9)
+	if _, err := hisgatev1.NewStockServiceClient(conn).ReportStockChange(t.Context(), &hisgatev1.ReportStockChangeRequest{
+		Changes: []*hisgatev1.StockChange{{PharmacyId: simhis.DemoPharmacy, DrugId: "D1"}},
+	}); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("the old connection was cut, or goes on with roles that were taken away: %v", err)
+	}
+}
+
+func TestNetworkAddressesNeedAuthenticationAndTLS(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"no authentication":     {func(c *Config) { c.Auth = Auth{} }, "no authentication configured"},
+		"tokens in the clear":   {func(c *Config) { c.TLS = Default().TLS }, "in the clear"},
+		"ops for all":           {func(c *Config) { c.Listen.Ops = "0.0.0.0:0" }, "listen.ops_open"},
+		"half a pair":           {func(c *Config) { c.TLS.KeyFile = "" }, "belong together"},
+		"certificates of whom?": {func(c *Config) { c.Auth.CallersFile = ""; c.Auth.JWT.KeysFile = c.TLS.CertFile }, "needs auth.callers_file"},
+		"JWT of anybody":        {func(c *Config) { c.Auth.JWT.KeysFile = c.TLS.CertFile }, "auth.jwt.audience"},
+		"all is well":           {func(*Config) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			ca := newAuthority(t, "hospital")
+			w.secured(ca, ca, "optional")
+			w.cfg.Listen.GRPC, w.cfg.Listen.HTTP = "0.0.0.0:0", "[::]:0"
+			tt.change(&w.cfg)
+			err := w.cfg.Validate(nil)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Fatalf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
