@@ -3,6 +3,7 @@ package payflow
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,7 +19,31 @@ func (s *Service) Explain(ctx context.Context, orderNo string) (Story, error) {
 	if err != nil {
 		return Story{}, err
 	}
-	return tell(&o, s.findCase)
+	story, err := tell(&o, s.findCase)
+	if err != nil {
+		return Story{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[orderNo]; e != nil {
+		for _, l := range e.mail {
+			story.waits(l)
+		}
+	}
+	return story, nil
+}
+
+// waits tells of a notice that the order has not taken yet.
+func (s *Story) waits(l *letter) {
+	w := Words{ZH: "微信退款回调已收到，待处理", EN: "a callback of WeChat about a refund waits to be taken"}
+	topic, what := "refund", ""
+	if p := l.Payment; p != nil {
+		w = Words{ZH: "微信支付回调已收到，待处理", EN: "a callback of WeChat about the payment waits to be taken"}
+		topic, what = "payment", fmt.Sprintf("%s, %d fen, %s", p.State, p.TotalFen, p.TransactionID)
+	} else {
+		what = fmt.Sprintf("%s, %d fen, %s", l.Refund.State, l.Refund.RefundFen, l.Refund.OutRefundNo)
+	}
+	s.Lines = append(s.Lines, StoryLine{At: l.At, Topic: topic, Words: Words{ZH: w.ZH + "：" + what, EN: w.EN + ": " + what}})
 }
 
 // ReadStory is Explain for a folder that nobody works on. Errors: ErrNotFound,
@@ -37,7 +62,21 @@ func ReadStory(r engine.Reader, orderNo string) (Story, error) {
 		if err != nil {
 			return Story{}, err
 		}
-		return tell(o, func(id string) (*Case, error) { return readCase(r, id) })
+		story, err := tell(o, func(id string) (*Case, error) { return readCase(r, id) })
+		if err != nil {
+			return Story{}, err
+		}
+		err = r.Scan([]byte(prefixInbox), after(prefixInbox), func(key, value []byte) error {
+			l := &letter{}
+			if err := json.Unmarshal(value, l); err != nil {
+				return &FormatError{Key: string(key), Err: err}
+			}
+			if (l.Payment != nil || l.Refund != nil) && l.orderNo() == orderNo {
+				story.waits(l)
+			}
+			return nil
+		})
+		return story, err
 	}
 	return Story{}, ErrNotFound
 }

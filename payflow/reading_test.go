@@ -2,6 +2,7 @@ package payflow_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/payflow"
 )
 
@@ -252,6 +254,26 @@ func TestExplainTellsTheStoryWithoutThePatient(t *testing.T) {
 		}
 		if _, err := h.svc.Explain(h.Context(), "NOBODY-1"); !errors.Is(err, payflow.ErrNotFound) {
 			t.Errorf("%v", err)
+		}
+		// A folder that nobody works on tells the same, and what waits in the inbox.
+		read, err := payflow.ReadStory(h.disk, "ORDER-1")
+		if err != nil || fmt.Sprint(read.Lines) != fmt.Sprint(st.Lines) || len(read.Cases) != len(st.Cases) {
+			t.Errorf("read from the disk: %+v, %v, want %+v", read, err, st)
+		}
+		letter, err := json.Marshal(map[string]any{
+			"v": 1, "at": time.Now(), "payment": payflow.Transaction{OrderNo: "ORDER-1", TransactionID: "tx-late", State: payflow.TradeSuccess, TotalFen: 7},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.disk.Apply([]engine.Write{{Key: []byte("o/i/12345678"), Value: letter}}); err != nil {
+			t.Fatal(err)
+		}
+		if read, err = payflow.ReadStory(h.disk, "ORDER-1"); err != nil || !strings.Contains(fmt.Sprint(read.Lines), "waits to be taken: SUCCESS, 7 fen, tx-late") {
+			t.Errorf("with a letter that waits: %+v, %v", read.Lines, err)
+		}
+		if _, err := payflow.ReadStory(h.disk, "NOBODY-1"); !errors.Is(err, payflow.ErrNotFound) {
+			t.Errorf("read of nobody: %v", err)
 		}
 	})
 }
