@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
 )
@@ -21,6 +22,17 @@ func testPlace(t *testing.T, r *rig) {
 	}
 	r.wantFigure(t, 0, 70)
 	r.wantState(t, "RX2", hisadapter.None)
+
+	// Who holds stock without hisgate's payments need not tell of one.
+	bare, err := r.request(t, "RX3", r.lines(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare.TransactionID, bare.PaidAt, bare.Attributes = "", time.Time{}, nil
+	if _, err := r.PlaceOrder(t.Context(), bare); err != nil {
+		t.Fatal(err)
+	}
+	r.wantState(t, "RX3", hisadapter.Deducted)
 
 	if most := r.caps.HisNoMax; most > 0 {
 		longest := strings.Repeat("9", most)

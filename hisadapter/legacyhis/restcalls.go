@@ -85,7 +85,11 @@ func (s *REST) place(w http.ResponseWriter, r *http.Request) {
 		lines = append(lines, hisadapter.Line{DrugID: l.Drug, Quantity: n, LineFen: fen})
 	}
 	total, ok := fromYuan(q.Total)
-	paid, err := time.Parse(time.RFC3339, q.PaidAt)
+	var paid time.Time
+	var err error
+	if q.PaidAt != "" {
+		paid, err = time.Parse(time.RFC3339, q.PaidAt)
+	}
 	if !ok || err != nil {
 		s.unread(w, "total or paid_at")
 		return
