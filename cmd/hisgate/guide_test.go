@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The pieces of YAML in the guide to HIS adapters stand word for word in the
+// example files that they name; one that names none is a piece of hisgate.yaml.
+// Links within the repository lead somewhere.
+func TestGuideToAdaptersIsTrue(t *testing.T) {
+	block := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```yaml\n(.*?)```")
+	link := regexp.MustCompile(`\]\(([^)#]+)`)
+	for _, guide := range []string{"his-adapters.md", "his-adapters.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("../../docs", guide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces := block.FindAllStringSubmatch(string(text), -1)
+		if len(pieces) < 15 {
+			t.Errorf("%s has only %d pieces of YAML", guide, len(pieces))
+		}
+		for _, p := range pieces {
+			file, piece := p[1], p[2]
+			if file == "" {
+				at := func(int) string { return guide }
+				if err := overlay(&Config{}, []byte(piece), guide, at, map[string]string{}); err != nil {
+					t.Errorf("%s: %v", guide, err)
+				}
+				continue
+			}
+			example, err := os.ReadFile(filepath.Join("../..", file))
+			if err != nil {
+				t.Errorf("%s: %v", guide, err)
+			} else if !strings.Contains(string(example), piece) {
+				t.Errorf("%s: this does not stand in %s:\n%s", guide, file, piece)
+			}
+		}
+		for _, l := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join("../../docs", l[1])); err != nil {
+				t.Errorf("%s: %v", guide, err)
+			}
+		}
+	}
+}
