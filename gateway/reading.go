@@ -111,8 +111,8 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 	if g.reads.note(silent, last) {
 		g.log.reachable(!silent, last)
 	}
-	if e := hisError(opQueryStock, last); last != nil && e.Outcome == hisadapter.Misconfigured && !turnedAway(last) {
-		g.alert(Alert{Name: AlertMisconfigured, Detail: e.Error()})
+	if hisadapter.OutcomeOf(last) == hisadapter.Misconfigured && !turnedAway(last) {
+		g.alert(Alert{Name: AlertMisconfigured, Detail: hisError(opQueryStock, last).Error()})
 	}
 	g.log.loaded(b, failed, last, g.now().Sub(start))
 	return results
