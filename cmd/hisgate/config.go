@@ -49,6 +49,7 @@ type Storage struct {
 type Log struct {
 	Level  string `yaml:"level" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" doc:"json or text."`
+	Audit  string `yaml:"audit_file" doc:"A file to which one JSON line is added for each call that changes something: who, what, how it was answered. It is opened anew at SIGHUP, for rotation. Empty = none; the lines of the calls in the log then tell who and what, without the order."`
 }
 
 // Limits bound what callers ask. A client is who it proved to be, or else the

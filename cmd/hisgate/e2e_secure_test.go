@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -307,5 +308,66 @@ func TestNetworkAddressesNeedAuthenticationAndTLS(t *testing.T) {
 				t.Fatalf("got %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// Who changed what stands in a file of its own, refusals too, reads and strangers
+// not; a file that was moved away is begun anew at SIGHUP.
+func TestAuditFileTellsWhoDidWhat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 10)
+	file := filepath.Join(w.dir, "audit.jsonl")
+	token, sum := access.NewToken()
+	w.cfg.Log.Audit = file
+	w.cfg.Auth.CallersFile = w.put("callers.yaml", fmt.Appendf(nil, "- {name: shop, token_sha256: %s, roles: [locker]}\n", sum))
+	h := w.open()
+	post := func(path, body, token string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	post("/v1/locks", lockJSON("AUDIT-1", "D1", 3, "600s"), token)
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	h.program.secure.reload()
+	post("/v1/stock:reportChange", `{"changes":[{"pharmacy_id":"HLWYF","drug_id":"D1"}]}`, token)
+	post("/v1/locks/AUDIT-1:release", `{}`, token+"x")
+	post("/v1/locks/AUDIT-1:release", `{}`, token)
+	for _, tt := range []struct {
+		file string
+		want []string // parts of each line
+	}{
+		{file + ".1", []string{`"principal":"shop","method":"/hisgate.v1.LockService/Lock","code":"OK"` + `.*"order_no":"AUDIT-1"`}},
+		{file, []string{
+			`"method":"/hisgate.v1.StockService/ReportStockChange","code":"PermissionDenied".*"reason":"PERMISSION_DENIED"`,
+			`"method":"/hisgate.v1.LockService/Release","code":"OK".*"order_no":"AUDIT-1"`,
+		}},
+	} {
+		b, err := os.ReadFile(tt.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+		if len(lines) != len(tt.want) {
+			t.Fatalf("%s has %d lines:\n%s", tt.file, len(lines), b)
+		}
+		for i, want := range tt.want {
+			if !regexp.MustCompile(want).MatchString(lines[i]) {
+				t.Errorf("line %s, want %s", lines[i], want)
+			}
+		}
+		if strings.Contains(string(b), token[3:]) {
+			t.Error("the file holds the token")
+		}
 	}
 }

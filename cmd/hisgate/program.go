@@ -122,7 +122,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	}
 	p.edge, err = server.New(server.Options{
 		Access: p.secure.identify(), TLS: p.secure.config(),
-		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log,
+		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
 		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
 		Health: func() []string { return append(back.health(), r.health()...) },
@@ -305,6 +305,9 @@ func within(ctx context.Context, what string, f func()) error {
 
 func (p *Program) closeStorage() error {
 	var errs []error
+	if p.secure != nil {
+		errs = append(errs, p.secure.close())
+	}
 	if p.ledger != nil {
 		errs = append(errs, p.ledger.Close())
 	}

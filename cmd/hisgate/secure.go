@@ -20,6 +20,8 @@ type secure struct {
 	log    *slog.Logger
 	tls    *tlsFiles      // nil = without TLS
 	keeper *access.Keeper // nil = everybody is local
+	audit  *slog.Logger   // who did what; nil = not noted
+	lines  *appendFile    // of audit
 	files  []string
 	seen   map[string]fileState
 }
@@ -38,6 +40,10 @@ func newSecure(c Config, log *slog.Logger) (*secure, error) {
 			return nil, fmt.Errorf("auth: %w", err)
 		}
 	}
+	var err error
+	if s.audit, s.lines, err = openAudit(c.Log); err != nil {
+		return nil, err
+	}
 	for _, f := range []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Auth.CallersFile, c.Auth.JWT.KeysFile} {
 		if f != "" {
 			s.files = append(s.files, f)
@@ -45,6 +51,13 @@ func newSecure(c Config, log *slog.Logger) (*secure, error) {
 	}
 	s.seen = statesOf(s.files)
 	return s, nil
+}
+
+func (s *secure) close() error {
+	if s.lines == nil {
+		return nil
+	}
+	return s.lines.close()
 }
 
 // identify is the keeper's, or nil.
@@ -94,6 +107,11 @@ func (s *secure) reload() {
 	if s.keeper != nil {
 		if err := s.keeper.Reload(); err != nil {
 			errs = append(errs, fmt.Errorf("auth: %w", err))
+		}
+	}
+	if s.lines != nil {
+		if err := s.lines.reopen(); err != nil {
+			errs = append(errs, fmt.Errorf("log.audit_file: %w", err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -26,6 +26,7 @@ const defaultDeadline = 30 * time.Second
 // table, field rules.
 type interceptors struct {
 	log      *slog.Logger
+	auditLog *slog.Logger // who did what; nil = not noted
 	now      func() time.Time
 	metrics  *metrics
 	rules    protovalidate.Validator
@@ -39,7 +40,10 @@ func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServe
 	ctx, id := withRequestID(ctx)
 	_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, id))
 	began := i.now()
-	defer func() { i.observe(ctx, info.FullMethod, began, err) }()
+	defer func() {
+		i.observe(ctx, info.FullMethod, began, err)
+		i.audit(ctx, info.FullMethod, req, err)
+	}()
 	defer i.recoverTo(ctx, info.FullMethod, &err)
 	if ctx, err = i.identify(ctx, info.FullMethod); err != nil {
 		return nil, i.translate(ctx, info.FullMethod, err)
@@ -71,7 +75,10 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	ctx, id := withRequestID(ss.Context())
 	_ = ss.SetHeader(metadata.Pairs(requestIDHeader, id))
 	began := i.now()
-	defer func() { i.observe(ctx, info.FullMethod, began, err) }()
+	defer func() {
+		i.observe(ctx, info.FullMethod, began, err)
+		i.audit(ctx, info.FullMethod, nil, err)
+	}()
 	defer i.recoverTo(ctx, info.FullMethod, &err)
 	if ctx, err = i.identify(ctx, info.FullMethod); err != nil {
 		return i.translate(ctx, info.FullMethod, err)

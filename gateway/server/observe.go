@@ -36,11 +36,8 @@ func (i *interceptors) observe(ctx context.Context, method string, began time.Ti
 func levelOf(method string, code codes.Code) slog.Level {
 	switch code {
 	case codes.OK:
-		name := method[strings.LastIndexByte(method, '/')+1:]
-		for _, read := range []string{"Get", "BatchGet", "List", "Check", "Watch"} {
-			if strings.HasPrefix(name, read) {
-				return slog.LevelDebug
-			}
+		if reads(method) {
+			return slog.LevelDebug
 		}
 		return slog.LevelInfo
 	case codes.Internal, codes.Unknown, codes.DataLoss:
@@ -52,6 +49,17 @@ func levelOf(method string, code codes.Code) slog.Level {
 	default:
 		return slog.LevelInfo
 	}
+}
+
+// reads reports whether a method changes nothing.
+func reads(method string) bool {
+	name := method[strings.LastIndexByte(method, '/')+1:]
+	for _, read := range []string{"Get", "BatchGet", "List", "Check", "Watch", "Explain", "Proof", "Verify", "ServerReflection"} {
+		if strings.HasPrefix(name, read) {
+			return true
+		}
+	}
+	return false
 }
 
 // reasonOf is the reason that an error's details give, "" when they give none.

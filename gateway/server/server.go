@@ -42,6 +42,7 @@ type Options struct {
 	Ready    func() error         // why no requests can be taken yet; nil = always ready
 	Registry *prometheus.Registry // for the metrics; nil = one of its own
 	Logger   *slog.Logger         // nil = silent
+	Audit    *slog.Logger         // who changed what; nil = not noted
 	Now      func() time.Time     // nil = time.Now
 }
 
@@ -76,7 +77,7 @@ func New(o Options) (*Server, error) {
 	draining, drain := context.WithCancelCause(context.Background())
 	chain := &interceptors{
 		log: o.Logger, now: o.Now, metrics: m, rules: rules,
-		draining: draining, admit: m.admission, access: o.Access,
+		draining: draining, admit: m.admission, access: o.Access, auditLog: o.Audit,
 	}
 	svc := newServices(&o)
 	s := &Server{draining: draining, drain: drain}
