@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
 // TestI3KilledAtRandomMoments kills the ledger's process again and again.
@@ -170,7 +170,7 @@ func (b *book) compare(t *testing.T) (untold int) {
 		t.Errorf("epoch %d after %d", e.Epoch(), b.epoch)
 	}
 	b.epoch = e.Epoch()
-	b.wantWhole(t, e)
+	wantWhole(t, l, e)
 
 	held := map[string]int64{}
 	for lock := range all(t, l) {
@@ -271,38 +271,15 @@ func all(t *testing.T, l *lockstore.Ledger) func(func(lockstore.Lock) bool) {
 	}
 }
 
-// wantWhole looks at the records below the ledger: each attempt is active or
-// ended, never both, and each ended one has its index.
-func (b *book) wantWhole(t *testing.T, e interface {
-	Scan(start, end []byte, fn func(key, value []byte) error) error
-},
-) {
+// wantWhole verifies every record of the folder, and what the ledger computed from
+// them when it was opened.
+func wantWhole(t *testing.T, l *lockstore.Ledger, e engine.Reader) {
 	t.Helper()
-	where := map[string]string{}
-	index := 0
-	err := e.Scan([]byte("l/"), []byte("l0"), func(key, _ []byte) error {
-		kind, id := string(key[:4]), string(key[4:])
-		switch kind {
-		case "l/a/", "l/e/":
-			if other := where[id]; other != "" {
-				return fmt.Errorf("attempt %q is under %s and %s", id, other, kind)
-			}
-			where[id] = kind
-		case "l/t/":
-			index++
-			if id = id[8:]; where[id] != "l/e/" {
-				return fmt.Errorf("attempt %q is indexed as ended, and is under %q", id, where[id])
-			}
-		}
-		return nil
-	})
-	ended := 0
-	for _, kind := range where {
-		if kind == "l/e/" {
-			ended++
-		}
+	differs := func(f lockstore.Finding) { t.Errorf("torn: %s: %s", f.Key, f.What) }
+	if _, err := lockstore.Verify(t.Context(), e, differs); err != nil {
+		t.Error(err)
 	}
-	if err != nil || ended != index {
-		t.Errorf("torn: %d ended, %d indexed: %v", ended, index, err)
+	if err := l.Audit(t.Context(), differs); err != nil {
+		t.Error(err)
 	}
 }
