@@ -68,8 +68,8 @@ type Limits struct {
 
 // HIS is the hospital information system and how it is protected.
 type HIS struct {
-	Driver       string        `yaml:"driver" doc:"simhis: the simulated HIS, over HTTP. http: any HIS that speaks HTTP (SOAP, XML, JSON, forms, delimited text), by a mapping file."`
-	MappingFile  string        `yaml:"mapping_file" doc:"The YAML file that says how the HIS is spoken to; the package documentation of hisadapter/httphis has a complete example."`
+	Driver       string        `yaml:"driver" doc:"simhis: the simulated HIS, over HTTP. http: any HIS that speaks HTTP (SOAP, XML, JSON, forms, delimited text), by a mapping file. sql: any HIS whose database may be used, by a mapping file."`
+	MappingFile  string        `yaml:"mapping_file" doc:"The YAML file that says how the HIS is spoken to; the package documentation of hisadapter/httphis and of hisadapter/sqlhis has a complete example each."`
 	SimHIS       SimHIS        `yaml:"simhis"`
 	Capabilities Capabilities  `yaml:"capabilities"`
 	FigureLag    time.Duration `yaml:"figure_lag" doc:"How long after a deduction a reading may still show the old figure. The larger of this and the driver's own counts."`

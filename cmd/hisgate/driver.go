@@ -3,16 +3,19 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/hisadapter/sqlhis"
 )
 
 // The drivers of his.driver.
 const (
 	driverSimHIS = "simhis"
 	driverHTTP   = "http"
+	driverSQL    = "sql"
 )
 
 // openDriver opens the driver of his.driver. It connects to nothing yet, so the
@@ -32,6 +35,12 @@ func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapt
 			return nil, err
 		}
 		return d, nil
+	case driverSQL:
+		d, err := openSQL(c, caps)
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
 	case driverSimHIS:
 		return simhis.Dial(c.SimHIS.URL, nil, caps), nil
 	default:
@@ -39,19 +48,39 @@ func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapt
 	}
 }
 
+// openSQL opens the driver that speaks to the HIS's database.
+func openSQL(c HIS, caps hisadapter.Capabilities) (*sqlhis.Driver, error) {
+	m, err := sqlhis.Load(c.MappingFile)
+	if err != nil {
+		return nil, err
+	}
+	return sqlhis.Open(m, caps, time.Now)
+}
+
 // validateDriver checks what only one of the drivers needs.
 func (c HIS) validateDriver(k *checker) {
-	k.oneOf(c.Driver, "his.driver", driverSimHIS, driverHTTP)
+	k.oneOf(c.Driver, "his.driver", driverSimHIS, driverHTTP, driverSQL)
 	if c.Driver == driverSimHIS {
 		k.url(c.SimHIS.URL, "his.simhis.url")
-		k.want(c.MappingFile == "", "his.mapping_file", "belongs to his.driver: http")
+		k.want(c.MappingFile == "", "his.mapping_file", "belongs to his.driver: http and sql")
 		return
 	}
 	before := len(k.errs)
 	k.readable(c.MappingFile, "his.mapping_file")
-	if c.Driver == driverHTTP && len(k.errs) == before {
-		if _, err := httphis.Load(c.MappingFile); err != nil {
-			k.errs = append(k.errs, err)
+	if len(k.errs) > before {
+		return
+	}
+	var err error
+	switch c.Driver {
+	case driverHTTP:
+		_, err = httphis.Load(c.MappingFile)
+	case driverSQL:
+		var d *sqlhis.Driver
+		if d, err = openSQL(c, c.capabilities()); err == nil {
+			err = d.Close()
 		}
+	}
+	if err != nil {
+		k.errs = append(k.errs, err)
 	}
 }

@@ -24,6 +24,7 @@ type cli struct {
 	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
+	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
 	Config    configCmd    `cmd:"" help:"Check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

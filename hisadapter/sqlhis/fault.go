@@ -24,8 +24,9 @@ func (f *Fault) Error() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Line,
 // reader reads YAML strictly: an unknown key, a value that does not fit and a key
 // without a value are faults, and reading goes on after each.
 type reader struct {
-	file   string
-	faults []error
+	file    string
+	faults  []error
+	keyLine int // where the key of the value that is read stands
 }
 
 func (r *reader) fault(line int, format string, args ...any) {
@@ -50,6 +51,7 @@ func (r *reader) group(n *yaml.Node, what string, known keys) {
 			r.fault(line, "%s: no such key %q; possible are %s", what, key, strings.Join(names, ", "))
 			return
 		}
+		r.keyLine = line
 		read(v)
 	})
 }

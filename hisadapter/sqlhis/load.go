@@ -86,9 +86,9 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 			})
 		},
 	}
-	ops := map[string]*yaml.Node{}
+	ops, lineOf := map[string]*yaml.Node{}, map[string]int{}
 	for _, op := range []string{opQuery, opFreeze, opUnfreeze, opPlace, opFind, opCancel, opList} {
-		known[op] = func(n *yaml.Node) { ops[op] = n }
+		known[op] = func(n *yaml.Node) { ops[op], lineOf[op] = n, l.keyLine }
 	}
 	l.group(n, "mapping", known)
 	var err error
@@ -113,7 +113,7 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 		l.fault(l.m.connection.line, "connection: host is missing")
 	}
 	for name, n := range ops {
-		l.m.ops[name] = l.operation(name, n)
+		l.m.ops[name] = l.operation(name, lineOf[name], n)
 	}
 	l.pairsOfOperations(n.Line)
 	return l.m
@@ -141,7 +141,7 @@ func (l *loader) path(name string) string {
 
 func (l *loader) connection(n *yaml.Node) {
 	c := &l.m.connection
-	c.line = n.Line
+	c.line = l.keyLine
 	var file, env string
 	lineOf := map[string]int{}
 	at := func(key string, read func(*yaml.Node)) func(*yaml.Node) {

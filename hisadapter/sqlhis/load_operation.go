@@ -12,8 +12,8 @@ import (
 	"github.com/hisgate/hisgate/hisadapter"
 )
 
-func (l *loader) operation(name string, n *yaml.Node) *operation {
-	o := &operation{name: name, line: n.Line, isolation: sql.LevelReadCommitted}
+func (l *loader) operation(name string, line int, n *yaml.Node) *operation {
+	o := &operation{name: name, line: line, isolation: sql.LevelReadCommitted}
 	isolation := ""
 	var skip *yaml.Node
 	known := keys{
