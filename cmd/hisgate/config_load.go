@@ -154,7 +154,7 @@ func fromEnviron(c *Config, settings []setting, environ []string, where map[stri
 	var errs []error
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, envPrefix) || name == serverEnv {
+		if !strings.HasPrefix(name, envPrefix) || name == serverEnv || name == tokenEnv {
 			continue
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.Env == name })

@@ -166,6 +166,35 @@ func TestBackupWhileLocksAreMade(t *testing.T) {
 	}
 }
 
+// The folder of a process that was killed is read as its next opening would find
+// it, and the reading leaves no trace.
+func TestFolderOfAKilledProcessIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 1000)
+	p := w.start()
+	const locks = 20
+	for i := range locks {
+		p.post("/v1/locks", lockJSON(fmt.Sprintf("KILLED-%d", i), "D1", 1, "3600s")).lock(t)
+	}
+	p.kill()
+	for range 2 {
+		mustRun(t, "ledger", "verify", "--data-dir", w.cfg.DataDir)
+		if got := exported(t, mustRun(t, "ledger", "export", "--data-dir", w.cfg.DataDir)); len(got) != locks {
+			t.Errorf("%d locks are exported, %d were acknowledged", len(got), locks)
+		}
+	}
+	if out := mustRun(t, "explain", "KILLED-7", "--data-dir", w.cfg.DataDir); !strings.Contains(out, "the HIS froze it") {
+		t.Errorf("the story:\n%s", out)
+	}
+	next := w.start()
+	mustRun(t, "ledger", "verify", "--server", next.grpc)
+	for i := range locks {
+		next.post(fmt.Sprintf("/v1/locks/KILLED-%d:release", i), "{}").lock(t)
+	}
+	w.audit(next.api)
+}
+
 // The story of an order on the command line, and its case settled there.
 func TestStoryAndCaseOnTheCommandLine(t *testing.T) {
 	t.Parallel()

@@ -28,8 +28,9 @@ const (
 )
 
 const (
-	serverEnv   = "HISGATE_SERVER" // no setting of the configuration
-	maxReceived = 64 << 20         // bytes of one answer; a story with all its locks is the longest
+	serverEnv   = "HISGATE_SERVER" // these two are no settings of the configuration
+	tokenEnv    = "HISGATE_TOKEN_FILE"
+	maxReceived = 64 << 20 // bytes of one answer; a story with all its locks is the longest
 )
 
 // exitError is an error that ends the process with a status of its own; others
