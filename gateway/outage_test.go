@@ -83,6 +83,38 @@ func TestAfterALongOutageEveryLockGoesOn(t *testing.T) {
 	}
 }
 
+// When the HIS can be read again, the orders that it has not answered for are
+// looked for at once, and not when their long pauses are over.
+func TestWhenTheHISIsBackOrdersAreLookedForAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		w.mustLock(order("O1", "A", 3))
+		w.inject(simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.TimeoutAfter, Times: 1})
+		read := func() error { _, err := w.g.GetStock(t.Context(), key("A"), gateway.Live); return err }
+		if _, err := w.confirm("O1"); err == nil {
+			t.Fatal("confirmed at once")
+		}
+		w.his.SetDown(true)
+		for range 12 {
+			time.Sleep(100 * time.Second) // pauses of 5 min by now
+			if read() == nil {
+				t.Fatal("read")
+			}
+		}
+		w.wantStatus("O1", lockstore.Confirming)
+		w.his.SetDown(false)
+		looks := w.calls(simhis.OpFindOrder)
+		if err := read(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		w.wantStatus("O1", lockstore.Confirmed)
+		if n := w.calls(simhis.OpFindOrder) - looks; n != 1 {
+			t.Errorf("%d looks", n)
+		}
+	})
+}
+
 // The looks for an unknown outcome do not end because a person was asked, nor by
 // a restart after that.
 func TestTheLooksGoOnBesideTheCase(t *testing.T) {

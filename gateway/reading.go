@@ -110,6 +110,9 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 	silent := failed == len(results) && refusal(last) == nil
 	if g.reads.note(silent, last) {
 		g.log.reachable(!silent, last)
+		if !silent {
+			g.desk.hurry()
+		}
 	}
 	if hisadapter.OutcomeOf(last) == hisadapter.Misconfigured && !turnedAway(last) {
 		g.alert(Alert{Name: AlertMisconfigured, Detail: hisError(opQueryStock, last).Error()})

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"time"
 
+	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -74,6 +75,25 @@ func (d *desk) postpone(j *job, s step, pauses []time.Duration, atLeast time.Dur
 	v.next = now.Add(max(pauses[min(v.tries, len(pauses)-1)], atLeast))
 	v.tries++
 	heap.Push(d.heapOf(v.status), v)
+	d.signal()
+}
+
+// hurry ends the pauses of orders that wait because the HIS could not be asked:
+// it can be now, and a patient waits. Who was told a time, or refused as such,
+// waits on.
+func (d *desk) hurry() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, v := range d.orders {
+		if v.trouble == nil || v.trouble.Outcome == hisadapter.Misconfigured {
+			continue
+		}
+		soonest := v.last.Add(max(callerPause, min(v.trouble.RetryAfter, maxRetryAfter)))
+		if soonest.Before(v.next) {
+			v.next, v.tries = soonest, 0
+		}
+	}
+	heap.Init(&d.orders)
 	d.signal()
 }
 

@@ -187,8 +187,8 @@ func (p *picture) line(top float64, s scale, r *Run, class string, value func(Mo
 
 // reads stacks what readers were answered, one column a second.
 func (p *picture) reads(top float64, r *Run) {
-	s := linear(1500)
-	p.axis(top, s, 500, 1000, 1500)
+	s := linear(1300)
+	p.axis(top, s, 500, 1000)
 	if r == nil {
 		p.printf(`<text class="dim" x="%d" y="%.0f">not measured</text>`, plotLeft+8, top+20)
 		return

@@ -179,8 +179,8 @@ func (r *runner) watch(ctx context.Context) {
 }
 
 // settlePatience is how long outcomes may stay unknown after the HIS is back: the
-// grace time, and the longest pause between two looks in an outage of a minute.
-const settlePatience = 3 * time.Minute
+// grace time, and the longest pause between two looks.
+const settlePatience = 6 * time.Minute
 
 // settle waits until no outcome is unknown, and holds the books of hisgate
 // against those of the HIS.

@@ -9,7 +9,7 @@ import (
 // titles of the phases, as table and picture spell them.
 var titles = map[string]string{
 	phaseReaders: "1,000 readers alone", phaseQuiet: "50 lockers, 20 confirmers", phaseFlood: "all of them",
-	string(Hanging): "the HIS hangs", string(Refuses): "it refuses connections", string(Flaps): "it flaps, 5 s by turns",
+	string(Hanging): "the HIS hangs", string(Refuses): "it refuses connections", string(Flaps): "it flaps every 5 s",
 	string(Crawls): "each call takes 10 s", string(Dead): "it is dead",
 }
 
