@@ -1,6 +1,8 @@
 package legacyhis_test
 
 import (
+	"io"
+	"net/http"
 	"sync"
 	"testing"
 
@@ -108,5 +110,48 @@ func TestRefusedLoginIsMisconfigured(t *testing.T) {
 	}
 	if n := w.handler.Counters(); n.BadLogins != 1 || len(n.Calls) != 0 {
 		t.Errorf("the HIS saw %+v", n)
+	}
+}
+
+// firstCall lets something else answer the first call.
+type firstCall struct {
+	handler
+	once  sync.Once
+	first http.HandlerFunc
+}
+
+func (f *firstCall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := f.handler.ServeHTTP
+	f.once.Do(func() { answer = f.first })
+	answer(w, r)
+}
+
+// Whatever becomes of a login, the order that waited for it was not sent, and
+// may be sent again.
+func TestLostLoginSendsNothing(t *testing.T) {
+	for name, first := range map[string]http.HandlerFunc{
+		"page":   func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>login</html>") },
+		"status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"cut":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := dialects(t)["columns"]
+			serve := d.serve
+			d.serve = func(h *simhis.HIS) handler { return &firstCall{handler: serve(h), first: first} }
+			w, driver := d.open(t)
+			q := hisadapter.FreezeRequest{
+				HisNo: "RX1", PharmacyID: w.Has.PharmacyID, Lines: []hisadapter.Line{{DrugID: w.Has.Drugs[0], Quantity: 3}},
+			}
+			_, err := driver.Freeze(t.Context(), q)
+			if got := hisadapter.OutcomeOf(err); got != hisadapter.NotSent {
+				t.Errorf("%v: %v", got, err)
+			}
+			if n := w.handler.Counters(); len(n.Calls) != 0 {
+				t.Errorf("the HIS saw %+v", n)
+			}
+			if _, err := driver.Freeze(t.Context(), q); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package legacyhis_test
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"testing"
 
@@ -73,6 +74,12 @@ type forgetful struct{ *legacyhis.SOAP }
 // open asks a dialect through its mapping file.
 func (d dialect) open(t *testing.T) (*world, hisadapter.Driver) {
 	t.Helper()
+	return d.openOver(t, nil)
+}
+
+// openOver asks a dialect over a network of its own; nil is the real one.
+func (d dialect) openOver(t *testing.T, network http.RoundTripper) (*world, hisadapter.Driver) {
+	t.Helper()
 	clock := simhand.NewClock()
 	cfg := d.his
 	if cfg.Now = clock.Now; cfg.Capabilities.BatchSize == 0 {
@@ -90,16 +97,16 @@ func (d dialect) open(t *testing.T) (*world, hisadapter.Driver) {
 		}
 	})
 	w := &world{Hand: simhand.Hand{HIS: his, Clock: clock, Has: d.fixture}, server: server, handler: h}
-	return w, watched{d.driver(t, server.URL()), w}
+	return w, watched{d.driver(t, httphis.Options{BaseURL: server.URL(), Transport: network}), w}
 }
 
 // driver is that of the mapping as a hospital has it, but for the address.
-func (d dialect) driver(t *testing.T, url string) *httphis.Driver {
+func (d dialect) driver(t *testing.T, o httphis.Options) *httphis.Driver {
 	t.Helper()
 	for k, v := range d.env {
 		t.Setenv(k, v)
 	}
-	driver, err := httphis.New(d.loaded, d.caps, httphis.Options{BaseURL: url})
+	driver, err := httphis.New(d.loaded, d.caps, o)
 	if err != nil {
 		t.Fatal(err)
 	}
