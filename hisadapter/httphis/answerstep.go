@@ -105,6 +105,7 @@ func (q *answerLoader) layout(n *yaml.Node, what string) layout {
 		"rows":    func(n *yaml.Node) { out.rows, _ = q.text(n, what+": rows") },
 		"columns": func(n *yaml.Node) { out.columns, _ = q.text(n, what+": columns") },
 		"names":   func(n *yaml.Node) { out.names = q.texts(n, what+": names") },
+		"ended":   func(n *yaml.Node) { out.ended = q.boolean(n, what+": ended") },
 	})
 	if out.rows == "" || out.columns == "" {
 		q.at(n, "%s: rows and columns must not be empty", what)

@@ -1,6 +1,7 @@
 package httphis
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 type layout struct {
 	rows, columns string
 	names         []string // of the columns; with names their number must fit
+	ended         bool     // every row ends with the separator, so that a cut answer shows
 }
 
 // read makes the document /rows/row/c1, c2 … (or the names). Empty rows, which
@@ -22,6 +24,9 @@ func (l layout) read(text string) (*node, error) {
 	}
 	if l.rows == "\n" {
 		text = strings.ReplaceAll(text, "\r\n", "\n")
+	}
+	if l.ended && !strings.HasSuffix(text, l.rows) {
+		return nil, errors.New("the last row has no end: the answer was cut")
 	}
 	for line := range strings.SplitSeq(text, l.rows) {
 		if strings.TrimSpace(line) == "" {

@@ -260,9 +260,10 @@
 // # Answers
 //
 // Steps of unwrap: xml, json, lenient_json (unquoted keys, single quotes),
-// delimited: {rows: "\n", columns: "|", names: [code, message, no]} (a document
-// /rows/row with c1, c2 … or the names; with names the number of columns must
-// fit), text: XPATH (goes on with the text of this place), inside: {at: /data, unwrap:
+// delimited: {rows: "\n", columns: "|", names: [code, message, no], ended: true} (a
+// document /rows/row with c1, c2 … or the names; with names the number of columns
+// must fit; with ended the last row must end as the others do, or the answer was
+// cut, which shows nowhere else in such an answer), text: XPATH (goes on with the text of this place), inside: {at: /data, unwrap:
 // [base64, json]} (what is in the text of this place takes its place, the rest of
 // the document stays: /data/list/item; where there is no text it stays as it is),
 // base64, hex, decrypt: {cipher: aes_cbc, key: "{{ secret.aes_key }}", iv:
