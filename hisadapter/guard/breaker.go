@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -11,8 +12,7 @@ import (
 // breaker judges a HIS twice over the same calls: by the part that failed and
 // by the part that was slow. It is open when either is.
 type breaker struct {
-	judges  [2]*judge
-	openFor time.Duration
+	judges [2]*judge
 
 	mu sync.Mutex // makes "look, then enter" one step
 }
@@ -24,9 +24,13 @@ const (
 
 type judge struct {
 	*gobreaker.TwoStepCircuitBreaker[struct{}]
-	mu       sync.Mutex
-	openedAt time.Time
+	mu        sync.Mutex
+	openUntil time.Time // when probes are let through
 }
+
+// openJitter is the part of its time by which an open breaker is shortened at
+// random, so that several hisgates before one HIS do not all try it at once.
+const openJitter = 0.1
 
 // verdict on one call by one judge.
 type verdict uint8
@@ -64,14 +68,15 @@ const hungCalls = 3
 // newBreaker makes a closed one. hung reports whether calls that timed out occupy
 // the HIS.
 func newBreaker(s Breaker, minCalls int, hung func() bool) *breaker {
-	b := &breaker{openFor: s.OpenFor}
+	b := &breaker{}
+	soonest := s.OpenFor - time.Duration(openJitter*float64(s.OpenFor))
 	for i, ratio := range []float64{byFailure: s.FailureRatio, bySlowness: s.SlowRatio} {
 		j := &judge{}
 		j.TwoStepCircuitBreaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 			MaxRequests:  uint32(s.Probes),
 			Interval:     s.Window,
 			BucketPeriod: s.Window / windowParts,
-			Timeout:      s.OpenFor,
+			Timeout:      soonest,
 			ReadyToTrip: func(c gobreaker.Counts) bool {
 				if s.Off {
 					return false
@@ -89,7 +94,7 @@ func newBreaker(s Breaker, minCalls int, hung func() bool) *breaker {
 				if to == gobreaker.StateOpen {
 					j.mu.Lock()
 					defer j.mu.Unlock()
-					j.openedAt = time.Now()
+					j.openUntil = time.Now().Add(soonest + time.Duration(rand.Float64()*float64(s.OpenFor-soonest)))
 				}
 			},
 		})
@@ -104,16 +109,22 @@ func (b *breaker) state() (gobreaker.State, time.Time) {
 	var until time.Time
 	for _, j := range b.judges {
 		s := j.State()
-		worst = max(worst, s) // closed < half-open < open
-		if s == gobreaker.StateOpen {
-			j.mu.Lock()
-			if t := j.openedAt.Add(b.openFor); t.After(until) {
-				until = t
+		if end, shut := j.shut(); shut || s == gobreaker.StateOpen {
+			s = gobreaker.StateOpen
+			if end.After(until) {
+				until = end
 			}
-			j.mu.Unlock()
 		}
+		worst = max(worst, s) // closed < half-open < open
 	}
 	return worst, until
+}
+
+// shut reports whether the time in which nothing is let through is not over.
+func (j *judge) shut() (end time.Time, shut bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.openUntil, time.Now().Before(j.openUntil)
 }
 
 // unproven reports whether a write must wait for a read to succeed first.
@@ -130,6 +141,11 @@ func (b *breaker) unproven() bool {
 func (b *breaker) enter(write bool) (report func(failure, slowness verdict), cause Cause, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, j := range b.judges {
+		if _, shut := j.shut(); shut {
+			return nil, CauseBreakerOpen, false
+		}
+	}
 	if write && b.unproven() {
 		return nil, CauseHalfOpen, false
 	}

@@ -38,13 +38,35 @@ func TestBreakerOpensOnFailures(t *testing.T) {
 		before := h.Counters()
 		wantRejection(t, query(t.Context(), g), guard.CauseBreakerOpen)
 		wantRejection(t, place(t.Context(), g, "R1"), guard.CauseBreakerOpen)
-		if st := g.State(); time.Until(st.OpenUntil) != 10*time.Second {
-			t.Errorf("open until %v", st.OpenUntil)
+		if left := time.Until(g.State().OpenUntil); left < 9*time.Second || left > 10*time.Second {
+			t.Errorf("open for %v, want 10 s less up to a tenth", left)
 		}
 		if after := h.Counters(); after.Ops[simhis.OpQueryStock].Calls != before.Ops[simhis.OpQueryStock].Calls {
 			t.Error("an open breaker let calls through")
 		}
 	})
+}
+
+// Several hisgates do not all try a HIS at the same moment, and none tries it
+// before its time.
+func TestTheEndOfAnOpenBreakerIsJittered(t *testing.T) {
+	ends := map[time.Duration]bool{}
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			_, g := tripped(t, oneTry())
+			left := time.Until(g.State().OpenUntil)
+			ends[left] = true
+			time.Sleep(left - time.Nanosecond)
+			wantRejection(t, query(t.Context(), g), guard.CauseBreakerOpen)
+			time.Sleep(time.Nanosecond)
+			if st := g.State(); st.Breaker != guard.BreakerHalfOpen {
+				t.Errorf("breaker %s when its time is over", st.Breaker)
+			}
+		})
+	}
+	if len(ends) < 10 {
+		t.Errorf("%d different times of 20", len(ends))
+	}
 }
 
 // Fewer calls than min_calls, and good ones among the bad, keep it shut.

@@ -84,7 +84,7 @@ type Breaker struct {
 	FailureRatio float64       `yaml:"failure_ratio"` // opens at this part of failures
 	SlowCall     time.Duration `yaml:"slow_call"`     // a call that took this long was slow
 	SlowRatio    float64       `yaml:"slow_ratio"`    // opens at this part of slow calls
-	OpenFor      time.Duration `yaml:"open_for"`      // then probes are let through
+	OpenFor      time.Duration `yaml:"open_for"`      // less up to a tenth at random; then probes are let through
 	Probes       int           `yaml:"probes"`        // successes in a row that close it
 }
 

@@ -20,6 +20,7 @@ func protectTable() []mutant {
 		{"let callers wait for a turn that comes too late", "../hisadapter/guard/forecast.go", "if !bounded || ahead < 0 {", "if true || !bounded || ahead < 0 {", guard},
 		{"let callers wait for lost calls", "../hisadapter/guard/forecast.go", "if d.open(c) == 0 && len(d.ends) == d.busy {", "if false {", guard},
 		{"leave the breaker closed while the HIS hangs", "../hisadapter/guard/breaker.go", "if c.ConsecutiveFailures >= hungCalls && hung() {", "if false {", guard},
+		{"try a HIS that was away always after the same time", "../hisadapter/guard/breaker.go", "rand.Float64()*float64(s.OpenFor-soonest)", "0*rand.Float64()*float64(s.OpenFor-soonest)", guard},
 		{"take lost calls among good ones for a hang", "../hisadapter/guard/breaker.go", "if c.ConsecutiveFailures >= hungCalls && hung() {", "if hung() {", guard},
 		{"forecast by the calls that hung", "../hisadapter/guard/forecast.go", "h.mean += (took - h.mean) / 2", "h.mean += 0", guard},
 		{"free the slot at the deadline", "../hisadapter/guard/attempt.go", "timedOut := hisadapter", "timedOut := false && hisadapter", guard},
