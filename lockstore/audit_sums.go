@@ -29,29 +29,42 @@ func (a *audit) strays() error {
 		return err
 	}
 	for _, id := range suspects {
-		var t engine.Ticket
-		if err := a.locked(func() { t = a.l.disk.Barrier() }); err != nil {
-			return err
+		stray := true
+		for range 3 { // one that comes back to life and ends again between two looks is none
+			if stray, err = a.stray(id); err != nil {
+				return err
+			}
+			if !stray {
+				break
+			}
 		}
-		if err := a.l.await(a.ctx, t); err != nil {
-			return err
-		}
-		_, err := a.l.disk.Engine().Get(attemptKey(prefixActive, id))
-		if errors.Is(err, engine.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return a.l.readError(err)
-		}
-		known := false
-		if err := a.locked(func() { known = a.l.entry(id) != nil }); err != nil {
-			return err
-		}
-		if !known {
+		if stray {
 			a.found(id, "in force on the disk, and not in memory")
 		}
 	}
 	return nil
+}
+
+// stray reports whether a lock is in force on the disk, once everything judged so
+// far is durable, and not in memory.
+func (a *audit) stray(id ID) (bool, error) {
+	var t engine.Ticket
+	if err := a.locked(func() { t = a.l.disk.Barrier() }); err != nil {
+		return false, err
+	}
+	if err := a.l.await(a.ctx, t); err != nil {
+		return false, err
+	}
+	_, err := a.l.disk.Engine().Get(attemptKey(prefixActive, id))
+	if errors.Is(err, engine.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, a.l.readError(err)
+	}
+	known := false
+	err = a.locked(func() { known = a.l.entry(id) != nil })
+	return !known, err
 }
 
 // stocks audits the sums of one key after the other.
