@@ -57,10 +57,14 @@ func (m *Mapping) offers(caps hisadapter.Capabilities) error {
 			errs = append(errs, fmt.Errorf("%s: the capabilities claim %s, which is not mapped", m.file, need.op))
 		}
 	}
-	if o := m.ops[opPlace]; caps.AtomicItems && o.tx != "driver" {
+	for _, name := range []string{opFreeze, opPlace} {
+		o := m.ops[name]
+		if !caps.AtomicItems || o == nil || o.tx == "driver" {
+			continue
+		}
 		for _, s := range o.steps {
-			if s.perLine && !s.sql.asksRows() {
-				errs = append(errs, &Fault{m.file, s.line, "the capabilities claim atomic_items, but place_order writes line by line without tx: driver"})
+			if s.perLine && !s.asksRatio() {
+				errs = append(errs, &Fault{m.file, s.line, "the capabilities claim atomic_items, but " + name + " goes line by line without tx: driver"})
 			}
 		}
 	}

@@ -15,14 +15,14 @@ import (
 // execution is one attempt of a call: the values that it was given and those that
 // its steps captured.
 type execution struct {
-	d          *Driver
-	call       *call
-	order      map[string]value
-	lines      []*lineValues // in the order of their keys, so that two orders lock in the same order
-	table      table         // of the last step that answered with rows
-	result     hisadapter.Found
-	stateSaid  bool
-	sentWrites bool // something other than a question left this process
+	d         *Driver
+	call      *call
+	order     map[string]value
+	lines     []*lineValues // in the order of their keys, so that two orders lock in the same order
+	table     table         // of the last step that answered with rows
+	result    hisadapter.Found
+	stateSaid bool
+	sent      bool // something that may write left this process
 }
 
 // lineValues are the values of one line.
@@ -116,7 +116,7 @@ func (d *Driver) ratioOf(pharmacyID, drugID string) units.Ratio {
 func (x *execution) divisible() error {
 	uses := false
 	for _, s := range x.call.op.steps {
-		if _, captured := s.capture["ratio"]; captured {
+		if s.asksRatio() {
 			return nil
 		}
 		uses = uses || slices.ContainsFunc(s.sql.parts, func(p part) bool { return p.name == "his_quantity" })

@@ -174,7 +174,7 @@ func (x *execution) refuseBefore(err error) error {
 // refuseBetween is the same after steps were sent: where they may have been
 // committed, nothing is certain.
 func (x *execution) refuseBetween(ctx context.Context, err error) error {
-	if x.call.op.tx == "own" && x.sentWrites {
+	if x.call.op.tx == "own" && x.sent {
 		return x.unknown(ctx, err)
 	}
 	return x.refuseBefore(err)
@@ -183,7 +183,7 @@ func (x *execution) refuseBetween(ctx context.Context, err error) error {
 // misfit is an answer that lacks a column of the mapping.
 func (x *execution) misfit(err error) error {
 	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.Misconfigured, Err: err}
-	if x.call.op.tx == "own" && x.sentWrites {
+	if x.call.op.tx == "own" && x.sent {
 		e.Outcome = hisadapter.Unknown
 	}
 	return e

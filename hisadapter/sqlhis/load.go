@@ -92,8 +92,8 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 	}
 	l.group(n, "mapping", known)
 	var err error
-	if l.m.zone, err = time.LoadLocation(zone); err != nil {
-		l.fault(zoneLine, "time_zone: %v", err)
+	if l.m.zone, err = time.LoadLocation(zone); err != nil || zone == "Local" {
+		l.fault(zoneLine, "time_zone: %q is not the name of a time zone, such as Asia/Shanghai", zone)
 	}
 	if ratio != "" {
 		if l.m.ratio, err = units.ParseRatio(ratio); err != nil {

@@ -68,6 +68,13 @@ type step struct {
 	rules   []rule
 }
 
+// asksRatio reports whether the step reads the ratio of a line. Any other step may
+// write: a SELECT may call a function that does.
+func (s *step) asksRatio() bool {
+	_, ok := s.capture["ratio"]
+	return ok
+}
+
 // source is where a field of a row comes from.
 type source struct {
 	column string

@@ -88,3 +88,54 @@ func TestOwnTransactionThatFailsAfterItWasSentIsUnknown(t *testing.T) {
 		}
 	})
 }
+
+// A ratio that is read on the way forbids a quantity before the procedure is
+// called.
+func TestRatioReadOnTheWay(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		d, db, schema := plain(t, dialect, shelf, `
+place_order:
+  tx: own
+  steps:
+    - sql: SELECT n FROM shelf WHERE id = :drug_id
+      for_each: line
+      capture: {ratio: n}
+    - sql: UPDATE shelf SET n = n - :his_quantity WHERE id = :drug_id
+      for_each: line
+      outcomes: [{rows: 1, then: next}]
+`, hisadapter.Capabilities{BatchSize: 1})
+		r := order("RX1", "A")
+		r.Lines[0].Quantity = 15 // packs of 10
+		_, err := d.PlaceOrder(t.Context(), r)
+		if e := want(t, err, hisadapter.Refused); e.Kind != hisadapter.NotDivisible {
+			t.Errorf("refused as %v", e)
+		}
+		r.Lines[0].Quantity = 20
+		if _, err := d.PlaceOrder(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if a := db.one(t, schema, "SELECT n FROM shelf WHERE id = 'A'"); a != "8" {
+			t.Errorf("A is %s", a)
+		}
+	})
+}
+
+func TestRatioReadTooLateIsUnknown(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		d, _, _ := plain(t, dialect, shelf, `
+place_order:
+  tx: own
+  steps:
+    - sql: UPDATE shelf SET n = n - 1 WHERE id = :drug_id
+      for_each: line
+      outcomes: [{rows: 1, then: next}]
+    - sql: SELECT n FROM shelf WHERE id = :drug_id
+      for_each: line
+      capture: {ratio: n}
+    - sql: UPDATE shelf SET n = n - :his_quantity WHERE id = :drug_id
+      for_each: line
+`, hisadapter.Capabilities{BatchSize: 1})
+		_, err := d.PlaceOrder(t.Context(), order("RX1", "A"))
+		want(t, err, hisadapter.Unknown)
+	})
+}

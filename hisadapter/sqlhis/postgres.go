@@ -98,6 +98,6 @@ func (postgres) fault(err error) (fault, bool) {
 		class: classify(e.Code,
 			[]string{"40001", "40P01"},
 			[]string{"53*", "55P03"},
-			[]string{"42*", "28*", "3D000", "3F000", "0A000"}),
+			[]string{"42*", "28*", "3D000", "3F000"}),
 	}, true
 }

@@ -149,7 +149,7 @@ func (x *execution) step(ctx context.Context, conn *sql.Conn, s *step, line *lin
 	if err != nil {
 		return false, end{err: x.refuseBetween(ctx, err), clean: true}
 	}
-	x.sentWrites = x.sentWrites || !s.sql.asksRows()
+	x.sent = x.sent || !s.asksRatio()
 	a, err := x.d.ask(ctx, conn, s, words, args)
 	if err != nil {
 		return false, x.failed(ctx, s, err)

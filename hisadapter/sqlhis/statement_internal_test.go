@@ -154,6 +154,8 @@ func TestCodesOfDatabases(t *testing.T) {
 		{postgres{}, &pgconn.PgError{Code: "55P03"}, full, "55P03"},
 		{postgres{}, &pgconn.PgError{Code: "42P01"}, wrong, "42P01"},
 		{postgres{}, &pgconn.PgError{Code: "28P01"}, wrong, "28P01"},
+		// A plan that a change of the schema made stale: the next call has a new one.
+		{postgres{}, &pgconn.PgError{Code: "0A000"}, unclear, "0A000"},
 		{postgres{}, &pgconn.PgError{Code: "23505"}, unclear, "23505"},
 		{postgres{}, &pgconn.PgError{Code: "57014"}, unclear, "57014"},
 		{mariadb{}, &mysql.MySQLError{Number: 1213}, retryable, "1213"},
