@@ -16,7 +16,7 @@ import (
 // The bounds of a table.
 const (
 	maxTableBytes = 64 << 20
-	maxTableRows  = 500_000
+	maxTableRows  = 100_000
 	maxRowErrors  = 50
 )
 
@@ -65,7 +65,7 @@ func OpenTable(path string) (*Table, error) {
 // ReadTable reads a table in CSV, UTF-8 with or without a BOM. The first line
 // names the columns: drug_id, and any of pharmacy_id, ratio and multiple; an
 // empty cell says nothing. All errors are told at once (at most 50), with name
-// and line. The file may have 64 MiB and 500,000 rows.
+// and line. The file may have 64 MiB and 100,000 rows.
 func ReadTable(r io.Reader, name string) (*Table, error) {
 	doc, err := io.ReadAll(io.LimitReader(r, maxTableBytes+1))
 	if err != nil {
