@@ -38,6 +38,7 @@ type comparison struct {
 	noBefore  int64           // refunds of an earlier day that has no report
 	byHand    int64
 	underWay  int64
+	revoked   int64
 	newCases  int
 	lists     map[string][]HISOrder // of the HIS, by day
 }
@@ -222,6 +223,9 @@ func (c *comparison) leaveOut() {
 	r := &c.report
 	if r.BillOthers > 0 {
 		r.leave("OTHER_SYSTEMS", r.BillOthers, "账单中属于本商户其他系统的交易", "rows of other systems of the merchant")
+	}
+	if c.revoked > 0 {
+		r.leave("OTHER_STATES", c.revoked, "账单中既非支付成功也非退款的交易（如撤销）", "rows that are neither a payment nor a refund, such as revoked ones")
 	}
 	if c.noBefore > 0 {
 		r.leave("DAY_BEFORE_UNKNOWN", c.noBefore, "零点前后的退款，前一日账单未对过", "refunds around midnight whose other day was never compared")

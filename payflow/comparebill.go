@@ -11,12 +11,20 @@ import (
 // row compares one row of the bill. An error ends the run: WeChat could not be
 // asked about it, or the store failed.
 func (c *comparison) row(ctx context.Context, r *BillRow) error {
+	if !validOrderNo(r.OrderNo) { // no order of ours has such a number, nor could WeChat be asked about it
+		c.report.BillOthers++
+		return nil
+	}
 	o, _, err := c.s.load(r.OrderNo)
 	if err != nil {
 		return err
 	}
-	if o == nil && !c.mayBeOurs(r) {
+	switch {
+	case o == nil && !c.mayBeOurs(r):
 		c.report.BillOthers++
+		return nil
+	case !r.refund() && r.State != "SUCCESS":
+		c.revoked++
 		return nil
 	}
 	if r.refund() {

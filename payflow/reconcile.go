@@ -122,6 +122,10 @@ func (s *Service) nextDay(since time.Time) (askedDay, bool) {
 	if s.Recovery().Recovering {
 		return askedDay{}, false // much is unknown here that WeChat and the HIS know
 	}
+	due, any := "", false
+	if s.set.Reconcile {
+		due, any = s.dueDay(since)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := &s.recon; len(r.asked) > 0 {
@@ -129,14 +133,10 @@ func (s *Service) nextDay(since time.Time) (askedDay, bool) {
 		r.asked, r.running = r.asked[1:], a.day
 		return a, true
 	}
-	if !s.set.Reconcile {
-		return askedDay{}, false
-	}
-	day, any := s.dueDay(since)
 	if any {
-		s.recon.running = day
+		s.recon.running = due
 	}
-	return askedDay{day: day, by: worker}, any
+	return askedDay{day: due, by: worker}, any
 }
 
 // dueDay is the oldest day whose bill should be there and that is not compared yet.
@@ -260,6 +260,9 @@ func (s *Service) keepReport(ctx context.Context, a askedDay, started time.Time,
 
 // reconcileAfter is how long a day waits for its next try.
 func reconcileAfter(runs int) time.Duration {
+	if runs > 8 {
+		return 6 * time.Hour
+	}
 	return min(time.Duration(runs)*15*time.Minute, time.Hour)
 }
 

@@ -621,6 +621,24 @@ func TestOtherSystemsOfTheMerchant(t *testing.T) {
 	})
 }
 
+// TestOddRows: numbers that no order of ours can have, and trades that were revoked, are left alone and counted.
+func TestOddRows(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.paid("ORDER-1", payflow.Reserve)
+		h.pay.bills(func(_ string, rows []payflow.BillRow) []payflow.BillRow {
+			return append(rows,
+				payflow.BillRow{OrderNo: "a|b*c@d", TransactionID: "t1", State: "SUCCESS", OrderFen: 1},
+				payflow.BillRow{OrderNo: "x", TransactionID: "t2", State: "SUCCESS", OrderFen: 1},
+				payflow.BillRow{OrderNo: "SCANNED-1", TransactionID: "t3", State: "REVOKED", OrderFen: 1})
+		})
+		r := h.compared(h.morning())
+		if r.BillOthers != 2 || r.Matched != 1 || len(r.Differences) > 0 || len(r.NotCompared) != 2 || r.NotCompared[1].What != "OTHER_STATES" {
+			t.Errorf("%+v", r)
+		}
+		h.noCases()
+	})
+}
+
 func TestReportAsCSV(t *testing.T) {
 	r := payflow.Reconciliation{Day: "2026-11-21", Differences: []payflow.Difference{
 		{Kind: payflow.DiffAmount, OrderNo: "-1+2", TransactionID: "42", TheirsFen: 5, OursFen: -6, Detail: "a,\"b\"\nc", CaseID: "R.1"},

@@ -156,6 +156,7 @@ func TestNothingOfABadBillIsHandedOut(t *testing.T) {
 		"too fine":       {altered(strings.Replace(good, "`16.00,`0.00,`\r", "`16.001,`0.00,`\r", 1)), "line 2: 订单金额"},
 		"no amount":      {altered(strings.Replace(good, "`16.00,`0.00,`\r", "`1e3,`0.00,`\r", 1)), "line 2: 订单金额"},
 		"values missing": {altered(strings.Replace(good, "`CNY,", "", 1)), "line 2: has 26 values"},
+		"no number":      {altered(strings.Replace(strings.Replace(good, "`50ORDER1", "`0", 1), "`ORDER1-R1", "`0", 1)), "line 3: is a refund without"},
 		"no time":        {altered(strings.Replace(good, "2026-11-21 13", "2026-11-41 13", 1)), "line 3: 交易时间"},
 		"no column":      {altered(strings.Replace(good, "订单金额,申请", "总额,申请", 1)), "no column 订单金额"},
 		"GBK":            {altered(strings.Replace(good, "`药", "`\xb0\xa2", 1)), "GBK"},

@@ -161,6 +161,12 @@ func (c *billColumns) row(line string) (payflow.BillRow, error) {
 	if no := c.value(values, colRefundNo); no != "0" { // 0 = no refund
 		r.OutRefundNo, r.RefundID = no, c.value(values, colRefundID)
 	}
+	if r.State == "REFUND" && r.OutRefundNo == "" { // one that nobody numbered has WeChat's number alone
+		if r.RefundID = c.value(values, colRefundID); r.RefundID == "" || r.RefundID == "0" {
+			return r, errors.New("is a refund without a number")
+		}
+		r.OutRefundNo = r.RefundID
+	}
 	if r.At, err = time.ParseInLocation(time.DateTime, c.value(values, colTime), billZone()); err != nil {
 		return r, fmt.Errorf("%s is no time", colTime)
 	}
