@@ -112,7 +112,7 @@ type GuardConfig struct {
 	BreakerRatio       float64       `yaml:"breaker_ratio" doc:"Share of failed or slow calls, 0 to 1, that opens the breaker."`
 	BreakerMinCalls    int           `yaml:"breaker_min_calls" doc:"Calls in the window before the share is judged."`
 	BreakerWindow      time.Duration `yaml:"breaker_window" doc:"The rolling window."`
-	BreakerOpen        time.Duration `yaml:"breaker_open" doc:"How long the breaker stays open before a read is tried."`
+	BreakerOpen        time.Duration `yaml:"breaker_open" doc:"How long the breaker stays open before a read is tried; shortened at random by up to a tenth."`
 	SlowCall           time.Duration `yaml:"slow_call" doc:"A call longer than this counts as failed for the breaker."`
 	MisconfiguredPause time.Duration `yaml:"misconfigured_pause" doc:"How long calls of a class stop after the HIS refused one as such: signature, permission, parameter."`
 }
