@@ -30,7 +30,7 @@ const (
 	EvCase          // a refusal that only a person can settle; Event.Message says why
 	EvApplied       // a person: the HIS applied it; Event.HISOrderNo for an order
 	EvNotApplied    // a person: the HIS did not apply it
-	EvCancelled     // the HIS order was cancelled, as its list of the day shows
+	EvCancelled     // the HIS order was cancelled: by us, or as its list of the day shows
 	EvRecalled      // after a restore: what the HIS made of the number so far, Event.Word; with HISLockID, FreezeExpires, HISOrderNo
 )
 

@@ -51,8 +51,8 @@ type row [Released + 1]action
 //     is given back then. A freeze so refused is RELEASED + watch, wherever a
 //     release ends with such a call behind it.
 //   - A person's "not applied" is refused while the call may still arrive.
-//   - EvCancelled comes from reconciliation, for CONFIRMED locks; the gateway cancels
-//     no order by itself.
+//   - EvCancelled comes from Gateway.Cancel and from reconciliation, for CONFIRMED
+//     locks alone: elsewhere a call may be under way.
 //   - After a restore from a backup a lock is neither confirmed nor released before
 //     the HIS has said what became of its number (EvRecalled) [B9].
 //   - Joining an unsettled lock is no error here: Lock returns it as it stands,

@@ -323,6 +323,20 @@ func (f *fakeLocks) doubt(no, why string) {
 	f.locks[no].Case = why
 }
 
+func (f *fakeLocks) Cancel(ctx context.Context, no string) (lk payflow.Lock, err error) {
+	err = f.play(ctx, "cancel", func() error {
+		f.cancelOrder(no)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		lk = f.locks[no].Lock
+		return nil
+	})
+	if err != nil {
+		return payflow.Lock{}, err
+	}
+	return lk, nil
+}
+
 // cancelOrder cancels the HIS order, at the HIS.
 func (f *fakeLocks) cancelOrder(no string) {
 	f.mu.Lock()

@@ -170,6 +170,9 @@ func (u *unit) gone(r *Rejection) error {
 // the HIS [D1]. In PAID it leads to the refund, in REFUNDING the refund follows.
 func (u *unit) stepSettle(ctx context.Context) error {
 	o := u.o
+	if o.CancelHIS {
+		return u.cancelAtHIS(ctx)
+	}
 	lk, err := u.settle(ctx)
 	switch {
 	case err == nil && o.Lock.Settled:

@@ -17,6 +17,9 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, error) {
 	if err := r.validate(); err != nil {
 		return Order{}, err
 	}
+	if r.CancelHIS && !s.set.CanCancel {
+		return Order{}, &InvalidError{Field: "cancel_his_order", Reason: "this HIS cannot cancel its orders"}
+	}
 	if err := s.recalled(ctx, r.OrderNo); err != nil {
 		return Order{}, err
 	}
@@ -25,7 +28,11 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, error) {
 		if !o.visibleTo(r.Principal) {
 			return ErrNotFound
 		}
-		print := digest("refund", r.Fen, r.Reason, r.Fulfilled)
+		asked := []any{"refund", r.Fen, r.Reason, r.Fulfilled}
+		if r.CancelHIS {
+			asked = append(asked, "cancel")
+		}
+		print := digest(asked...)
 		for _, q := range o.RefundRequests {
 			if q.ID != r.RequestID {
 				continue
@@ -83,6 +90,9 @@ func (u *unit) operatorRefund(r *RefundRequest) error {
 			return &PreconditionError{Reason: ReasonRefundInProgress, State: o.State, Detail: "refunds of one order must be one minute apart"}
 		}
 	}
+	if r.CancelHIS && (part || o.State != Fulfilled || o.ByHand) {
+		return &InvalidError{Field: "cancel_his_order", Reason: "is for the whole refund of an order that hisgate fulfilled"}
+	}
 	was := o.State
 	if _, err := u.fire(e, r.Actor, r.Reason); err != nil {
 		return err
@@ -92,6 +102,7 @@ func (u *unit) operatorRefund(r *RefundRequest) error {
 		return nil
 	}
 	u.wantRefund(r.Reason, was == Fulfilled)
+	o.CancelHIS = r.CancelHIS
 	return nil
 }
 

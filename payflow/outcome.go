@@ -25,6 +25,7 @@ const (
 	opLock        = "lock"
 	opConfirm     = "confirm"
 	opRelease     = "release"
+	opCancel      = "cancel_his_order"
 	opPrepay      = "prepay"
 	opQuery       = "query"
 	opClose       = "close"

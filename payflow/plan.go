@@ -127,6 +127,7 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 	case Refunding:
 		switch {
 		case o.openRefund() >= 0:
+		case o.CancelHIS && r.recovering(): // begins something at the HIS
 		case !o.Lock.Settled && o.fenced():
 			add(actSettle, poolHIS, retry)
 		default:
@@ -183,8 +184,9 @@ func (o *Order) toRelease() bool {
 
 // fenced tells whether a refund of all has to wait until the HIS cannot apply the
 // order's lock any more [D1]. A fulfilled order refunded knowingly does not: its
-// lock is done. One fulfilled by hand does: its lock is still to be given back.
-func (o *Order) fenced() bool { return !o.WasFulfilled || o.ByHand }
+// lock is done, unless the HIS order is to be taken back first. One fulfilled by
+// hand does: its lock is still to be given back.
+func (o *Order) fenced() bool { return !o.WasFulfilled || o.ByHand || o.CancelHIS }
 
 // openRefund is the index of the refund that may still pay out, or -1. There is
 // at most one: a new one waits for the end of the last.

@@ -33,6 +33,12 @@ type Locks interface {
 	// of somebody else's lock; no tombstone can be left).
 	Release(ctx context.Context, orderNo string) (Lock, error)
 
+	// Cancel has the HIS take the order of a confirmed lock back; nil means that it
+	// did, durably. A repeat is harmless. Errors: *RefusedError (a person must see
+	// to it), ErrPending (not known yet; ask again), ErrUnavailable,
+	// ErrMisconfigured, ErrEnded (there is no HIS order), ErrNotFound.
+	Cancel(ctx context.Context, orderNo string) (Lock, error)
+
 	// Get returns the latest attempt. Errors: ErrNotFound.
 	Get(ctx context.Context, orderNo string) (Lock, error)
 

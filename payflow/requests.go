@@ -37,6 +37,7 @@ type RefundRequest struct {
 	Fen       int64  // 0 = all that is left
 	Reason    string // required, ≤ 80 characters; the patient sees it
 	Fulfilled bool   // required true for a FULFILLED order: the drugs are, or may be, handed out
+	CancelHIS bool   // a FULFILLED order, whole: have the HIS take its order back before the money goes
 	Actor     string // required
 	RequestID string // required, 1–64 characters; a repeat changes nothing
 	Etag      string // only if the order still has it; "" = in any version

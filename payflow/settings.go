@@ -33,6 +33,8 @@ type Settings struct {
 	MaxTotalFen        int64         // of one order
 	MaxDrugs           int           // of one order, at most 100; 1 where the HIS cannot hold several all or nothing [C7]
 
+	CanCancel bool // the HIS can take its orders back
+
 	CaseOwner string // the duty role that owns a case until someone claims it
 	// How long persons have, by severity.
 	P0Deadline, P1Deadline, P2Deadline time.Duration

@@ -79,3 +79,20 @@ func TestRefundIsMadeOnceWhateverWeChatAnswers(t *testing.T) {
 	}
 	h.audit(h.api)
 }
+
+// The HIS takes its order back before the money goes: in the books nothing was
+// given out, and the stock is there again.
+func TestOperatorTakesTheHISOrderBackFirst(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, true)
+	h.shelve("D1", 10)
+	h.create("E2E-BACK", "RESERVE", "D1", 2)
+	h.pay("E2E-BACK")
+	h.await("E2E-BACK", hisgatev1.Order_FULFILLED)
+	h.post("/v1/orders/E2E-BACK:refund", `{"reason":"退货","request_id":"R1","fulfilled":true,"cancel_his_order":true}`).order(t)
+	h.await("E2E-BACK", hisgatev1.Order_REFUNDED)
+	h.audit(h.api)
+	if s := h.live("D1"); s.GetAvailable() != 10 {
+		t.Errorf("%d of 10 are available", s.GetAvailable())
+	}
+}

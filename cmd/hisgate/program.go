@@ -200,6 +200,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 }
 
 func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s payflow.Settings) error {
+	s.CanCancel = p.gateway.CanCancel()
 	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: orderRestore(p.ledger.Restore())}
 	if channel != nil {
 		o.Pay, o.Bills = channel, channel

@@ -113,7 +113,7 @@ func (s *orderService) RefundOrder(ctx context.Context, r *hisgatev1.RefundOrder
 	id := caller(ctx)
 	return orderAnswer(s.orders.Refund(ctx, payflow.RefundRequest{
 		Principal: id.scope(), OrderNo: r.GetOrderNo(), Fen: r.GetAmountFen(), Reason: r.GetReason(),
-		Fulfilled: r.GetFulfilled(), Actor: id.Name, RequestID: r.GetRequestId(), Etag: r.GetEtag(),
+		Fulfilled: r.GetFulfilled(), CancelHIS: r.GetCancelHisOrder(), Actor: id.Name, RequestID: r.GetRequestId(), Etag: r.GetEtag(),
 	}))
 }
 

@@ -45,6 +45,14 @@ func (o orderLocks) Release(ctx context.Context, orderNo string) (payflow.Lock, 
 	return orderLock(l), lockError(err)
 }
 
+func (o orderLocks) Cancel(ctx context.Context, orderNo string) (payflow.Lock, error) {
+	l, err := o.gw.Cancel(ctx, Principal, orderNo)
+	if errors.Is(err, gateway.ErrNoCancel) {
+		return orderLock(l), &payflow.RefusedError{Kind: hisadapter.KindOther.String(), ForGood: true, Message: err.Error()}
+	}
+	return orderLock(l), lockError(err)
+}
+
 func (o orderLocks) Get(ctx context.Context, orderNo string) (payflow.Lock, error) {
 	l, err := o.gw.GetLock(ctx, Principal, orderNo)
 	return orderLock(l), lockError(err)

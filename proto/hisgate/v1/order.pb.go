@@ -2117,9 +2117,13 @@ type RefundOrderRequest struct {
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The caller knows that the drugs are, or may be, handed out. Required for a
 	// FULFILLED order.
-	Fulfilled     bool `protobuf:"varint,6,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Fulfilled bool `protobuf:"varint,6,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
+	// Have the HIS take its order back first; the money follows its
+	// acknowledgement, and a refusal becomes a case. For the whole refund of a
+	// FULFILLED order, where the HIS can cancel.
+	CancelHisOrder bool `protobuf:"varint,7,opt,name=cancel_his_order,json=cancelHisOrder,proto3" json:"cancel_his_order,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RefundOrderRequest) Reset() {
@@ -2190,6 +2194,13 @@ func (x *RefundOrderRequest) GetRequestId() string {
 func (x *RefundOrderRequest) GetFulfilled() bool {
 	if x != nil {
 		return x.Fulfilled
+	}
+	return false
+}
+
+func (x *RefundOrderRequest) GetCancelHisOrder() bool {
+	if x != nil {
+		return x.CancelHisOrder
 	}
 	return false
 }
@@ -2615,7 +2626,7 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{6,32}$R\aorderNo\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12&\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x84\x02\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\xae\x02\n" +
 	"\x12RefundOrderRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{6,32}$R\aorderNo\x12-\n" +
 	"\n" +
@@ -2624,7 +2635,8 @@ const file_hisgate_v1_order_proto_rawDesc = "" +
 	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12(\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12\x1c\n" +
-	"\tfulfilled\x18\x06 \x01(\bR\tfulfilled\"L\n" +
+	"\tfulfilled\x18\x06 \x01(\bR\tfulfilled\x12(\n" +
+	"\x10cancel_his_order\x18\a \x01(\bR\x0ecancelHisOrder\"L\n" +
 	"\x11WatchOrderRequest\x127\n" +
 	"\border_no\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[0-9A-Za-z_-]{6,32}$R\aorderNo2\x9a\a\n" +
 	"\fOrderService\x12h\n" +

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/lockstore"
+)
+
+// ErrNoCancel: the HIS cannot take an order back, or not in a way that may be
+// asked for twice.
+var ErrNoCancel = errors.New("the HIS cannot cancel its orders")
+
+const opCancelOrder = "CancelOrder"
+
+// CanCancel reports whether Cancel may be asked for.
+func (g *Gateway) CanCancel() bool {
+	return g.caps.Cancel && (g.caps.Find || g.caps.IdempotentByHisNo)
+}
+
+// Cancel has the HIS take the order of a CONFIRMED lock back; its word is durable
+// when Cancel returns nil, and the lock is settled then. The caller keeps durably
+// that it wants this, and asks again when it does not know: the HIS is asked what
+// became of the order before it is told again. A repeat of what was done answers
+// the lock. It blocks for the HIS, at most until ctx ends, and goes on without its
+// caller.
+//
+// Errors: ErrNoCancel; lockstore.ErrNotFound; lockstore.ErrConfirmInProgress (the
+// order is not placed yet, or another call is under way); lockstore.ErrLockEnded
+// (there is none); *HISRefusedError (the HIS does not take it back: a person must
+// see to it); *HISError (nothing happened); ErrOutcomeUnknown; ErrClosed.
+func (g *Gateway) Cancel(ctx context.Context, principal, orderNo string) (lockstore.Lock, error) {
+	if !g.CanCancel() {
+		return lockstore.Lock{}, ErrNoCancel
+	}
+	l, err := g.ledger.Get(ctx, principal, orderNo)
+	if err != nil {
+		return l, err
+	}
+	j, err := g.desk.seize(ctx, l.ID(), rankRelease)
+	if err != nil {
+		return l, err
+	}
+	type answer struct {
+		lock lockstore.Lock
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		lock, err := g.cancelSeized(l.ID())
+		done <- answer{lock, err}
+		g.work(j) // whoever joined meanwhile waits for it
+	}()
+	select {
+	case a := <-done:
+		return a.lock, a.err
+	case <-ctx.Done():
+		return l, ErrOutcomeUnknown
+	}
+}
+
+// cancelSeized does it for the one who works on the lock.
+func (g *Gateway) cancelSeized(id lockstore.ID) (lockstore.Lock, error) {
+	l, err := g.record(id)
+	switch {
+	case err != nil:
+		return l, err
+	case l.Status == lockstore.Confirming:
+		return l, lockstore.ErrConfirmInProgress
+	case l.Status != lockstore.Confirmed:
+		return l, lockstore.ErrLockEnded
+	case !l.CancelledAt.IsZero():
+		return l, nil
+	}
+	if gone, err := g.cancelledAlready(&l); gone || err != nil {
+		if err != nil {
+			return l, err
+		}
+		return g.recordCancelled(&l)
+	}
+	ctx, stop := context.WithTimeout(withRank(g.base, rankRelease), g.settings.Calls.Write)
+	defer stop()
+	began := g.now()
+	err = g.his.CancelOrder(ctx, l.HISNo, l.HISOrderNo)
+	e := end{op: opCancelOrder, err: err}
+	if err != nil {
+		e.trouble = hisError(opCancelOrder, err)
+	}
+	g.log.called(&l, e, g.now().Sub(began))
+	switch hisadapter.OutcomeOf(err) {
+	case hisadapter.Done:
+		return g.recordCancelled(&l)
+	case hisadapter.Refused:
+		return l, refusedError(refusal(err))
+	case hisadapter.Busy, hisadapter.NotSent:
+		return l, e.trouble
+	case hisadapter.Misconfigured:
+		g.alert(Alert{Name: AlertMisconfigured, Detail: e.trouble.Error()})
+		return l, e.trouble
+	default: // "wrong state", or nobody knows: the next time begins with a look
+		return l, ErrOutcomeUnknown
+	}
+}
+
+// cancelledAlready asks whether the order was taken back before: by a call whose
+// answer was lost, or by somebody at the HIS.
+func (g *Gateway) cancelledAlready(l *lockstore.Lock) (bool, error) {
+	if !g.caps.Find {
+		return false, nil
+	}
+	ctx, stop := context.WithTimeout(withRank(g.base, rankRelease), g.settings.Calls.Read)
+	defer stop()
+	found, err := g.his.FindOrder(ctx, l.HISNo)
+	switch {
+	case err != nil:
+		return false, hisError(opFindOrder, err)
+	case found.State == hisadapter.Released:
+		return true, nil
+	case found.State == hisadapter.Deducted:
+		return false, nil
+	default:
+		return false, &HISRefusedError{Message: "of a confirmed order the HIS says: " + found.State.String()}
+	}
+}
+
+func (g *Gateway) recordCancelled(l *lockstore.Lock) (lockstore.Lock, error) {
+	after, err := g.ledger.Record(context.WithoutCancel(g.base), l.ID(), lockstore.Event{Kind: lockstore.EvCancelled, Op: opCancelOrder})
+	if err != nil {
+		return *l, err
+	}
+	g.log.cancelled(&after)
+	g.hub.lockChanged(&after)
+	return after, nil
+}

@@ -1,0 +1,91 @@
+package gateway_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/lockstore"
+)
+
+// The HIS takes a confirmed order back once, however often it is asked and
+// whatever becomes of the answer.
+func TestCancelTakesAConfirmedOrderBack(t *testing.T) {
+	for name, fault := range map[string]simhis.Fault{
+		"well":                     {},
+		"applied, the answer lost": {Op: simhis.OpCancelOrder, What: simhis.Reset, Apply: true, Times: 1},
+		"lost on its way":          {Op: simhis.OpCancelOrder, What: simhis.HTTP500, Times: 1},
+		"busy":                     {Op: simhis.OpCancelOrder, What: simhis.BusyNow, Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, freezingHIS)
+				w.mustLock(order("RX1", "A", 3))
+				w.mustConfirm("RX1")
+				if fault.Op != "" {
+					w.inject(fault)
+				}
+				l, err := w.g.Cancel(t.Context(), "p", "RX1")
+				if (err != nil) != (fault.Op != "") {
+					t.Fatalf("the first answer: %v", err)
+				}
+				if err != nil {
+					if l = w.wantStatus("RX1", lockstore.Confirmed); l.Settled() {
+						t.Error("taken for cancelled without the HIS's word")
+					}
+					w.crash()
+					l, err = w.g.Cancel(t.Context(), "p", "RX1")
+				}
+				if err != nil || l.CancelledAt.IsZero() || !l.Settled() {
+					t.Fatalf("%+v, %v", l, err)
+				}
+				calls := w.calls(simhis.OpCancelOrder)
+				if _, err := w.g.Cancel(t.Context(), "p", "RX1"); err != nil || w.calls(simhis.OpCancelOrder) != calls {
+					t.Errorf("a repeat: %v, %d calls", err, w.calls(simhis.OpCancelOrder)-calls)
+				}
+				w.wantOrder("RX1", hisadapter.Released)
+				if s, err := w.g.GetStock(t.Context(), key("A"), gateway.Live); err != nil || s.Available != 10 {
+					t.Errorf("%d are available, %v", s.Available, err)
+				}
+				w.wantSoundBooks()
+			})
+		})
+	}
+}
+
+func TestCancelOfWhatIsNotConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS)
+		w.mustLock(order("RX1", "A", 3))
+		for no, want := range map[string]error{"RX1": lockstore.ErrLockEnded, "RX2": lockstore.ErrNotFound} {
+			if _, err := w.g.Cancel(t.Context(), "p", no); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", no, err, want)
+			}
+		}
+		w.mustConfirm("RX1")
+		if _, err := w.g.Cancel(t.Context(), "stranger", "RX1"); !errors.Is(err, lockstore.ErrNotFound) {
+			t.Errorf("a stranger: %v", err)
+		}
+		w.inject(simhis.Fault{Op: simhis.OpCancelOrder, What: simhis.Refuse})
+		_, err := w.g.Cancel(t.Context(), "p", "RX1")
+		wantError[*gateway.HISRefusedError](t, err)
+		if l := w.wantStatus("RX1", lockstore.Confirmed); l.Settled() {
+			t.Error("a refused cancellation settled the lock")
+		}
+		w.his.ClearFaults()
+		w.his.SetDown(true)
+		_, err = w.g.Cancel(t.Context(), "p", "RX1")
+		wantError[*gateway.HISError](t, err)
+		time.Sleep(time.Minute)
+		w.wantOrder("RX1", hisadapter.Deducted)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := newWorld(t, plainHIS).g.Cancel(t.Context(), "p", "RX1"); !errors.Is(err, gateway.ErrNoCancel) {
+			t.Errorf("a HIS that cannot cancel: %v", err)
+		}
+	})
+}
