@@ -23,9 +23,11 @@ run:
 	$(GO) run ./cmd/hisgate demo
 
 # test runs all tests; the events of the last run stay in .cache/test.json.
+# The simulation of orders has many more seeds without the race detector.
 test:
 	@.ci/needs
 	@.ci/test $(RACE) ./...
+	$(if $(RACE),$(GO) test -count=1 -run '^TestSimulation$$' ./payflow/simtest)
 
 # ci is what .ci/run calls on a clean clone.
 ci: lint fresh test
@@ -57,11 +59,13 @@ protect:
 	$(GO) build -o bin/ ./cmd/hisgate ./cmd/hisgate-bench
 	bin/hisgate-bench protect $(PROTECT)
 
-# soak runs the ledger's random tests for long: histories with crashes, kills of
-# a real process, the model, and the fuzz targets. About an hour on two cores;
-# each figure can be set (make soak HISTORIES=1000000 ROUNDS=10 ...). A failure
-# prints its seed. Then a crowd stands before a HIS in every trouble for so long;
-# a broken promise, goroutines and memory that grow among them, is a failure.
+# soak runs the random tests for long: the simulation of orders, histories with
+# crashes, kills of a real process, the model, and the fuzz targets. About two
+# hours on two cores; each figure can be set (make soak SEEDS=1000000 ROUNDS=10
+# ...). A failure prints its seed. Then a crowd stands before a HIS in every
+# trouble for so long; a broken promise, goroutines and memory that grow among
+# them, is a failure.
+SEEDS ?= 100000
 HISTORIES ?= 100000
 ROUNDS ?= 2000
 CHECKS ?= 20000
@@ -69,6 +73,7 @@ FUZZTIME ?= 1m
 EXPIRIES ?= 100000
 CROWD ?= 10m
 soak:
+	HISGATE_FIRST=1000000 HISGATE_SEEDS=$(SEEDS) $(GO) test -count=1 -v -timeout 6h -run '^TestSimulation$$' ./payflow/simtest
 	HISGATE_HISTORIES=$(HISTORIES) $(GO) test -count=1 -v -timeout 2h -run '^TestLinearizable$$' ./lockstore
 	HISGATE_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 4h -run '^TestI3KilledAtRandomMoments$$' ./lockstore/crashtest
 	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*)$$' ./lockstore -rapid.checks=$(CHECKS)

@@ -1,8 +1,8 @@
-// Mutants plants bugs in the code that keeps the ledger's promises, and in what
-// protects the HIS, one after the other, and runs the tests on each. Every one must be caught. The source is
+// Mutants plants bugs in the code that keeps the promises of ledger and payment,
+// and in what protects the HIS, one after the other, and runs the tests on each. Every one must be caught. The source is
 // never touched: go test reads the changed file through an overlay.
 //
-//	go run ./lockstore/internal/mutants [-bug words]
+//	go run ./lockstore/internal/mutants [-bug words] [-in package]
 //
 // It prints a table, bug → the tests that caught it, and fails when a bug
 // survives, does not compile, or no longer fits the source.
@@ -23,15 +23,16 @@ import (
 
 func main() {
 	only := flag.String("bug", "", "plant only the bugs whose name contains this")
+	in := flag.String("in", "", "plant only the bugs that a package whose path contains this is to notice")
 	root := flag.String("root", "lockstore", "the folder of the ledger")
 	flag.Parse()
-	if err := run(*root, *only); err != nil {
+	if err := run(*root, *only, *in); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, only string) error {
+func run(root, only, in string) error {
 	tmp, err := os.MkdirTemp("", "mutants-*")
 	if err != nil {
 		return err
@@ -44,8 +45,8 @@ func run(root, only string) error {
 	r := runner{root: root, tmp: tmp}
 	var errs []error
 	var mutants []mutant
-	for _, m := range slices.Concat(table(), protectTable()) {
-		if !strings.Contains(m.bug, only) {
+	for _, m := range slices.Concat(table(), protectTable(), paymentTable()) {
+		if !strings.Contains(m.bug, only) || !slices.ContainsFunc(m.packages(), func(p string) bool { return strings.Contains(p, in) }) {
 			continue
 		}
 		if _, err := r.plant(m); err != nil {
@@ -151,6 +152,7 @@ func (r *runner) try(m mutant) (tests []string, err error) {
 }
 
 var (
+	failedSeed  = regexp.MustCompile(`seed (\d+): (.+?) \[`) // of the simulation
 	failedTest  = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 	runningTest = regexp.MustCompile(`(?m)^\s+(Test\S+) \(\d`) // when a test hung
 	inTest      = regexp.MustCompile(`(?m)_test\.(Test\w+)[.(]`)
@@ -159,13 +161,14 @@ var (
 
 // test runs a package's tests and returns those that failed, hung or panicked.
 func (r *runner) test(pkg string, flags ...string) (failed []string, out string, err error) {
-	args := append([]string{"test", "-count=1", "-timeout=3m"}, flags...)
+	args := append([]string{"test", "-count=1", "-timeout=10m"}, flags...)
 	args = append(args, "./"+pkg)
 	if pkg == "." {
 		args = append(args, "-rapid.shrinktime=1s", "-rapid.nofailfile")
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Dir = r.root
+	cmd.Env = append(os.Environ(), "HISGATE_FAILURES=1") // the simulation stops at the first seed
 	text, err := cmd.CombinedOutput()
 	out = string(text)
 	if err == nil {
@@ -173,6 +176,9 @@ func (r *runner) test(pkg string, flags ...string) (failed []string, out string,
 	}
 	if strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]") {
 		return nil, out, errors.New("it does not compile")
+	}
+	if m := failedSeed.FindStringSubmatch(out); m != nil {
+		return []string{"seed " + m[1] + ": " + m[2]}, out, nil
 	}
 	for _, re := range []*regexp.Regexp{failedTest, runningTest, inTest, inFile} {
 		for _, name := range re.FindAllStringSubmatch(out, -1) {

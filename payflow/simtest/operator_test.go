@@ -1,0 +1,206 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/payflow"
+)
+
+// operate is the staff: now and then somebody looks at the cases and settles
+// some, truthfully, by what the books of the HIS and of WeChat say.
+func (w *world) operate(ctx context.Context) {
+	for n := 0; ; n++ {
+		r := w.dice.at("staff", n)
+		pause := r.between(3*time.Minute, 25*time.Minute)
+		if !w.troubled() {
+			pause = r.between(10*time.Minute, time.Hour)
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+		w.workCases(r)
+		w.workLocks(r)
+		if w.troubled() && r.chance(0.15) {
+			w.refundFulfilled(r)
+		}
+	}
+}
+
+func (w *world) staff(format string, args ...any) { w.trace.say("staff", format, args...) }
+
+// openCases are the open cases, most urgent first.
+func (l *life) openCases(ctx context.Context) ([]payflow.Case, error) {
+	cases, _, err := l.orders.ListCases(ctx, payflow.CaseQuery{OpenOnly: true, PageSize: 500})
+	return cases, err
+}
+
+func (w *world) workCases(r roll) {
+	var cases []payflow.Case
+	if w.ask("staff", func(ctx context.Context, l *life) (err error) {
+		cases, err = l.openCases(ctx)
+		return err
+	}) != nil {
+		return
+	}
+	for i := range cases {
+		// Most wait for a while, as in life.
+		if w.troubled() && r.chance(0.4) {
+			continue
+		}
+		w.settle(&cases[i], r)
+	}
+}
+
+// settle does one thing with a case.
+func (w *world) settle(c *payflow.Case, r roll) {
+	verb := pick(r, c.Allowed...)
+	ask := payflow.VerbRequest{CaseID: c.ID, Etag: c.Etag(), RequestID: fmt.Sprintf("q%d", r.Uint64()), Actor: "药师王"}
+	var a payflow.CaseAnswer
+	err := w.ask("staff", func(ctx context.Context, l *life) (err error) {
+		switch verb {
+		case payflow.VerbClaim:
+			a, err = l.orders.Claim(ctx, ask)
+		case payflow.VerbHandOver:
+			a, err = l.orders.HandOver(ctx, payflow.HandOverRequest{VerbRequest: ask, To: "药师李"})
+		case payflow.VerbRecheck:
+			a, err = l.orders.Recheck(ctx, ask)
+		case payflow.VerbRetry:
+			a, err = l.orders.RetryFulfilment(ctx, ask)
+		case payflow.VerbRefund:
+			a, err = l.orders.RefundCase(ctx, payflow.RefundCaseRequest{VerbRequest: ask})
+		case payflow.VerbMarkFulfilled:
+			a, err = w.markFulfilled(ctx, l, c, ask)
+		case payflow.VerbMarkRefunded:
+			a, err = w.markRefunded(ctx, l, c, ask)
+		default:
+			return nil
+		}
+		return err
+	})
+	w.staff("case %s %s (%s): %s → %s %v", c.ID, c.Reason, c.OrderState, verb, a.Next.EN, err)
+	if err == nil && verb != "" {
+		w.tally.fault("staff: " + string(verb))
+		w.said.verb(c.ID, ask.RequestID)
+	}
+	if c.Reason == payflow.CaseRefundLimit && r.chance(0.4) {
+		w.resume(r)
+	}
+}
+
+// markFulfilled is said only where the HIS has an order that stands.
+func (w *world) markFulfilled(ctx context.Context, l *life, c *payflow.Case, ask payflow.VerbRequest) (payflow.CaseAnswer, error) {
+	standing := w.hisNow(c.OrderNo)
+	if len(standing) == 0 {
+		return payflow.CaseAnswer{}, errNothing
+	}
+	return l.orders.MarkFulfilled(ctx, payflow.MarkFulfilledRequest{VerbRequest: ask, HisOrderNo: standing[0]})
+}
+
+var errNothing = fmt.Errorf("there is nothing to be said")
+
+// markRefunded is said when the money has gone back in the merchant console: by
+// the person who says it, right before. Where hisgate could still fulfil, the
+// person first sees whether it would take the word.
+func (w *world) markRefunded(ctx context.Context, l *life, c *payflow.Case, ask payflow.VerbRequest) (payflow.CaseAnswer, error) {
+	if c.Reason == payflow.CaseUnknownOrder && c.TransactionID == "" {
+		return l.orders.MarkRefunded(ctx, payflow.MarkRefundedRequest{VerbRequest: ask, Evidence: "nothing was paid"})
+	}
+	w.person(c.OrderNo, "refunded in the merchant console")
+	evidence := w.wechat.console(c.OrderNo, c.TransactionID)
+	if evidence == "" {
+		evidence = "seen in the merchant console"
+	}
+	return l.orders.MarkRefunded(ctx, payflow.MarkRefundedRequest{VerbRequest: ask, Evidence: evidence})
+}
+
+func (w *world) resume(r roll) {
+	err := w.ask("staff", func(ctx context.Context, l *life) error {
+		a, err := l.orders.ResumeRefunds(ctx, payflow.ResumeRequest{
+			Etag: l.orders.Stats().Brake.Etag, RequestID: fmt.Sprintf("b%d", r.Uint64()), Actor: "主任",
+		})
+		w.staff("resumes refunds: %d go on, %d wait", a.Resumed, a.Remaining)
+		return err
+	})
+	if err == nil {
+		w.tally.fault("staff: RESUME_REFUNDS")
+	}
+}
+
+// refundFulfilled is an operator who knowingly gives money back for an order
+// whose drugs are, or may be, handed out.
+func (w *world) refundFulfilled(r roll) {
+	p := &w.plan.orders[r.IntN(len(w.plan.orders))]
+	_ = w.ask("staff", func(ctx context.Context, l *life) error {
+		o, err := l.orders.Get(ctx, "", p.no)
+		if err != nil || o.State != payflow.Fulfilled || o.Payment == nil {
+			return err
+		}
+		fen := pick(r, 0, 1, o.Payment.TotalFen/2)
+		w.person(p.no, "refunded knowingly")
+		_, err = l.orders.Refund(ctx, payflow.RefundRequest{
+			OrderNo: p.no, Fen: fen, Reason: "患者退药", Fulfilled: true, Actor: "药师王", RequestID: fmt.Sprintf("r%d", r.Uint64()),
+		})
+		w.staff("%s refunds %d fen of a fulfilled order → %v", p.no, fen, err)
+		if err == nil {
+			w.tally.fault("staff: refund of a fulfilled order")
+		}
+		return err
+	})
+}
+
+// workLocks settles the locks that wait for a person: somebody looks at the HIS
+// and says what is there.
+func (w *world) workLocks(r roll) {
+	var locks []lockstore.Lock
+	if w.ask("staff", func(ctx context.Context, l *life) (err error) {
+		locks, _, err = l.gateway.ListLocks(ctx, lockstore.Query{Cases: true, PageSize: 500})
+		return err
+	}) != nil {
+		return
+	}
+	for i := range locks {
+		if w.troubled() && r.chance(0.4) {
+			continue
+		}
+		w.resolve(&locks[i])
+	}
+}
+
+func (w *world) resolve(lk *lockstore.Lock) {
+	b, _ := w.his.Books().Order(lk.HISNo)
+	applied, no := b.State == hisadapter.Deducted, ""
+	if applied {
+		for _, o := range b.Orders {
+			if !o.Canceled {
+				no = o.OrderNo
+			}
+		}
+	}
+	switch lk.Status {
+	case lockstore.Pending:
+		applied = applied || b.State == hisadapter.Frozen
+	case lockstore.Locked, lockstore.Releasing, lockstore.Released:
+		if applied { // nobody wants this order: it is cancelled at the HIS
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			err := w.his.Driver().CancelOrder(ctx, lk.HISNo, no)
+			w.staff("%s cancels order %s at the HIS → %v", lk.HISNo, no, err)
+			applied, no = false, ""
+		}
+		if lk.Status == lockstore.Releasing {
+			applied = b.State != hisadapter.Frozen // was it given back
+		}
+	}
+	err := w.ask("staff", func(ctx context.Context, l *life) error {
+		_, err := l.gateway.Resolve(ctx, lk.ID(), applied, no, "药师王")
+		return err
+	})
+	w.staff("%s is %v and waits (%s); the HIS says %v: applied %v → %v", lk.HISNo, lk.Status, lk.CaseReason, b.State, applied, err)
+	if err == nil {
+		w.tally.fault("staff: a lock is resolved, applied " + fmt.Sprint(applied))
+	}
+}
