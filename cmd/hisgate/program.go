@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +38,7 @@ type Program struct {
 	committer *engine.Committer
 	ledger    *lockstore.Ledger
 	gateway   *gateway.Gateway
+	driver    io.Closer // of the HIS, nil where it holds nothing open
 	orders    *payflow.Service
 	secure    *secure
 	edge      *server.Server
@@ -84,6 +86,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
+	p.driver, _ = driver.(io.Closer)
 	his, err := guard.New(driver, s.guard, guard.Deps{
 		Observe: calls.Observe,
 		OnMisconfigured: func(e *hisadapter.Error) {
@@ -285,7 +288,7 @@ func (p *Program) Close(ctx context.Context) error {
 	p.gateway.Close(ctx)
 	errs = append(errs, p.ops.Close())
 	p.serving.Wait()
-	errs = append(errs, p.closeStorage())
+	errs = append(errs, p.closeDriver(), p.closeStorage())
 	return errors.Join(errs...)
 }
 
@@ -302,6 +305,14 @@ func within(ctx context.Context, what string, f func()) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s: still at work at the end of shutdown_timeout", what)
 	}
+}
+
+// closeDriver closes the connections to the HIS, after the last caller is gone.
+func (p *Program) closeDriver() error {
+	if p.driver == nil {
+		return nil
+	}
+	return p.driver.Close()
 }
 
 func (p *Program) closeStorage() error {
@@ -328,7 +339,7 @@ func (p *Program) abandon() {
 	if p.gateway != nil {
 		p.gateway.Close(context.Background()) // nobody has asked it anything yet
 	}
-	if err := p.closeStorage(); err != nil {
+	if err := errors.Join(p.closeDriver(), p.closeStorage()); err != nil {
 		p.log.Error("closing after a failed start", "error", err)
 	}
 }
