@@ -12,7 +12,7 @@ import (
 // example files that they name; one that names none is a piece of hisgate.yaml.
 // Links within the repository lead somewhere.
 func TestGuideToAdaptersIsTrue(t *testing.T) {
-	block := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```yaml\n(.*?)```")
+	block := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```(?:yaml|sql)\n(.*?)```")
 	link := regexp.MustCompile(`\]\(([^)#]+)`)
 	for _, guide := range []string{"his-adapters.md", "his-adapters.zh-CN.md"} {
 		text, err := os.ReadFile(filepath.Join("../../docs", guide))
