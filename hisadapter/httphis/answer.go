@@ -220,7 +220,7 @@ func (q *answerLoader) path(n *yaml.Node, what string) *path {
 	}
 	p := path{src: s, line: n.Line}
 	if _, err := compilePath(s); err != nil {
-		q.at(n, "%s: %v", what, err)
+		q.at(n, "%s: %q is no XPath: %v", what, s, err)
 		return nil
 	}
 	// The XPath engine finds wrong arguments only when it is at work.

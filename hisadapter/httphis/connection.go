@@ -69,10 +69,10 @@ func (l *loader) url(n *yaml.Node, what string) *url.URL {
 	}
 	u, err := url.Parse(s)
 	switch {
+	case strings.Contains(s, "@"): // and it is not printed
+		l.at(n, "%s: a name or password does not stand in an address; use a header and secrets", what)
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		l.at(n, "%s: %q is not an http or https address", what, s)
-	case u.User != nil:
-		l.at(n, "%s: a name or password does not stand in an address; use a header and secrets", what)
 	case u.RawQuery != "" || u.Fragment != "":
 		l.at(n, "%s: what follows ? belongs into request: query", what)
 	}

@@ -34,7 +34,7 @@ func exampleMapping(t *testing.T) string {
 
 // load writes a mapping, and files beside it, into a folder of their own and
 // loads it.
-func load(t *testing.T, mapping string, beside map[string]string) (*httphis.Mapping, error) {
+func load(t testing.TB, mapping string, beside map[string]string) (*httphis.Mapping, error) {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, s string) {

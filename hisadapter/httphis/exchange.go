@@ -34,7 +34,11 @@ type Exchange struct {
 	Outcome  hisadapter.Outcome
 	Rule     Rule
 	Err      string
+}
 
+// recording is an exchange under way.
+type recording struct {
+	Exchange
 	begun  time.Time
 	hidden masks
 }
@@ -74,16 +78,16 @@ func (m *message) shown(cs charset) Request {
 	return r
 }
 
-func (d *Driver) begin(c *call, m *message, at time.Time) *Exchange {
+func (d *Driver) begin(c *call, m *message, at time.Time) *recording {
 	if d.record == nil {
 		return nil
 	}
-	return &Exchange{Op: c.op, At: at, Request: m.shown(d.m.conn.charset), begun: time.Now(), hidden: m.masks}
+	return &recording{Exchange{Op: c.op, At: at, Request: m.shown(d.m.conn.charset)}, time.Now(), m.masks}
 }
 
 // end hands an exchange to the recorder. A token that the answer brings is
 // masked in it too.
-func (d *Driver) end(x *Exchange, r *response, j *judgement, err error) {
+func (d *Driver) end(x *recording, r *response, j *judgement, err error) {
 	if x == nil {
 		return
 	}
@@ -111,10 +115,10 @@ func (d *Driver) end(x *Exchange, r *response, j *judgement, err error) {
 		x.Body = x.hidden.applyBytes(r.body, d.m.conn.charset)
 	}
 	x.Err = x.hidden.apply(x.Err)
-	d.record(*x)
+	d.record(x.Exchange)
 }
 
-func (d *Driver) hideTokens(x *Exchange, j *judgement) {
+func (d *Driver) hideTokens(x *recording, j *judgement) {
 	if x.Op != OpLogin || j.doc == nil {
 		return
 	}

@@ -3,6 +3,7 @@ package httphis
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -45,4 +46,13 @@ func (f *faults) add(line int, format string, args ...any) {
 
 func (f *faults) at(n *yaml.Node, format string, args ...any) { f.add(n.Line, format, args...) }
 
-func (f *faults) err() error { return errors.Join(f.list...) }
+// err is all of them, by line.
+func (f *faults) err() error {
+	slices.SortStableFunc(f.list, func(a, b error) int { return line(a) - line(b) })
+	return errors.Join(f.list...)
+}
+
+func line(err error) int {
+	f, _ := errors.AsType[*Fault](err)
+	return f.Line
+}

@@ -60,6 +60,10 @@ func parse(file string, doc []byte) (*Mapping, error) {
 		tables: map[string]map[string]string{}, factsMax: 10 * time.Minute, ops: map[Op][]*call{},
 		conn: connection{charset: utf8Charset, answerMax: 8 << 20, login: 10 * time.Second},
 	}}
+	if len(bytes.TrimSpace(doc)) == 0 {
+		l.add(0, "the file is empty")
+		return nil, l.err()
+	}
 	var root yaml.Node
 	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
 		if e, ok := errors.AsType[*yaml.LoadError](err); ok {

@@ -85,7 +85,11 @@ func (c *call) address(m *message, e *env, base *url.URL) error {
 		if err != nil {
 			return err
 		}
-		raw += s
+		b, err := e.charset.encode(s)
+		if err != nil {
+			return &unsayable{line: c.line, err: fmt.Errorf("path: %w", err)}
+		}
+		raw += percentEncoded(b)
 	}
 	path, err := url.PathUnescape(raw)
 	if err != nil {
@@ -99,6 +103,20 @@ func (c *call) address(m *message, e *env, base *url.URL) error {
 	u.RawQuery = query
 	m.url = &u
 	return nil
+}
+
+// percentEncoded escapes what the mapping itself put into a path and an address
+// cannot hold; values are escaped already.
+func percentEncoded(b []byte) string {
+	var sb strings.Builder
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&sb, "%%%02X", c)
+		} else {
+			sb.WriteByte(c)
+		}
+	}
+	return sb.String()
 }
 
 // encodeFields writes a form or a query, percent-encoded in the HIS's charset.

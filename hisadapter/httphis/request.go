@@ -67,6 +67,9 @@ func (l *loader) overlaid(base, own *yaml.Node, what string) map[string]*yaml.No
 		}
 		for _, p := range l.pairs(n, what) {
 			first, ok := out[p.key]
+			if !ok && p.key == "outcome" && n == base {
+				first, ok = &yaml.Node{Kind: yaml.SequenceNode, Line: p.value.Line}, true
+			}
 			switch {
 			case !ok:
 				out[p.key] = p.value

@@ -101,7 +101,7 @@ func (s *scope) lookup(name string) (kind, error) {
 		if s.facts[strings.TrimPrefix(rest, "fact.")] {
 			return kText, nil
 		}
-		return 0, fmt.Errorf("%s: query_stock reads no such fact; it reads %s", name, listOf(s.facts))
+		return 0, fmt.Errorf("%s: query_stock reads no such fact; it reads %s", name, orNone(listOf(s.facts)))
 	case root == "line":
 		if k, ok := map[string]kind{"drug_id": kText, "quantity": kQuantity, "fen": kFen, "index": kNumber}[rest]; ok {
 			return k, nil
@@ -117,8 +117,17 @@ func (s *scope) lookup(name string) (kind, error) {
 			near = append(near, known)
 		}
 	}
-	slices.Sort(near)
+	if slices.Sort(near); len(near) == 0 {
+		return 0, fmt.Errorf("%s is not known in %s; there is nothing of that kind", name, s.op)
+	}
 	return 0, fmt.Errorf("%s is not known in %s; there is %s", name, s.op, strings.Join(near, ", "))
+}
+
+func orNone(list string) string {
+	if list == "" {
+		return "none"
+	}
+	return list
 }
 
 // secretive reports whether a name's value must not be shown.
