@@ -216,6 +216,9 @@ func TestB9RestoredFromABackupTakenBeforeAHundredOrders(t *testing.T) {
 		if why, err := p.readiness(); err != nil || !strings.Contains(why, "restored from a backup") {
 			t.Errorf("readyz says %q, %v", why, err)
 		}
+		if r := p.recovery(); !r.GetRecovering() || r.GetLocksLeft() == 0 || r.GetRestoredTime() == nil {
+			t.Errorf("the recovery shows as %v", r)
+		}
 		for path, body := range map[string]string{
 			"/v1/orders": orderJSON("E2E-TOO-SOON", "RESERVE", "D1", 1), "/v1/locks": lockJSON("TOO-SOON", "D1", 1, "60s"),
 		} {
@@ -236,6 +239,10 @@ func TestB9RestoredFromABackupTakenBeforeAHundredOrders(t *testing.T) {
 			}
 			return err
 		})
+
+		if r := p.recovery(); r.GetRecovering() || r.GetLocksLeft()+r.GetOrdersLeft() > 0 || r.GetAskFirstUntil() == nil {
+			t.Errorf("after the recovery: %v", r)
+		}
 
 		// Clients who were not answered ask for every second new order again, and
 		// patients pay what is still open.
@@ -266,6 +273,14 @@ func TestB9RestoredFromABackupTakenBeforeAHundredOrders(t *testing.T) {
 			t.Errorf("the HIS has %d orders, had %d", n, given)
 		}
 	})
+}
+
+// recovery is what hisgate tells of its recovery.
+func (p *process) recovery() *hisgatev1.GuardState_Recovery {
+	p.t.Helper()
+	g := &hisgatev1.GuardState{}
+	p.get("/v1/guard").into(p.t, g)
+	return g.GetRecovery()
 }
 
 // agree judges the end by the three ledgers.

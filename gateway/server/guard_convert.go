@@ -7,6 +7,7 @@ import (
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/payflow"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -53,4 +54,21 @@ func toStockCache(s *gateway.State) *hisgatev1.GuardState_StockCache {
 
 func toBreaker(b guard.BreakerState) hisgatev1.GuardState_Breaker {
 	return hisgatev1.GuardState_Breaker(hisgatev1.GuardState_Breaker_value[strings.ToUpper(string(b))])
+}
+
+// toRecovery says how far the recovery after a restore is; nil without a restore.
+func toRecovery(s *gateway.State, o payflow.Recovery) *hisgatev1.GuardState_Recovery {
+	if o.At.IsZero() {
+		return nil
+	}
+	out := &hisgatev1.GuardState_Recovery{RestoredTime: stamp(o.At), Recovering: s.Recovering || o.Recovering}
+	if !out.Recovering {
+		out.AskFirstUntil = stamp(o.AskUntil)
+		return out
+	}
+	out.LocksLeft, out.OrdersLeft = int64(s.Ledger.Asking), int64(o.Left)
+	if o.Example != "" {
+		out.WaitsFor = o.Example + ": " + o.Why
+	}
+	return out
 }

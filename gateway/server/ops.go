@@ -108,6 +108,7 @@ func (s *opsService) GetGuardState(context.Context, *hisgatev1.GetGuardStateRequ
 	out := toGuardState(s.guard())
 	state := s.gw.State()
 	out.Cache = toStockCache(&state)
+	out.Recovery = toRecovery(&state, s.orders.Recovery())
 	ledger := state.Ledger
 	out.UnknownOutcomes = int64(ledger.Unknown)
 	if ledger.Unknown > 0 {

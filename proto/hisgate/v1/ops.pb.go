@@ -2002,7 +2002,10 @@ type GuardState struct {
 	// Since when the oldest of them is unknown; unset when there is none.
 	OldestUnknownTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=oldest_unknown_time,json=oldestUnknownTime,proto3" json:"oldest_unknown_time,omitempty"`
 	// What the readers of stock are given.
-	Cache         *GuardState_StockCache `protobuf:"bytes,16,opt,name=cache,proto3" json:"cache,omitempty"`
+	Cache *GuardState_StockCache `protobuf:"bytes,16,opt,name=cache,proto3" json:"cache,omitempty"`
+	// How far the recovery after a restore from a backup is; unset when this folder
+	// was never restored.
+	Recovery      *GuardState_Recovery `protobuf:"bytes,17,opt,name=recovery,proto3" json:"recovery,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2145,6 +2148,13 @@ func (x *GuardState) GetOldestUnknownTime() *timestamppb.Timestamp {
 func (x *GuardState) GetCache() *GuardState_StockCache {
 	if x != nil {
 		return x.Cache
+	}
+	return nil
+}
+
+func (x *GuardState) GetRecovery() *GuardState_Recovery {
+	if x != nil {
+		return x.Recovery
 	}
 	return nil
 }
@@ -3451,6 +3461,98 @@ func (x *GuardState_StockCache) GetMeanAge() *durationpb.Duration {
 	return nil
 }
 
+// Recovery is what is still to be found out after a restore from a backup.
+type GuardState_Recovery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the folder was restored.
+	RestoredTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=restored_time,json=restoredTime,proto3" json:"restored_time,omitempty"`
+	// No lock, order, prepay or refund begins: they are refused as RECOVERING.
+	Recovering bool `protobuf:"varint,2,opt,name=recovering,proto3" json:"recovering,omitempty"`
+	// Locks that the HIS is still to be asked about.
+	LocksLeft int64 `protobuf:"varint,3,opt,name=locks_left,json=locksLeft,proto3" json:"locks_left,omitempty"`
+	// Orders that WeChat Pay is still to be asked about.
+	OrdersLeft int64 `protobuf:"varint,4,opt,name=orders_left,json=ordersLeft,proto3" json:"orders_left,omitempty"`
+	// An order that WeChat Pay did not answer for, and what is in the way.
+	WaitsFor string `protobuf:"bytes,5,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	// Until when numbers are asked about before they are first used; unset while
+	// recovering.
+	AskFirstUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=ask_first_until,json=askFirstUntil,proto3" json:"ask_first_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuardState_Recovery) Reset() {
+	*x = GuardState_Recovery{}
+	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuardState_Recovery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuardState_Recovery) ProtoMessage() {}
+
+func (x *GuardState_Recovery) ProtoReflect() protoreflect.Message {
+	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuardState_Recovery.ProtoReflect.Descriptor instead.
+func (*GuardState_Recovery) Descriptor() ([]byte, []int) {
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 2}
+}
+
+func (x *GuardState_Recovery) GetRestoredTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RestoredTime
+	}
+	return nil
+}
+
+func (x *GuardState_Recovery) GetRecovering() bool {
+	if x != nil {
+		return x.Recovering
+	}
+	return false
+}
+
+func (x *GuardState_Recovery) GetLocksLeft() int64 {
+	if x != nil {
+		return x.LocksLeft
+	}
+	return 0
+}
+
+func (x *GuardState_Recovery) GetOrdersLeft() int64 {
+	if x != nil {
+		return x.OrdersLeft
+	}
+	return 0
+}
+
+func (x *GuardState_Recovery) GetWaitsFor() string {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return ""
+}
+
+func (x *GuardState_Recovery) GetAskFirstUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AskFirstUntil
+	}
+	return nil
+}
+
 // Paused is an operation that the HIS refuses as such (signature, permission,
 // parameters). It is not asked for a while.
 type GuardState_Paused struct {
@@ -3469,7 +3571,7 @@ type GuardState_Paused struct {
 
 func (x *GuardState_Paused) Reset() {
 	*x = GuardState_Paused{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3481,7 +3583,7 @@ func (x *GuardState_Paused) String() string {
 func (*GuardState_Paused) ProtoMessage() {}
 
 func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[37]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3494,7 +3596,7 @@ func (x *GuardState_Paused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuardState_Paused.ProtoReflect.Descriptor instead.
 func (*GuardState_Paused) Descriptor() ([]byte, []int) {
-	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 2}
+	return file_hisgate_v1_ops_proto_rawDescGZIP(), []int{20, 3}
 }
 
 func (x *GuardState_Paused) GetOp() string {
@@ -3540,7 +3642,7 @@ type Explanation_Line struct {
 
 func (x *Explanation_Line) Reset() {
 	*x = Explanation_Line{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[41]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3552,7 +3654,7 @@ func (x *Explanation_Line) String() string {
 func (*Explanation_Line) ProtoMessage() {}
 
 func (x *Explanation_Line) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[41]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3606,7 +3708,7 @@ type ProofReport_Unproven struct {
 
 func (x *ProofReport_Unproven) Reset() {
 	*x = ProofReport_Unproven{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[42]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3618,7 +3720,7 @@ func (x *ProofReport_Unproven) String() string {
 func (*ProofReport_Unproven) ProtoMessage() {}
 
 func (x *ProofReport_Unproven) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[42]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3675,7 +3777,7 @@ type LedgerReport_Finding struct {
 
 func (x *LedgerReport_Finding) Reset() {
 	*x = LedgerReport_Finding{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[43]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3687,7 +3789,7 @@ func (x *LedgerReport_Finding) String() string {
 func (*LedgerReport_Finding) ProtoMessage() {}
 
 func (x *LedgerReport_Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[43]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3730,7 +3832,7 @@ type Reconciliation_Sum struct {
 
 func (x *Reconciliation_Sum) Reset() {
 	*x = Reconciliation_Sum{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[44]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3742,7 +3844,7 @@ func (x *Reconciliation_Sum) String() string {
 func (*Reconciliation_Sum) ProtoMessage() {}
 
 func (x *Reconciliation_Sum) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[44]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3810,7 +3912,7 @@ type Reconciliation_Difference struct {
 
 func (x *Reconciliation_Difference) Reset() {
 	*x = Reconciliation_Difference{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[45]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3822,7 +3924,7 @@ func (x *Reconciliation_Difference) String() string {
 func (*Reconciliation_Difference) ProtoMessage() {}
 
 func (x *Reconciliation_Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[45]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3931,7 +4033,7 @@ type Reconciliation_NotCompared struct {
 
 func (x *Reconciliation_NotCompared) Reset() {
 	*x = Reconciliation_NotCompared{}
-	mi := &file_hisgate_v1_ops_proto_msgTypes[46]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +4045,7 @@ func (x *Reconciliation_NotCompared) String() string {
 func (*Reconciliation_NotCompared) ProtoMessage() {}
 
 func (x *Reconciliation_NotCompared) ProtoReflect() protoreflect.Message {
-	mi := &file_hisgate_v1_ops_proto_msgTypes[46]
+	mi := &file_hisgate_v1_ops_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4259,7 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x04used\x18\x02 \x01(\x05R\x04used\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x12\n" +
 	"\x04etag\x18\x04 \x01(\tR\x04etag\"\x16\n" +
-	"\x14GetGuardStateRequest\"\xa2\r\n" +
+	"\x14GetGuardStateRequest\"\xee\x0f\n" +
 	"\n" +
 	"GuardState\x128\n" +
 	"\abreaker\x18\x01 \x01(\x0e2\x1e.hisgate.v1.GuardState.BreakerR\abreaker\x129\n" +
@@ -4177,7 +4279,8 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\bsuspects\x18\r \x01(\x05R\bsuspects\x12)\n" +
 	"\x10unknown_outcomes\x18\x0e \x01(\x03R\x0funknownOutcomes\x12J\n" +
 	"\x13oldest_unknown_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x11oldestUnknownTime\x127\n" +
-	"\x05cache\x18\x10 \x01(\v2!.hisgate.v1.GuardState.StockCacheR\x05cache\x1a\x85\x02\n" +
+	"\x05cache\x18\x10 \x01(\v2!.hisgate.v1.GuardState.StockCacheR\x05cache\x12;\n" +
+	"\brecovery\x18\x11 \x01(\v2\x1f.hisgate.v1.GuardState.RecoveryR\brecovery\x1a\x85\x02\n" +
 	"\x05Class\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\arunning\x18\x02 \x01(\x05R\arunning\x12\x16\n" +
@@ -4207,7 +4310,18 @@ const file_hisgate_v1_ops_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1aB\n" +
 	"\x14DegradedAnswersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1ax\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a\x8c\x02\n" +
+	"\bRecovery\x12?\n" +
+	"\rrestored_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\frestoredTime\x12\x1e\n" +
+	"\n" +
+	"recovering\x18\x02 \x01(\bR\n" +
+	"recovering\x12\x1d\n" +
+	"\n" +
+	"locks_left\x18\x03 \x01(\x03R\tlocksLeft\x12\x1f\n" +
+	"\vorders_left\x18\x04 \x01(\x03R\n" +
+	"ordersLeft\x12\x1b\n" +
+	"\twaits_for\x18\x05 \x01(\tR\bwaitsFor\x12B\n" +
+	"\x0fask_first_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\raskFirstUntil\x1ax\n" +
 	"\x06Paused\x12\x0e\n" +
 	"\x02op\x18\x01 \x01(\tR\x02op\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x12\n" +
@@ -4393,7 +4507,7 @@ func file_hisgate_v1_ops_proto_rawDescGZIP() []byte {
 }
 
 var file_hisgate_v1_ops_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_hisgate_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_hisgate_v1_ops_proto_goTypes = []any{
 	(Case_Status)(0),                    // 0: hisgate.v1.Case.Status
 	(Case_Severity)(0),                  // 1: hisgate.v1.Case.Severity
@@ -4438,34 +4552,35 @@ var file_hisgate_v1_ops_proto_goTypes = []any{
 	(*Reconciliation)(nil),              // 40: hisgate.v1.Reconciliation
 	(*GuardState_Class)(nil),            // 41: hisgate.v1.GuardState.Class
 	(*GuardState_StockCache)(nil),       // 42: hisgate.v1.GuardState.StockCache
-	(*GuardState_Paused)(nil),           // 43: hisgate.v1.GuardState.Paused
-	nil,                                 // 44: hisgate.v1.GuardState.Class.RejectedEntry
-	nil,                                 // 45: hisgate.v1.GuardState.StockCache.AnswersEntry
-	nil,                                 // 46: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
-	(*Explanation_Line)(nil),            // 47: hisgate.v1.Explanation.Line
-	(*ProofReport_Unproven)(nil),        // 48: hisgate.v1.ProofReport.Unproven
-	(*LedgerReport_Finding)(nil),        // 49: hisgate.v1.LedgerReport.Finding
-	(*Reconciliation_Sum)(nil),          // 50: hisgate.v1.Reconciliation.Sum
-	(*Reconciliation_Difference)(nil),   // 51: hisgate.v1.Reconciliation.Difference
-	(*Reconciliation_NotCompared)(nil),  // 52: hisgate.v1.Reconciliation.NotCompared
-	(*timestamppb.Timestamp)(nil),       // 53: google.protobuf.Timestamp
-	(Order_Status)(0),                   // 54: hisgate.v1.Order.Status
-	(*Order)(nil),                       // 55: hisgate.v1.Order
-	(*Lock)(nil),                        // 56: hisgate.v1.Lock
-	(*durationpb.Duration)(nil),         // 57: google.protobuf.Duration
+	(*GuardState_Recovery)(nil),         // 43: hisgate.v1.GuardState.Recovery
+	(*GuardState_Paused)(nil),           // 44: hisgate.v1.GuardState.Paused
+	nil,                                 // 45: hisgate.v1.GuardState.Class.RejectedEntry
+	nil,                                 // 46: hisgate.v1.GuardState.StockCache.AnswersEntry
+	nil,                                 // 47: hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	(*Explanation_Line)(nil),            // 48: hisgate.v1.Explanation.Line
+	(*ProofReport_Unproven)(nil),        // 49: hisgate.v1.ProofReport.Unproven
+	(*LedgerReport_Finding)(nil),        // 50: hisgate.v1.LedgerReport.Finding
+	(*Reconciliation_Sum)(nil),          // 51: hisgate.v1.Reconciliation.Sum
+	(*Reconciliation_Difference)(nil),   // 52: hisgate.v1.Reconciliation.Difference
+	(*Reconciliation_NotCompared)(nil),  // 53: hisgate.v1.Reconciliation.NotCompared
+	(*timestamppb.Timestamp)(nil),       // 54: google.protobuf.Timestamp
+	(Order_Status)(0),                   // 55: hisgate.v1.Order.Status
+	(*Order)(nil),                       // 56: hisgate.v1.Order
+	(*Lock)(nil),                        // 57: hisgate.v1.Lock
+	(*durationpb.Duration)(nil),         // 58: google.protobuf.Duration
 }
 var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	1,  // 0: hisgate.v1.Case.severity:type_name -> hisgate.v1.Case.Severity
 	0,  // 1: hisgate.v1.Case.status:type_name -> hisgate.v1.Case.Status
-	53, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
+	54, // 2: hisgate.v1.Case.deadline:type_name -> google.protobuf.Timestamp
 	2,  // 3: hisgate.v1.Case.allowed_verbs:type_name -> hisgate.v1.Case.Verb
 	6,  // 4: hisgate.v1.Case.message:type_name -> hisgate.v1.Text
 	6,  // 5: hisgate.v1.Case.next:type_name -> hisgate.v1.Text
-	54, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
-	53, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	53, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	55, // 6: hisgate.v1.Case.order_status:type_name -> hisgate.v1.Order.Status
+	54, // 7: hisgate.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	54, // 8: hisgate.v1.Case.close_time:type_name -> google.protobuf.Timestamp
 	8,  // 9: hisgate.v1.Case.audit:type_name -> hisgate.v1.CaseEntry
-	53, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
+	54, // 10: hisgate.v1.CaseEntry.time:type_name -> google.protobuf.Timestamp
 	2,  // 11: hisgate.v1.CaseEntry.verb:type_name -> hisgate.v1.Case.Verb
 	6,  // 12: hisgate.v1.CaseEntry.next:type_name -> hisgate.v1.Text
 	7,  // 13: hisgate.v1.ListCasesResponse.cases:type_name -> hisgate.v1.Case
@@ -4473,95 +4588,98 @@ var file_hisgate_v1_ops_proto_depIdxs = []int32{
 	6,  // 15: hisgate.v1.ResumeRefundsResponse.next:type_name -> hisgate.v1.Text
 	24, // 16: hisgate.v1.ResumeRefundsResponse.brake:type_name -> hisgate.v1.RefundBrake
 	4,  // 17: hisgate.v1.GuardState.breaker:type_name -> hisgate.v1.GuardState.Breaker
-	53, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
+	54, // 18: hisgate.v1.GuardState.open_until:type_name -> google.protobuf.Timestamp
 	41, // 19: hisgate.v1.GuardState.classes:type_name -> hisgate.v1.GuardState.Class
-	43, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
-	53, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
+	44, // 20: hisgate.v1.GuardState.paused:type_name -> hisgate.v1.GuardState.Paused
+	54, // 21: hisgate.v1.GuardState.oldest_unknown_time:type_name -> google.protobuf.Timestamp
 	42, // 22: hisgate.v1.GuardState.cache:type_name -> hisgate.v1.GuardState.StockCache
-	6,  // 23: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
-	55, // 24: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
-	56, // 25: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
-	7,  // 26: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
-	47, // 27: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
-	53, // 28: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
-	48, // 29: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
-	53, // 30: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
-	53, // 31: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
-	53, // 32: hisgate.v1.LedgerReport.as_of:type_name -> google.protobuf.Timestamp
-	49, // 33: hisgate.v1.LedgerReport.findings:type_name -> hisgate.v1.LedgerReport.Finding
-	40, // 34: hisgate.v1.ListReconciliationsResponse.reconciliations:type_name -> hisgate.v1.Reconciliation
-	5,  // 35: hisgate.v1.Reconciliation.status:type_name -> hisgate.v1.Reconciliation.Status
-	53, // 36: hisgate.v1.Reconciliation.start_time:type_name -> google.protobuf.Timestamp
-	53, // 37: hisgate.v1.Reconciliation.end_time:type_name -> google.protobuf.Timestamp
-	53, // 38: hisgate.v1.Reconciliation.next_time:type_name -> google.protobuf.Timestamp
-	50, // 39: hisgate.v1.Reconciliation.bill_payments:type_name -> hisgate.v1.Reconciliation.Sum
-	50, // 40: hisgate.v1.Reconciliation.bill_refunds:type_name -> hisgate.v1.Reconciliation.Sum
-	50, // 41: hisgate.v1.Reconciliation.payments:type_name -> hisgate.v1.Reconciliation.Sum
-	50, // 42: hisgate.v1.Reconciliation.refunds:type_name -> hisgate.v1.Reconciliation.Sum
-	50, // 43: hisgate.v1.Reconciliation.fulfilled:type_name -> hisgate.v1.Reconciliation.Sum
-	50, // 44: hisgate.v1.Reconciliation.his_orders:type_name -> hisgate.v1.Reconciliation.Sum
-	51, // 45: hisgate.v1.Reconciliation.differences:type_name -> hisgate.v1.Reconciliation.Difference
-	52, // 46: hisgate.v1.Reconciliation.not_compared:type_name -> hisgate.v1.Reconciliation.NotCompared
-	6,  // 47: hisgate.v1.Reconciliation.summary:type_name -> hisgate.v1.Text
-	44, // 48: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
-	45, // 49: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
-	46, // 50: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
-	57, // 51: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
-	53, // 52: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
-	53, // 53: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
-	6,  // 54: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
-	54, // 55: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
-	53, // 56: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
-	6,  // 57: hisgate.v1.Reconciliation.NotCompared.why:type_name -> hisgate.v1.Text
-	9,  // 58: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
-	11, // 59: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
-	12, // 60: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
-	13, // 61: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
-	14, // 62: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
-	15, // 63: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
-	16, // 64: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
-	17, // 65: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
-	18, // 66: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
-	19, // 67: hisgate.v1.OpsService.SettleCase:input_type -> hisgate.v1.SettleCaseRequest
-	20, // 68: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
-	21, // 69: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
-	22, // 70: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
-	36, // 71: hisgate.v1.OpsService.RunReconciliation:input_type -> hisgate.v1.RunReconciliationRequest
-	37, // 72: hisgate.v1.OpsService.GetReconciliation:input_type -> hisgate.v1.GetReconciliationRequest
-	38, // 73: hisgate.v1.OpsService.ListReconciliations:input_type -> hisgate.v1.ListReconciliationsRequest
-	25, // 74: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
-	27, // 75: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
-	29, // 76: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
-	31, // 77: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
-	32, // 78: hisgate.v1.OpsService.VerifyLedger:input_type -> hisgate.v1.VerifyLedgerRequest
-	34, // 79: hisgate.v1.OpsService.Backup:input_type -> hisgate.v1.BackupRequest
-	10, // 80: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
-	7,  // 81: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
-	7,  // 82: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
-	7,  // 83: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
-	7,  // 84: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
-	7,  // 85: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
-	7,  // 86: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
-	7,  // 87: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
-	7,  // 88: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
-	7,  // 89: hisgate.v1.OpsService.SettleCase:output_type -> hisgate.v1.Case
-	7,  // 90: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
-	24, // 91: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
-	23, // 92: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
-	40, // 93: hisgate.v1.OpsService.RunReconciliation:output_type -> hisgate.v1.Reconciliation
-	40, // 94: hisgate.v1.OpsService.GetReconciliation:output_type -> hisgate.v1.Reconciliation
-	39, // 95: hisgate.v1.OpsService.ListReconciliations:output_type -> hisgate.v1.ListReconciliationsResponse
-	26, // 96: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
-	28, // 97: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
-	30, // 98: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
-	56, // 99: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
-	33, // 100: hisgate.v1.OpsService.VerifyLedger:output_type -> hisgate.v1.LedgerReport
-	35, // 101: hisgate.v1.OpsService.Backup:output_type -> hisgate.v1.BackupChunk
-	80, // [80:102] is the sub-list for method output_type
-	58, // [58:80] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	43, // 23: hisgate.v1.GuardState.recovery:type_name -> hisgate.v1.GuardState.Recovery
+	6,  // 24: hisgate.v1.Explanation.now:type_name -> hisgate.v1.Text
+	56, // 25: hisgate.v1.Explanation.order:type_name -> hisgate.v1.Order
+	57, // 26: hisgate.v1.Explanation.locks:type_name -> hisgate.v1.Lock
+	7,  // 27: hisgate.v1.Explanation.cases:type_name -> hisgate.v1.Case
+	48, // 28: hisgate.v1.Explanation.lines:type_name -> hisgate.v1.Explanation.Line
+	54, // 29: hisgate.v1.ProofReport.as_of:type_name -> google.protobuf.Timestamp
+	49, // 30: hisgate.v1.ProofReport.unproven:type_name -> hisgate.v1.ProofReport.Unproven
+	54, // 31: hisgate.v1.ExportLedgerRequest.created_after:type_name -> google.protobuf.Timestamp
+	54, // 32: hisgate.v1.ExportLedgerRequest.created_before:type_name -> google.protobuf.Timestamp
+	54, // 33: hisgate.v1.LedgerReport.as_of:type_name -> google.protobuf.Timestamp
+	50, // 34: hisgate.v1.LedgerReport.findings:type_name -> hisgate.v1.LedgerReport.Finding
+	40, // 35: hisgate.v1.ListReconciliationsResponse.reconciliations:type_name -> hisgate.v1.Reconciliation
+	5,  // 36: hisgate.v1.Reconciliation.status:type_name -> hisgate.v1.Reconciliation.Status
+	54, // 37: hisgate.v1.Reconciliation.start_time:type_name -> google.protobuf.Timestamp
+	54, // 38: hisgate.v1.Reconciliation.end_time:type_name -> google.protobuf.Timestamp
+	54, // 39: hisgate.v1.Reconciliation.next_time:type_name -> google.protobuf.Timestamp
+	51, // 40: hisgate.v1.Reconciliation.bill_payments:type_name -> hisgate.v1.Reconciliation.Sum
+	51, // 41: hisgate.v1.Reconciliation.bill_refunds:type_name -> hisgate.v1.Reconciliation.Sum
+	51, // 42: hisgate.v1.Reconciliation.payments:type_name -> hisgate.v1.Reconciliation.Sum
+	51, // 43: hisgate.v1.Reconciliation.refunds:type_name -> hisgate.v1.Reconciliation.Sum
+	51, // 44: hisgate.v1.Reconciliation.fulfilled:type_name -> hisgate.v1.Reconciliation.Sum
+	51, // 45: hisgate.v1.Reconciliation.his_orders:type_name -> hisgate.v1.Reconciliation.Sum
+	52, // 46: hisgate.v1.Reconciliation.differences:type_name -> hisgate.v1.Reconciliation.Difference
+	53, // 47: hisgate.v1.Reconciliation.not_compared:type_name -> hisgate.v1.Reconciliation.NotCompared
+	6,  // 48: hisgate.v1.Reconciliation.summary:type_name -> hisgate.v1.Text
+	45, // 49: hisgate.v1.GuardState.Class.rejected:type_name -> hisgate.v1.GuardState.Class.RejectedEntry
+	46, // 50: hisgate.v1.GuardState.StockCache.answers:type_name -> hisgate.v1.GuardState.StockCache.AnswersEntry
+	47, // 51: hisgate.v1.GuardState.StockCache.degraded_answers:type_name -> hisgate.v1.GuardState.StockCache.DegradedAnswersEntry
+	58, // 52: hisgate.v1.GuardState.StockCache.mean_age:type_name -> google.protobuf.Duration
+	54, // 53: hisgate.v1.GuardState.Recovery.restored_time:type_name -> google.protobuf.Timestamp
+	54, // 54: hisgate.v1.GuardState.Recovery.ask_first_until:type_name -> google.protobuf.Timestamp
+	54, // 55: hisgate.v1.GuardState.Paused.until:type_name -> google.protobuf.Timestamp
+	54, // 56: hisgate.v1.Explanation.Line.time:type_name -> google.protobuf.Timestamp
+	6,  // 57: hisgate.v1.Explanation.Line.words:type_name -> hisgate.v1.Text
+	55, // 58: hisgate.v1.ProofReport.Unproven.status:type_name -> hisgate.v1.Order.Status
+	54, // 59: hisgate.v1.ProofReport.Unproven.paid_time:type_name -> google.protobuf.Timestamp
+	6,  // 60: hisgate.v1.Reconciliation.NotCompared.why:type_name -> hisgate.v1.Text
+	9,  // 61: hisgate.v1.OpsService.ListCases:input_type -> hisgate.v1.ListCasesRequest
+	11, // 62: hisgate.v1.OpsService.GetCase:input_type -> hisgate.v1.GetCaseRequest
+	12, // 63: hisgate.v1.OpsService.ClaimCase:input_type -> hisgate.v1.ClaimCaseRequest
+	13, // 64: hisgate.v1.OpsService.HandOverCase:input_type -> hisgate.v1.HandOverCaseRequest
+	14, // 65: hisgate.v1.OpsService.RecheckCase:input_type -> hisgate.v1.RecheckCaseRequest
+	15, // 66: hisgate.v1.OpsService.RetryFulfilment:input_type -> hisgate.v1.RetryFulfilmentRequest
+	16, // 67: hisgate.v1.OpsService.RefundCase:input_type -> hisgate.v1.RefundCaseRequest
+	17, // 68: hisgate.v1.OpsService.MarkFulfilled:input_type -> hisgate.v1.MarkFulfilledRequest
+	18, // 69: hisgate.v1.OpsService.MarkRefunded:input_type -> hisgate.v1.MarkRefundedRequest
+	19, // 70: hisgate.v1.OpsService.SettleCase:input_type -> hisgate.v1.SettleCaseRequest
+	20, // 71: hisgate.v1.OpsService.ResolveLockCase:input_type -> hisgate.v1.ResolveLockCaseRequest
+	21, // 72: hisgate.v1.OpsService.GetRefundBrake:input_type -> hisgate.v1.GetRefundBrakeRequest
+	22, // 73: hisgate.v1.OpsService.ResumeRefunds:input_type -> hisgate.v1.ResumeRefundsRequest
+	36, // 74: hisgate.v1.OpsService.RunReconciliation:input_type -> hisgate.v1.RunReconciliationRequest
+	37, // 75: hisgate.v1.OpsService.GetReconciliation:input_type -> hisgate.v1.GetReconciliationRequest
+	38, // 76: hisgate.v1.OpsService.ListReconciliations:input_type -> hisgate.v1.ListReconciliationsRequest
+	25, // 77: hisgate.v1.OpsService.GetGuardState:input_type -> hisgate.v1.GetGuardStateRequest
+	27, // 78: hisgate.v1.OpsService.Explain:input_type -> hisgate.v1.ExplainRequest
+	29, // 79: hisgate.v1.OpsService.Proof:input_type -> hisgate.v1.ProofRequest
+	31, // 80: hisgate.v1.OpsService.ExportLedger:input_type -> hisgate.v1.ExportLedgerRequest
+	32, // 81: hisgate.v1.OpsService.VerifyLedger:input_type -> hisgate.v1.VerifyLedgerRequest
+	34, // 82: hisgate.v1.OpsService.Backup:input_type -> hisgate.v1.BackupRequest
+	10, // 83: hisgate.v1.OpsService.ListCases:output_type -> hisgate.v1.ListCasesResponse
+	7,  // 84: hisgate.v1.OpsService.GetCase:output_type -> hisgate.v1.Case
+	7,  // 85: hisgate.v1.OpsService.ClaimCase:output_type -> hisgate.v1.Case
+	7,  // 86: hisgate.v1.OpsService.HandOverCase:output_type -> hisgate.v1.Case
+	7,  // 87: hisgate.v1.OpsService.RecheckCase:output_type -> hisgate.v1.Case
+	7,  // 88: hisgate.v1.OpsService.RetryFulfilment:output_type -> hisgate.v1.Case
+	7,  // 89: hisgate.v1.OpsService.RefundCase:output_type -> hisgate.v1.Case
+	7,  // 90: hisgate.v1.OpsService.MarkFulfilled:output_type -> hisgate.v1.Case
+	7,  // 91: hisgate.v1.OpsService.MarkRefunded:output_type -> hisgate.v1.Case
+	7,  // 92: hisgate.v1.OpsService.SettleCase:output_type -> hisgate.v1.Case
+	7,  // 93: hisgate.v1.OpsService.ResolveLockCase:output_type -> hisgate.v1.Case
+	24, // 94: hisgate.v1.OpsService.GetRefundBrake:output_type -> hisgate.v1.RefundBrake
+	23, // 95: hisgate.v1.OpsService.ResumeRefunds:output_type -> hisgate.v1.ResumeRefundsResponse
+	40, // 96: hisgate.v1.OpsService.RunReconciliation:output_type -> hisgate.v1.Reconciliation
+	40, // 97: hisgate.v1.OpsService.GetReconciliation:output_type -> hisgate.v1.Reconciliation
+	39, // 98: hisgate.v1.OpsService.ListReconciliations:output_type -> hisgate.v1.ListReconciliationsResponse
+	26, // 99: hisgate.v1.OpsService.GetGuardState:output_type -> hisgate.v1.GuardState
+	28, // 100: hisgate.v1.OpsService.Explain:output_type -> hisgate.v1.Explanation
+	30, // 101: hisgate.v1.OpsService.Proof:output_type -> hisgate.v1.ProofReport
+	57, // 102: hisgate.v1.OpsService.ExportLedger:output_type -> hisgate.v1.Lock
+	33, // 103: hisgate.v1.OpsService.VerifyLedger:output_type -> hisgate.v1.LedgerReport
+	35, // 104: hisgate.v1.OpsService.Backup:output_type -> hisgate.v1.BackupChunk
+	83, // [83:105] is the sub-list for method output_type
+	61, // [61:83] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_hisgate_v1_ops_proto_init() }
@@ -4577,7 +4695,7 @@ func file_hisgate_v1_ops_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hisgate_v1_ops_proto_rawDesc), len(file_hisgate_v1_ops_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
