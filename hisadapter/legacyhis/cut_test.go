@@ -92,7 +92,12 @@ func TestCutAnswersAreUnknown(t *testing.T) {
 					t.Fatalf("%s: %v", call.name, err)
 				}
 				network.play = true
-				for network.upTo = range bytes.TrimRight(network.body, "\r\n") {
+				whole := len(bytes.TrimRight(network.body, "\r\n"))
+				for network.upTo = range whole {
+					// Everywhere near the end, and at a hundred places before.
+					if left := whole - network.upTo; left > 60 && network.upTo%(1+whole/100) != 0 {
+						continue
+					}
 					if got := hisadapter.OutcomeOf(call.make(t.Context())); got != hisadapter.Unknown {
 						t.Errorf("%s: of %q the first %d bytes ended %v", call.name, network.body, network.upTo, got)
 					}
