@@ -54,7 +54,7 @@ func TestI1NeverBelowZero(t *testing.T) {
 		})
 		wg.Wait()
 		taken := done.Load()
-		if taken < 20 || taken > 33 || taken+short.Load() != 64 {
+		if taken < 30 || taken > 33 || taken+short.Load() != 64 {
 			t.Errorf("%d taken and %d refused", taken, short.Load())
 		}
 		left := func(drug string) (n int64) {
@@ -64,8 +64,9 @@ func TestI1NeverBelowZero(t *testing.T) {
 			}
 			return n
 		}
-		// Nobody else takes the other drug; the counter took at most 10 of the first.
-		if a, b := left(drugA), left(bigID); a > 100-3*taken || a < 90-3*taken || b != 1000-taken {
+		// The counter took at most 10 of the first drug, and nobody else takes the
+		// other one. Holds that the counter broke keep nobody from the rest.
+		if a, b := left(drugA), left(bigID); a > 2 || a < max(0, 90-3*taken) || b != 1000-taken {
 			t.Errorf("%d taken, %d and %d are left", taken, a, b)
 		}
 		if low := h.db.one(t, h.schema, quote(dialect, "SELECT MIN(`库存数量`) FROM `药房库存`")); strings.HasPrefix(low, "-") {

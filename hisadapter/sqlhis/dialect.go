@@ -172,6 +172,6 @@ func address(c *connection, port int) (string, int) {
 	return c.host, port
 }
 
-func badParam(c *connection, key string) error {
+func badParam(key string) error {
 	return fmt.Errorf("connection: params: %s is set by hisgate itself", key)
 }

@@ -74,14 +74,6 @@ func (m *Mapping) offers(caps hisadapter.Capabilities) error {
 	return errors.Join(errs...)
 }
 
-// Offers reports which of the optional operations the mapping has, as
-// capabilities: Freeze, Find, Cancel and List.
-func (m *Mapping) Offers() hisadapter.Capabilities {
-	return hisadapter.Capabilities{
-		Freeze: m.ops[opFreeze] != nil, Find: m.ops[opFind] != nil, Cancel: m.ops[opCancel] != nil, List: m.ops[opList] != nil,
-	}
-}
-
 // Capabilities implements hisadapter.Driver.
 func (d *Driver) Capabilities() hisadapter.Capabilities { return d.caps }
 

@@ -201,8 +201,12 @@ func TestRecipesAndTheExampleLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o := m.Offers(); !o.Freeze || !o.Find || !o.Cancel || !o.List {
-			t.Errorf("%s offers %+v", dialect, o)
+		d, err := sqlhis.Open(m, able(), time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 	if _, err := recipes.DDL("reservation", "sqlserver"); err == nil {

@@ -32,7 +32,7 @@ func (mariadb) open(m *Mapping) (*sql.DB, error) {
 	cfg.Params = map[string]string{"time_zone": fmt.Sprintf("'%+03d:%02d'", offset/3600, abs(offset)/60%60)}
 	for key, v := range c.params {
 		if key == "time_zone" || key == "charset" {
-			return nil, badParam(c, key)
+			return nil, badParam(key)
 		}
 		cfg.Params[key] = v
 	}

@@ -32,7 +32,7 @@ func (oracle) open(m *Mapping) (*sql.DB, error) {
 	}
 	for key, v := range c.params {
 		if _, ours := options[key]; ours {
-			return nil, badParam(c, key)
+			return nil, badParam(key)
 		}
 		options[key] = v
 	}

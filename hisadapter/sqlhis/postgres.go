@@ -38,7 +38,7 @@ func (postgres) open(m *Mapping) (*sql.DB, error) {
 	}
 	for key, v := range c.params {
 		if _, ours := settings[key]; ours || key == "password" {
-			return nil, badParam(c, key)
+			return nil, badParam(key)
 		}
 		settings[key] = v
 	}

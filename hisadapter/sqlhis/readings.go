@@ -2,67 +2,10 @@ package sqlhis
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/units"
 )
-
-// fields reads the cells of one row by the mapping's names.
-type fields struct {
-	o   *operation
-	t   table
-	row []value
-}
-
-// get returns a field; NULL where the mapping has none. A column that the answer
-// lacks is an error.
-func (f fields) get(field string) (value, error) {
-	s, ok := f.o.rows[field]
-	if !ok {
-		return value{kind: null}, nil
-	}
-	if s.value != "" {
-		return textOf(s.value), nil
-	}
-	i, ok := f.t.column(s.column)
-	if !ok {
-		return value{}, fmt.Errorf("the answer has no column %q", s.column)
-	}
-	return f.row[i], nil
-}
-
-func (f fields) text(field string) (string, error) {
-	v, err := f.get(field)
-	return v.string(), err
-}
-
-// yes reports whether the field is one of the texts that mean yes.
-func (f fields) yes(field string) (bool, error) {
-	v, err := f.get(field)
-	return v.kind != null && slices.Contains(f.o.rows[field].is, v.string()), err
-}
-
-// number reads a decimal; ok is false for NULL.
-func (f fields) number(field string) (d units.Decimal, ok bool, err error) {
-	v, err := f.get(field)
-	if err != nil || v.kind == null {
-		return units.Decimal{}, false, err
-	}
-	if d, err = units.Parse(v.string()); err != nil {
-		return units.Decimal{}, false, fmt.Errorf("%s: %w", field, err)
-	}
-	return d, true, nil
-}
-
-// ratio is a field's ratio, or the fallback for NULL.
-func (f fields) ratio(field string, fallback units.Ratio) (units.Ratio, error) {
-	v, err := f.get(field)
-	if err != nil || v.kind == null {
-		return fallback, err
-	}
-	return units.ParseRatio(v.string())
-}
 
 // lot is one row of a drug.
 type lot struct {
@@ -112,20 +55,6 @@ func (d *Driver) readings(t table, pharmacyID string, asked map[hisadapter.Key]b
 		out[key] = r
 	}
 	return nil
-}
-
-// skipped reports whether a row is one of those that do not count.
-func (f fields) skipped(skip []match) (bool, error) {
-	for _, m := range skip {
-		i, ok := f.t.column(m.name)
-		if !ok {
-			return false, fmt.Errorf("the answer has no column %q", m.name)
-		}
-		if v := f.row[i]; v.kind != null && slices.Contains(m.is, v.string()) {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 func (d *Driver) lot(f fields, key hisadapter.Key) (lot, error) {
@@ -210,86 +139,4 @@ func joinLots(key hisadapter.Key, lots []lot) (hisadapter.Reading, error) {
 		}
 	}
 	return r, nil
-}
-
-// orders reads a day's orders; rows of one his_no are its lines.
-func (d *Driver) orders(t table) ([]hisadapter.HISOrder, error) {
-	o := d.m.ops[opList]
-	var out []hisadapter.HISOrder
-	at := map[string]int{}
-	for _, row := range t.rows {
-		f := fields{o, t, row}
-		no, err := f.text("his_no")
-		if err != nil {
-			return nil, err
-		}
-		i, ok := at[no]
-		if !ok {
-			order, err := f.order(no)
-			if err != nil {
-				return nil, fmt.Errorf("order %s: %w", no, err)
-			}
-			i = len(out)
-			at[no], out = i, append(out, order)
-		}
-		line, ok, err := d.orderLine(f)
-		if err != nil {
-			return nil, fmt.Errorf("order %s: %w", no, err)
-		}
-		if ok {
-			out[i].Lines = append(out[i].Lines, line)
-		}
-	}
-	return out, nil
-}
-
-func (f fields) order(no string) (hisadapter.HISOrder, error) {
-	order := hisadapter.HISOrder{HisNo: no}
-	var err error
-	if order.OrderNo, err = f.text("order_no"); err != nil {
-		return order, err
-	}
-	if order.Canceled, err = f.yes("canceled"); err != nil {
-		return order, err
-	}
-	if order.DrugsFen, err = f.count("drugs_fen"); err != nil {
-		return order, err
-	}
-	yuan, ok, err := f.number("drugs_yuan")
-	if ok {
-		order.DrugsFen, err = units.Fen(yuan)
-	}
-	return order, err
-}
-
-// count reads a whole number; NULL is 0.
-func (f fields) count(field string) (int64, error) {
-	d, ok, err := f.number(field)
-	if err != nil || !ok {
-		return 0, err
-	}
-	n, ok := d.Int64()
-	if !ok {
-		return 0, fmt.Errorf("%s: %s is no whole number", field, d)
-	}
-	return n, nil
-}
-
-func (d *Driver) orderLine(f fields) (line hisadapter.Line, ok bool, err error) {
-	if line.DrugID, err = f.text("drug_id"); err != nil || line.DrugID == "" {
-		return line, false, err
-	}
-	q, ok, err := f.number("quantity")
-	if err != nil || !ok {
-		return line, false, err
-	}
-	ratio, err := f.ratio("ratio", d.ratioOf("", line.DrugID))
-	if err != nil {
-		return line, false, err
-	}
-	if line.Quantity, err = ratio.Reading(q); err != nil {
-		return line, false, err
-	}
-	line.LineFen, err = f.count("line_fen")
-	return line, true, err
 }

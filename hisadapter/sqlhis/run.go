@@ -63,7 +63,8 @@ func (x *execution) once(ctx context.Context) (again bool, err error) {
 	op := x.call.op
 	if op.tx != "driver" {
 		end := x.steps(ctx, conn)
-		clean = end.clean
+		// A procedure that failed may have left its own transaction open.
+		clean = end.clean && (end.err == nil || op.tx == "none")
 		if end.err == nil {
 			end.err = x.read(ctx)
 		}

@@ -37,7 +37,7 @@ func (sqlserver) open(m *Mapping) (*sql.DB, error) {
 	}
 	for key, v := range c.params {
 		if q.Has(key) || key == "password" || key == "user id" {
-			return nil, badParam(c, key)
+			return nil, badParam(key)
 		}
 		q.Set(key, v)
 	}

@@ -50,7 +50,7 @@ JOIN hisgate_reservation r ON r.his_no = l.his_no
 WHERE r.status = 'FROZEN' AND r.expires_at > clock_timestamp();
 
 CREATE VIEW hisgate_net_stock AS
-SELECT s.pharmacy_id, s.drug_id, d.name, d.unit, d.price, d.multiple, d.stopped,
+SELECT s.pharmacy_id, s.drug_id, d.name, d.unit, d.price, d.multiple, d.stopped, s.quantity AS on_hand,
        s.quantity - COALESCE((SELECT SUM(f.quantity) FROM hisgate_frozen f
                               WHERE f.pharmacy_id = s.pharmacy_id AND f.drug_id = s.drug_id), 0) AS free
 FROM hisgate_shelf s
