@@ -46,7 +46,8 @@ func MarkRestored(e engine.Engine, at time.Time) error {
 	if at.IsZero() {
 		return errors.New("marking a restored folder: the time is missing")
 	}
-	if err := e.Apply([]engine.Write{restoreWrite(Restore{At: plain(at)})}); err != nil {
+	// Epochs may begin anew here, so that an opening of then could be taken for the last.
+	if err := e.Apply([]engine.Write{restoreWrite(Restore{At: plain(at)}), deleteWrite([]byte(keyRest))}); err != nil {
 		return fmt.Errorf("marking a restored folder: %w", err)
 	}
 	return nil

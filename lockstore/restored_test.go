@@ -181,3 +181,37 @@ func TestB9AnOrderNeverPlacedIsItsOwnersAgain(t *testing.T) {
 		t.Errorf("without an owner: %+v", l)
 	}
 }
+
+// That a process once ended in order says nothing about the one whose ledger a
+// backup holds, even where its epoch comes again.
+func TestB9ARestoreForgetsThatAProcessEndedInOrder(t *testing.T) {
+	k := open(t, noFreeze())
+	l := k.lock("RX1", 1)
+	k.confirm("RX1")
+	k.must(k.Rest(k.ctx))
+	backup := k.disk.Crash()
+	k.must(lockstore.MarkRestored(backup, k.clock.Now()))
+	old := k.opts.Committer
+	k.disk = backup
+	_ = old.Close()
+	k.start()
+	if l = k.recall("RX1", lockstore.WordNone); !l.OrderSent {
+		t.Error("no call can have been lost, says an opening of before the restore")
+	}
+}
+
+func TestB4AnEndInOrderLeavesNoDoubt(t *testing.T) {
+	k := open(t, noFreeze())
+	k.lock("RX1", 1)
+	k.confirm("RX1")
+	for _, inOrder := range []bool{true, false} {
+		if inOrder {
+			k.must(k.Rest(k.ctx))
+		}
+		k.reopen()
+		l, err := k.Get(k.ctx, alice, "RX1")
+		if err != nil || !l.Unknown || l.OrderSent == inOrder {
+			t.Errorf("in order %v: unknown %v, doubted %v, %v", inOrder, l.Unknown, l.OrderSent, err)
+		}
+	}
+}
