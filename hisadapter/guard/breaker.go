@@ -2,7 +2,6 @@ package guard
 
 import (
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -67,7 +66,7 @@ const hungCalls = 3
 
 // newBreaker makes a closed one. hung reports whether calls that timed out occupy
 // the HIS.
-func newBreaker(s Breaker, minCalls int, hung func() bool) *breaker {
+func newBreaker(s Breaker, minCalls int, hung func() bool, random func() float64) *breaker {
 	b := &breaker{}
 	soonest := s.OpenFor - time.Duration(openJitter*float64(s.OpenFor))
 	for i, ratio := range []float64{byFailure: s.FailureRatio, bySlowness: s.SlowRatio} {
@@ -94,7 +93,7 @@ func newBreaker(s Breaker, minCalls int, hung func() bool) *breaker {
 				if to == gobreaker.StateOpen {
 					j.mu.Lock()
 					defer j.mu.Unlock()
-					j.openUntil = time.Now().Add(soonest + time.Duration(rand.Float64()*float64(s.OpenFor-soonest)))
+					j.openUntil = time.Now().Add(soonest + time.Duration(random()*float64(s.OpenFor-soonest)))
 				}
 			},
 		})

@@ -39,7 +39,7 @@ type Deps struct {
 	OnMisconfigured func(*hisadapter.Error)
 	// Observe hears the end of each attempt and each rejection.
 	Observe func(Call)
-	// Random is what the pauses between attempts are jittered with, in [0, 1).
+	// Random is what pauses are jittered with, in [0, 1).
 	// Nil means chance; a simulation hands in what its seed decides.
 	Random func() float64
 }
@@ -71,7 +71,7 @@ func New(driver hisadapter.Driver, settings Settings, deps Deps) (*Guard, error)
 	return &Guard{
 		driver: driver, caps: caps, settings: settings, deps: deps,
 		sched:   sched,
-		breaker: newBreaker(settings.Breaker, settings.minCalls(), sched.hung),
+		breaker: newBreaker(settings.Breaker, settings.minCalls(), sched.hung, deps.Random),
 		budget:  newBudget(settings.Retry.Budget),
 		pauses: &pauses{
 			pause: settings.MisconfiguredPause, after: settings.MisconfiguredAfter, hook: deps.OnMisconfigured,

@@ -79,7 +79,8 @@ func (w *world) proveByTheBooks(l *life) {
 	var cases []payflow.Case
 	for _, t := range w.wechat.inOrder {
 		for _, m := range t.money {
-			if m.acked.IsZero() || time.Since(m.acked) < w.money.ProofGrace+time.Minute || m.back == m.fen || t.returning(m) {
+			grace := w.money.ProofGrace + time.Minute
+			if m.acked.IsZero() || time.Since(m.acked) < grace || w.wished(t.no) < grace || m.back == m.fen || t.returning(m) {
 				continue
 			}
 			if books.Stock == nil {
@@ -282,6 +283,8 @@ func (w *world) auditLocks(ctx context.Context, l *life, books simhis.Books, no 
 			w.violated("I4 no number is deducted twice", no, "%s was deducted %d times", lk.HISNo, b.Applications())
 		case lk.Status == lockstore.Confirmed && standing != 1 && lk.CancelledAt.IsZero():
 			w.violated("I4 CONFIRMED is true", no, "%s: %d HIS orders stand", lk.HISNo, standing)
+		case !lk.CancelledAt.IsZero() && standing != 0:
+			w.violated("I4 cancelled is true", no, "%s: %d HIS orders stand", lk.HISNo, standing)
 		case lk.Status == lockstore.Released && standing != 0:
 			w.violated("I4 what was released is never deducted", no, "%s: %d HIS orders stand", lk.HISNo, standing)
 		case lk.Status == lockstore.Released && (b.State == hisadapter.Frozen || !lk.Settled()):

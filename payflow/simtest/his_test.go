@@ -105,6 +105,9 @@ var hisRefusals = map[simhis.Op][]hisTrouble{
 		{"refuses: other", 1, refuses(hisadapter.KindOther)},
 		{"lets the freeze lapse first", 1, simple(simhis.LapseFirst)},
 	},
+	simhis.OpCancelOrder: {
+		{"refuses: other", 2, refuses(hisadapter.KindOther)},
+	},
 	simhis.OpUnfreeze: {
 		{"refuses: other", 1, refuses(hisadapter.KindOther)},
 		{"lets the freeze lapse first", 1, simple(simhis.LapseFirst)},
@@ -304,4 +307,11 @@ func (d *door) PlaceOrder(ctx context.Context, r hisadapter.PlaceOrderRequest) (
 
 func (d *door) FindOrder(ctx context.Context, hisNo string) (hisadapter.Found, error) {
 	return hisCall(d, ctx, simhis.OpFindOrder, hisNo, func(ctx context.Context) (hisadapter.Found, error) { return d.Driver.FindOrder(ctx, hisNo) })
+}
+
+func (d *door) CancelOrder(ctx context.Context, hisNo, hisOrderNo string) error {
+	_, err := hisCall(d, ctx, simhis.OpCancelOrder, hisNo, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, d.Driver.CancelOrder(ctx, hisNo, hisOrderNo)
+	})
+	return err
 }

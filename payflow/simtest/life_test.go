@@ -76,8 +76,10 @@ func (w *world) begin(disk *memengine.Engine, number int) (l *life, err error) {
 	if l.gateway, err = gateway.Open(gateway.Options{HIS: his, Ledger: l.ledger, Settings: w.stock, Logger: logger, Now: w.wall}); err != nil {
 		panic(err)
 	}
+	money := w.money
+	money.CanCancel = l.gateway.CanCancel()
 	if l.orders, err = payflow.Open(ctx, payflow.Options{
-		Committer: l.committer, Locks: gatewaylocks.New(l.gateway), Pay: channel{w, l}, Settings: w.money, Now: w.wall, Logger: logger,
+		Committer: l.committer, Locks: gatewaylocks.New(l.gateway), Pay: channel{w, l}, Settings: money, Now: w.wall, Logger: logger,
 		Hooks: payflow.Hooks{
 			OnTransition: func(_ payflow.Strategy, from, to payflow.State) { w.moved(string(from), string(to)) },
 			OnAlert: func(a payflow.Alert) {

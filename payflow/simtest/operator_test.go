@@ -71,6 +71,10 @@ func (w *world) settle(c *payflow.Case, r roll) {
 		case payflow.VerbRetry:
 			a, err = l.orders.RetryFulfilment(ctx, ask)
 		case payflow.VerbRefund:
+			if c.Reason == payflow.CaseRefused && w.fulfilledOnce(ctx, l, c.OrderNo) {
+				// The HIS does not take its order back, and the person knows.
+				w.person(c.OrderNo, "refunded although the HIS did not cancel")
+			}
 			a, err = l.orders.RefundCase(ctx, payflow.RefundCaseRequest{VerbRequest: ask})
 		case payflow.VerbMarkFulfilled:
 			a, err = w.markFulfilled(ctx, l, c, ask)
@@ -89,6 +93,12 @@ func (w *world) settle(c *payflow.Case, r roll) {
 	if c.Reason == payflow.CaseRefundLimit && r.chance(0.4) {
 		w.resume(r)
 	}
+}
+
+// fulfilledOnce tells whether the order is refunded knowingly.
+func (w *world) fulfilledOnce(ctx context.Context, l *life, no string) bool {
+	o, err := l.orders.Get(ctx, "", no)
+	return err == nil && o.WasFulfilled
 }
 
 // markFulfilled is said only where the HIS has an order that stands.
@@ -140,13 +150,18 @@ func (w *world) refundFulfilled(r roll) {
 			return err
 		}
 		fen := pick(r, 0, 1, o.Payment.TotalFen/2)
-		w.person(p.no, "refunded knowingly")
+		w.wish(p.no)
+		cancel := fen == 0 && !o.ByHand && l.gateway.CanCancel() && r.chance(0.6)
+		if !cancel {
+			w.person(p.no, "refunded knowingly")
+		}
 		_, err = l.orders.Refund(ctx, payflow.RefundRequest{
 			OrderNo: p.no, Fen: fen, Reason: "患者退药", Fulfilled: true, Actor: "药师王", RequestID: fmt.Sprintf("r%d", r.Uint64()),
+			CancelHIS: cancel,
 		})
-		w.staff("%s refunds %d fen of a fulfilled order → %v", p.no, fen, err)
+		w.staff("%s refunds %d fen of a fulfilled order, cancels it %v → %v", p.no, fen, cancel, err)
 		if err == nil {
-			w.tally.fault("staff: refund of a fulfilled order")
+			w.tally.fault("staff: refund of a fulfilled order" + note(cancel, ", which the HIS is to cancel"))
 		}
 		return err
 	})

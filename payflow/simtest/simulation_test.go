@@ -185,6 +185,7 @@ func mustFire() []string {
 		"notice: its answer is lost", "notice: finds nobody", "HIS: sent twice",
 		"staff: CLAIM", "staff: HAND_OVER", "staff: RECHECK", "staff: RETRY_FULFILMENT", "staff: REFUND", "staff: MARK_FULFILLED",
 		"staff: MARK_REFUNDED", "staff: RESUME_REFUNDS", "staff: refund of a fulfilled order",
+		"staff: refund of a fulfilled order, which the HIS is to cancel",
 		"staff: a lock is resolved, applied true", "staff: a lock is resolved, applied false",
 	}
 	for _, t := range payTroubles {
@@ -199,6 +200,7 @@ func mustFire() []string {
 		{"Freeze", troublesOf("Freeze")},
 		{"PlaceOrder", troublesOf("PlaceOrder")},
 		{"Unfreeze", troublesOf("Unfreeze")},
+		{"CancelOrder", troublesOf("CancelOrder")},
 	} {
 		for _, t := range op.all {
 			if t.fault != nil {

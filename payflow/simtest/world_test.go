@@ -44,7 +44,8 @@ type world struct {
 	outages    map[string]int
 	calm       bool // the trouble is over
 	gaveUp     bool
-	persons    map[string]string // orders of which a person decided against the rule, and how
+	persons    map[string]string    // orders of which a person decided against the rule, and how
+	wishes     map[string]time.Time // when somebody last wanted the money of a fulfilled order back
 	violations []violation
 
 	said answers
@@ -71,7 +72,7 @@ func newWorld(seed uint64, logs io.Writer) *world {
 	d := dice{seed}
 	w := &world{
 		dice: d, plan: newPlan(d), trace: &trace{}, tally: newTally(), logs: logs,
-		thrown: map[string]int{}, outages: map[string]int{}, persons: map[string]string{},
+		thrown: map[string]int{}, outages: map[string]int{}, persons: map[string]string{}, wishes: map[string]time.Time{},
 	}
 	w.said.init()
 	w.wechat = newWechat(w)
@@ -294,6 +295,19 @@ func (w *world) person(no, how string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.persons[no] = how
+}
+
+func (w *world) wish(no string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wishes[no] = time.Now()
+}
+
+// wished is how long ago that was.
+func (w *world) wished(no string) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.wishes[no])
 }
 
 func (w *world) byPerson(no string) bool {

@@ -10,7 +10,6 @@ func paymentTable() []mutant {
 		{"release the stock when the close is unknown", "../payflow/pay.go", "if err == nil {\n\t\treturn u.happened(evClosed, \"WeChat closed it (204)\")", "if err == nil || outcomeOf(err) == kindUnknown {\n\t\treturn u.happened(evClosed, \"WeChat closed it (204)\")", sim},
 		{"take 202 for closed", "../payflow/pay.go", "if err == nil {\n\t\treturn u.happened(evClosed, \"WeChat closed it (204)\")", "if err == nil || codeOf(err) == \"USERPAYING\" {\n\t\treturn u.happened(evClosed, \"WeChat closed it (204)\")", sim},
 		{"close without asking WeChat", "../payflow/plan.go", "if o.Prepay == nil {\n\t\t\tadd(actEnd", "if true {\n\t\t\tadd(actEnd", sim},
-		{"take an order that WeChat does not know for closed at once", "../payflow/pay.go", "if !u.s.now().Before(over) {", "if true {", sim},
 		{"send other bytes in a repeated prepay", "../payflow/pay.go", "o.Terms.Method, o.Prepay.Body)", "o.Terms.Method, fmt.Appendf(nil, \"%s%*s\", o.Prepay.Body, o.Tries, \"\"))", sim},
 
 		// Money.
