@@ -80,6 +80,7 @@ soak:
 	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*)$$' ./lockstore -rapid.checks=$(CHECKS)
 	for f in FuzzDecodeLock FuzzKeys FuzzParseKeys; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./lockstore; done
 	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME) ./lockstore/internal/tlv
+	for f in FuzzParse FuzzMapping; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./hisadapter/httphis; done
 	$(GO) test -run '^$$' -fuzz '^FuzzParseStatement$$' -fuzztime $(FUZZTIME) ./hisadapter/sqlhis
 	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
 	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'
