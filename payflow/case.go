@@ -91,7 +91,8 @@ type Case struct {
 	OpenedAt  time.Time    `json:"opened_at"`
 	ClosedAt  time.Time    `json:"closed_at,omitzero"`
 	Outcome   string       `json:"outcome,omitempty"`
-	Escalated bool         `json:"escalated,omitempty"` // the deadline passed and was reported
+	OutcomeZH string       `json:"outcome_zh,omitempty"` // "" = as Outcome
+	Escalated bool         `json:"escalated,omitempty"`  // the deadline passed and was reported
 	Repeats   int          `json:"repeats,omitempty"`
 	Version   int64        `json:"version"`
 	Audit     []AuditEntry `json:"audit,omitempty"`

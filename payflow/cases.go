@@ -106,8 +106,9 @@ func (u *unit) openedCase(id string) *Case {
 	return nil
 }
 
-func (u *unit) closeCase(c *Case, actor, outcome string) {
-	c.Open, c.ClosedAt, c.Outcome = false, u.s.now(), cut(outcome, detailMax)
+func (u *unit) closeCase(c *Case, actor string, outcome Words) {
+	c.Open, c.ClosedAt = false, u.s.now()
+	c.Outcome, c.OutcomeZH = cut(outcome.EN, detailMax), cut(outcome.ZH, detailMax)
 	if actor == worker {
 		c.Audit = append(c.Audit, AuditEntry{At: c.ClosedAt, Actor: worker, Note: c.Outcome})
 	}
@@ -126,7 +127,7 @@ func (u *unit) tidyCases() error {
 			return fmt.Errorf("case %s of order %s is missing", id, u.no)
 		}
 		if !warranted(u.o, c, u.s.set) {
-			u.closeCase(c, worker, "the order went on to "+string(u.o.State))
+			u.closeCase(c, worker, Words{ZH: "订单已转为“" + u.o.State.ZH() + "”", EN: "the order went on to " + string(u.o.State)})
 		}
 	}
 	return nil

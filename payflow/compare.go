@@ -343,7 +343,7 @@ func (c *comparison) closeGone(ctx context.Context, before *Reconciliation) erro
 func (s *Service) agrees(ctx context.Context, orderNo, id string) error {
 	return s.underKey(ctx, orderNo, func(u *unit) error {
 		if k := u.openedCase(id); k != nil && k.Reason.reconciled() {
-			u.closeCase(k, worker, "both sides agree now")
+			u.closeCase(k, worker, Words{ZH: "双方已一致", EN: "both sides agree now"})
 		}
 		return nil
 	})

@@ -188,7 +188,7 @@ func (u *unit) stepSettle(ctx context.Context) error {
 	case err == nil:
 		u.retryLater(opRelease, ErrUnsettled)
 	case outcomeOf(err) == kindConfirmed && o.State == Paid:
-		o.Gone, o.RefundByPerson, o.RefundReason = nil, false, ""
+		o.Gone, o.RefundByPerson, o.RefundBy, o.RefundReason = nil, false, "", ""
 		return u.fulfilled(lk)
 	case outcomeOf(err) == kindConfirmed && o.ByHand && lk.HisOrderNo == o.HisOrderNo:
 		o.ByHand = false // the person meant this very HIS order, and it is refunded knowingly

@@ -101,7 +101,7 @@ func (u *unit) operatorRefund(r *RefundRequest) error {
 		u.storeRefund(RefundRecord{Fen: r.Fen, Reason: r.Reason, By: r.Actor})
 		return nil
 	}
-	u.wantRefund(r.Reason, was == Fulfilled)
+	u.wantRefund(r.Reason, r.Actor, was == Fulfilled)
 	o.CancelHIS = r.CancelHIS
 	return nil
 }
@@ -120,9 +120,9 @@ func (u *unit) dropNeverTaken() {
 
 // wantRefund notes a person's decision to give everything back. The fence comes
 // first, save for an order that its lock fulfilled and that is refunded knowingly [D1].
-func (u *unit) wantRefund(reason string, knowingly bool) {
+func (u *unit) wantRefund(reason, actor string, knowingly bool) {
 	o := u.o
-	o.RefundWantedAt, o.RefundReason, o.RefundByPerson = u.s.now(), reason, true
+	o.RefundWantedAt, o.RefundReason, o.RefundByPerson, o.RefundBy = u.s.now(), reason, true, actor
 	o.WasFulfilled = o.WasFulfilled || knowingly
 	o.Lock.Settled = false
 	u.resend()

@@ -208,6 +208,7 @@ type Order struct {
 	RefundReason   string         `json:"refund_reason,omitempty"`
 	RefundByPerson bool           `json:"refund_by_person,omitempty"` // the hourly limit does not gate it
 	CancelHIS      bool           `json:"cancel_his,omitempty"`       // the HIS order is to be taken back before the refund
+	RefundBy       string         `json:"refund_by,omitempty"`        // that person
 	RefundRequests []RefundAsked  `json:"refund_requests,omitempty"`  // operators' request_ids, for repeats
 	PersonRefund   string         `json:"person_refund,omitempty"`    // evidence of a refund made outside hisgate
 

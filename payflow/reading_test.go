@@ -433,6 +433,8 @@ func TestMessagesInBothLanguages(t *testing.T) {
 		for _, g := range strategies {
 			if w := (payflow.Order{State: s, Strategy: g}).Message(); w.ZH == "" || w.EN == "" {
 				t.Errorf("%s: %+v", s, w)
+			} else if s.ZH() == string(s) {
+				t.Errorf("%s has no name in Chinese", s)
 			}
 		}
 	}

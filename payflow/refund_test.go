@@ -484,6 +484,8 @@ func TestOperatorRefund(t *testing.T) {
 		synctest.Wait()
 		if o := h.is("ORDER-1", payflow.Refunded); o.RefundedFen != 1000 || h.pay.sentRefunds()["ORDER-1-R2"] != 700 {
 			t.Errorf("refunded %d, sent %v", o.RefundedFen, h.pay.sentRefunds())
+		} else if o.Refunds[0].By != "cashier" || o.Refunds[1].By != "cashier" { // of a part, and of all the rest
+			t.Errorf("refunds by %q and %q", o.Refunds[0].By, o.Refunds[1].By)
 		}
 		h.noCases()
 	})

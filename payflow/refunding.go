@@ -57,7 +57,7 @@ func (u *unit) stepStoreRefund() error {
 			return u.cannotRefund(CaseRefundLimit, "the hourly limit of automatic refunds is used up")
 		}
 	}
-	u.storeRefund(RefundRecord{Fen: left, Full: true, Reason: o.RefundReason})
+	u.storeRefund(RefundRecord{Fen: left, Full: true, Reason: o.RefundReason, By: o.RefundBy})
 	return nil
 }
 

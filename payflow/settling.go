@@ -92,7 +92,7 @@ func (s *Service) RetryFulfilment(ctx context.Context, r VerbRequest) (CaseAnswe
 			return Words{}, err
 		}
 		u.withdraw()
-		o.Gone, o.RefundByPerson, o.RefundReason = nil, false, ""
+		o.Gone, o.RefundByPerson, o.RefundBy, o.RefundReason = nil, false, "", ""
 		return wordsRetry(), nil
 	})
 }
@@ -127,7 +127,7 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 		if _, err := u.fire(evPersonRefund, r.Actor, r.CaseID); err != nil {
 			return Words{}, err
 		}
-		u.wantRefund(r.Reason, false)
+		u.wantRefund(r.Reason, r.Actor, false)
 		return wordsRefund(), nil
 	})
 }
@@ -143,7 +143,7 @@ func (u *unit) giveUp(r *RefundCaseRequest) (Words, error) {
 	if o.Gone == nil {
 		o.Gone = &Rejection{Reason: rejectedByPerson, Detail: r.Reason, At: u.s.now()}
 	}
-	o.RefundReason, o.RefundByPerson = r.Reason, true
+	o.RefundReason, o.RefundByPerson, o.RefundBy = r.Reason, true, r.Actor
 	o.NextAt, o.Tries = u.s.now(), 0
 	u.note(HistoryEntry{Event: string(evGiveUp), Actor: r.Actor, Detail: r.Reason})
 	return wordsRefund(), nil
@@ -171,7 +171,7 @@ func (s *Service) MarkFulfilled(ctx context.Context, r MarkFulfilledRequest) (Ca
 		o := u.o
 		if c.Reason == CaseTwoOrders {
 			o.HisOrderNo = r.HisOrderNo
-			u.closeCase(c, r.Actor, "HIS order "+r.HisOrderNo+" stands")
+			u.closeCase(c, r.Actor, Words{ZH: "以 HIS 单 " + r.HisOrderNo + " 为准", EN: "HIS order " + r.HisOrderNo + " stands"})
 			return wordsMarkedFulfilled(), nil
 		}
 		if o.State == Paid {
@@ -225,7 +225,7 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 			}
 		}
 		if c.Open {
-			u.closeCase(c, r.Actor, "went back: "+r.Evidence)
+			u.closeCase(c, r.Actor, Words{ZH: "款项已退回：" + r.Evidence, EN: "went back: " + r.Evidence})
 		}
 		return wordsMarkedRefunded(), nil
 	}
@@ -247,7 +247,7 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 	}
 	o.PersonRefund, o.RefundedFen = r.Evidence, o.Payment.TotalFen
 	if c.Open {
-		u.closeCase(c, r.Actor, "went back: "+r.Evidence)
+		u.closeCase(c, r.Actor, Words{ZH: "款项已退回：" + r.Evidence, EN: "went back: " + r.Evidence})
 	}
 	return wordsMarkedRefunded(), nil
 }

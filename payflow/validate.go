@@ -13,8 +13,8 @@ import (
 
 const (
 	itemsMax      = 100
-	quantityMax   = 1_000_000_000
-	idMax         = 128 // bytes of pharmacy and drug ids: what the ledger takes
+	quantityMax   = 1_000_000_000_000 // as in the API and in the ledger; amounts are worked out beyond int64
+	idMax         = 128               // bytes of pharmacy and drug ids: what the ledger takes
 	attributesMax = 20
 	attributeSize = 8 << 10 // bytes of all keys and values: what the ledger takes
 	attributeKey  = 64

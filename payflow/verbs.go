@@ -229,7 +229,7 @@ func (s *Service) Settle(ctx context.Context, r VerbRequest) (CaseAnswer, error)
 		return CaseAnswer{}, &InvalidError{Field: "note", Reason: "is required, at most 1000 characters"}
 	}
 	return s.verb(ctx, VerbSettle, r, "", func(u *unit, c *Case) (Words, error) {
-		u.closeCase(c, r.Actor, "settled: "+r.Note)
+		u.closeCase(c, r.Actor, Words{ZH: r.Note, EN: r.Note})
 		return wordsSettled(), nil
 	})
 }

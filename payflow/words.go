@@ -89,7 +89,11 @@ func caseText(c *Case, o *Order) Words {
 		w.EN += " Paid: " + yuan(o.Payment.TotalFen) + " yuan."
 	}
 	if !c.Open {
-		return Words{ZH: "已结束：" + c.Outcome + "。", EN: "Settled: " + c.Outcome + "."}
+		zh := c.OutcomeZH
+		if zh == "" {
+			zh = c.Outcome
+		}
+		return Words{ZH: "已结束：" + zh + "。", EN: "Settled: " + c.Outcome + "."}
 	}
 	return w
 }
@@ -151,7 +155,7 @@ func wordsClaimed(c *Case) Words {
 
 func wordsRechecked(o *Order, wechat, his string) Words {
 	return Words{
-		ZH: fmt.Sprintf("微信：%s；HIS：%s；订单：%s。", wechat, his, o.State),
+		ZH: fmt.Sprintf("微信：%s；HIS：%s；订单：%s。", wechat, his, o.State.ZH()),
 		EN: fmt.Sprintf("WeChat: %s; HIS: %s; order: %s.", wechat, his, o.State),
 	}
 }
@@ -185,4 +189,33 @@ func wordsResumed(resumed, remaining int) Words {
 		ZH: fmt.Sprintf("已恢复 %d 笔自动退款，仍有 %d 笔等待。", resumed, remaining),
 		EN: fmt.Sprintf("%d automatic refunds go on, %d still wait.", resumed, remaining),
 	}
+}
+
+// ZH is the state as a pharmacist calls it, in Chinese.
+func (s State) ZH() string {
+	switch s {
+	case Created:
+		return "已建立"
+	case Locked:
+		return "已预扣库存"
+	case AwaitingPayment:
+		return "待付款"
+	case Closing:
+		return "关闭中"
+	case Closed:
+		return "已关闭"
+	case Rejected:
+		return "未成立"
+	case Paid:
+		return "已付款"
+	case Fulfilled:
+		return "已发药"
+	case Refunding:
+		return "退款中"
+	case Refunded:
+		return "已退款"
+	case NeedsAttention:
+		return "待人工处理"
+	}
+	return string(s)
 }

@@ -186,6 +186,8 @@ func TestPatientPaysWithWhatTheDeviceGets(t *testing.T) {
 		t.Errorf("the QR code cannot be paid: %v", err)
 	}
 	h.await("E2E-INVOKE", hisgatev1.Order_FULFILLED)
-	h.await("E2E-NATIVE", hisgatev1.Order_FULFILLED)
+	if p := h.await("E2E-NATIVE", hisgatev1.Order_FULFILLED).GetPayment(); p.GetCodeUrl() != "" {
+		t.Errorf("a paid order still shows the code %s", p.GetCodeUrl())
+	}
 	h.audit(h.api)
 }

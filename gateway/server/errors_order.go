@@ -24,13 +24,13 @@ func classifyOrder(err error) (failure, bool) {
 	if e, ok := errors.AsType[*payflow.PreconditionError](err); ok {
 		return failure{
 			code: codes.FailedPrecondition, reason: reasonNamed(e.Reason), message: e.Error(),
-			zh: "订单当前状态不允许：" + string(e.State), meta: map[string]string{"state": string(e.State)},
+			zh: preconditionZH(e), meta: map[string]string{"state": string(e.State)},
 		}, true
 	}
 	if e, ok := errors.AsType[*payflow.AbortedError](err); ok {
 		return failure{
 			code: codes.Aborted, reason: reasonNamed(e.Reason), message: e.Error(),
-			zh: "正在处理，请等待结果", meta: map[string]string{"state": string(e.State)},
+			zh: abortedZH(e), meta: map[string]string{"state": string(e.State)},
 		}, true
 	}
 	if e, ok := errors.AsType[*payflow.EtagMismatchError](err); ok {

@@ -123,6 +123,9 @@ func TestNamesAgree(t *testing.T) {
 		payflow.ReasonLockUnsettled, payflow.ReasonVerbNotAllowed,
 	} {
 		has("reason", s, hisgatev1.Reason_Code_value)
+		if reasonZH(s) == "" {
+			t.Errorf("%s has no words in Chinese", s)
+		}
 	}
 	for _, s := range []payflow.State{
 		payflow.Created, payflow.Locked, payflow.AwaitingPayment, payflow.Closing, payflow.Closed, payflow.Rejected,

@@ -69,7 +69,10 @@ func toPayment(o *payflow.Order) *hisgatev1.Payment {
 		Appid:  t.AppID, PayerOpenid: t.OpenID, Description: t.Description, Invoke: o.Invoke,
 	}
 	if p := o.Prepay; p != nil {
-		out.PrepayId, out.CodeUrl, out.H5Url = p.PrepayID, p.CodeURL, p.H5URL
+		out.PrepayId = p.PrepayID
+		if o.Next() == payflow.NextPay { // nobody should show a code that cannot be paid any more
+			out.CodeUrl, out.H5Url = p.CodeURL, p.H5URL
+		}
 	}
 	return out
 }

@@ -1098,9 +1098,9 @@ type Payment struct {
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	// WeChat's number of the prepay; lives 2 hours. JSAPI and APP.
 	PrepayId string `protobuf:"bytes,5,opt,name=prepay_id,json=prepayId,proto3" json:"prepay_id,omitempty"`
-	// The content of the QR code. NATIVE.
+	// The content of the QR code, while the order can be paid. NATIVE.
 	CodeUrl string `protobuf:"bytes,6,opt,name=code_url,json=codeUrl,proto3" json:"code_url,omitempty"`
-	// The page to open. H5.
+	// The page to open, while the order can be paid. H5.
 	H5Url string `protobuf:"bytes,7,opt,name=h5_url,json=h5Url,proto3" json:"h5_url,omitempty"`
 	// While the order can be paid, signed afresh with each answer. JSAPI: exactly
 	// the keys of wx.requestPayment (appId, timeStamp, nonceStr, package, signType,
