@@ -4020,8 +4020,8 @@ func (x *Reconciliation_Difference) GetGone() bool {
 // NotCompared is something that was left out.
 type Reconciliation_NotCompared struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What: OTHER_SYSTEMS, DAY_BEFORE_UNKNOWN, BY_HAND, UNDER_WAY, OTHER_LOCKS,
-	// HIS_ORDERS. New ones may be added.
+	// What: OTHER_SYSTEMS, OTHER_STATES, DAY_BEFORE_UNKNOWN, BY_HAND, UNDER_WAY,
+	// OTHER_LOCKS, HIS_ORDERS. New ones may be added.
 	What string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
 	// How many.
 	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
