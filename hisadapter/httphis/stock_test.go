@@ -144,9 +144,10 @@ func TestReadingsInUnits(t *testing.T) {
 
 // answers is a network that answers what it is told to, and keeps the bodies.
 type answers struct {
-	t    testing.TB
-	give func(n int, body string) string
-	sent []string
+	t      testing.TB
+	give   func(n int, body string) string
+	byPath map[string]string // or by path, which is kept too
+	sent   []string
 }
 
 func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -158,8 +159,14 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		body = string(b)
 	}
+	text := a.byPath[r.URL.Path]
+	if a.byPath != nil {
+		body = r.URL.Path + " " + body
+	}
 	a.sent = append(a.sent, body)
-	text := a.give(len(a.sent), body)
+	if a.byPath == nil {
+		text = a.give(len(a.sent), body)
+	}
 	if text == "" {
 		return nil, errors.New("no answer")
 	}
