@@ -31,6 +31,13 @@ text { font: 12px system-ui, sans-serif; fill: var(--ink) }
 .fresh { fill: var(--ours); fill-opacity: .75 } .old { fill: var(--old) } .failed { fill: var(--theirs) }
 </style>`
 
+// labels of the phases, short enough to stand over a quarter of a minute.
+var labels = map[string]string{
+	phaseReaders: "readers alone", phaseQuiet: "without readers", phaseFlood: "all of them",
+	string(Hanging): "the HIS hangs", string(Refuses): "it refuses connections", string(Flaps): "it comes and goes",
+	string(Crawls): "each call takes 10 s", string(Dead): "it is dead",
+}
+
 // Draw writes the course of the runs as a picture: the calls that reach the HIS,
 // what readers are answered, and the slowest confirmations. The first guarded run
 // gives the time axis; the others are laid over it phase by phase.
@@ -103,14 +110,13 @@ func (p *picture) legend(y int) {
 // frame is the ground of a plot: what is wrong with the HIS, and since when.
 func (p *picture) frame(top float64, title string, names bool) {
 	for _, m := range p.marks {
-		trouble := titles[m.Name]
 		if _, calm := map[string]bool{phaseReaders: true, phaseQuiet: true, phaseFlood: true}[m.Name]; !calm {
 			p.printf(`<rect class="band" x="%.1f" y="%.0f" width="%.1f" height="%d"/>`, p.x(float64(m.From)), top, p.x(float64(m.Trouble))-p.x(float64(m.From)), plotHeight)
 		}
 		p.printf(`<line class="grid" x1="%.1f" y1="%.0f" x2="%.1f" y2="%.0f"/>`, p.x(float64(m.From)), top, p.x(float64(m.From)), top+plotHeight)
 		if names {
 			middle := p.x(float64(m.From+m.To) / 2)
-			for i, words := range inTwo(trouble) {
+			for i, words := range inTwo(labels[m.Name]) {
 				p.printf(`<text class="dim mid" x="%.1f" y="%.0f">%s</text>`, middle, top-24+float64(14*i), words)
 			}
 		}
@@ -129,7 +135,7 @@ func (p *picture) frame(top float64, title string, names bool) {
 func inTwo(words string) []string {
 	half := len(words) / 2
 	at := strings.IndexByte(words[half:], ' ')
-	if len(words) < 14 || at < 0 {
+	if len(words) < 13 || at < 0 {
 		return []string{"", words}
 	}
 	return []string{words[:half+at], words[half+at+1:]}
