@@ -56,9 +56,9 @@ type Log struct {
 // address that its connection comes from; headers have no part in it.
 type Limits struct {
 	ClientRate     float64 `yaml:"client_rate" doc:"Calls a second of one client: an authenticated name, or else the address of its connection. What exceeds it is told RATE_LIMITED (429) and when to come again. WeChat callbacks and health checks are never refused. 0 = no limit, as for each of these."`
-	ClientBurst    int     `yaml:"client_burst" doc:"Calls of one client that may come at once."`
+	ClientBurst    int     `yaml:"client_burst" doc:"Calls of one client that may come at once; a tenth is kept for Confirm, Release and OpsService."`
 	Rate           float64 `yaml:"rate" doc:"Calls a second, all clients together."`
-	Burst          int     `yaml:"burst" doc:"Calls that may come at once, all clients together."`
+	Burst          int     `yaml:"burst" doc:"The same for all clients together."`
 	ClientInFlight int     `yaml:"client_in_flight" doc:"Calls of one client under way at once; a tenth is kept for Confirm, Release and OpsService."`
 	InFlight       int     `yaml:"in_flight" doc:"The same for all clients together."`
 	ClientStreams  int     `yaml:"client_streams" doc:"Streams of one client at once."`
