@@ -1,0 +1,54 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
+	"github.com/hisgate/hisgate/gateway"
+	"github.com/hisgate/hisgate/lockstore"
+	"github.com/hisgate/hisgate/payflow"
+)
+
+// TestEachRefusalSaysWhenToComeAgain: every way to be told "too much", over gRPC
+// with RetryInfo and over REST with 429 and Retry-After.
+func TestEachRefusalSaysWhenToComeAgain(t *testing.T) {
+	refusals := map[error]time.Duration{
+		gateway.ErrOverloaded: errRetryAfter, gateway.ErrTooManyWatchers: errRetryAfter,
+		lockstore.ErrTooManyLocks: errRetryAfter, payflow.ErrBusy: errRetryAfter,
+	}
+	for _, s := range scopes {
+		refusals[&limitError{scope: s}] = errRetryAfter
+		refusals[&limitError{scope: s, retry: 2500 * time.Millisecond}] = 2500 * time.Millisecond
+	}
+	rest := &restErrors{json: newJSON(), log: slog.New(slog.DiscardHandler)}
+	for refusal, want := range refusals {
+		s, known := toStatus(fmt.Errorf("wrapped: %w", refusal))
+		if !known || s.Code() != codes.ResourceExhausted || reasonOf(s) == "" {
+			t.Errorf("%v: %v", refusal, s)
+		}
+		var retry time.Duration
+		for _, d := range s.Details() {
+			if r, ok := d.(*errdetails.RetryInfo); ok {
+				retry = r.GetRetryDelay().AsDuration()
+			}
+		}
+		if retry != want {
+			t.Errorf("%v: come again in %v, want %v", refusal, retry, want)
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/v1/stock/x", nil)
+		rest.handle(t.Context(), nil, nil, w, r, s.Err())
+		seconds := map[time.Duration]string{errRetryAfter: "1", 2500 * time.Millisecond: "3"}[want]
+		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != seconds || !strings.Contains(w.Body.String(), "RATE_LIMITED") {
+			t.Errorf("%v over REST: %d, Retry-After %q, %s", refusal, w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+	}
+}
