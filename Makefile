@@ -81,6 +81,8 @@ soak:
 	for f in FuzzDecodeLock FuzzKeys FuzzParseKeys; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./lockstore; done
 	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME) ./lockstore/internal/tlv
 	for f in FuzzParse FuzzMapping; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./hisadapter/httphis; done
+	HISGATE_BILL_ROWS=1000000 $(GO) test -count=1 -timeout 1h -run '^TestBillOfManyRowsNeedsNoMemory$$' ./payflow/wechat
+	$(GO) test -run '^$$' -fuzz '^FuzzBillText$$' -fuzztime $(FUZZTIME) ./payflow/wechat
 	$(GO) test -run '^$$' -fuzz '^FuzzParseStatement$$' -fuzztime $(FUZZTIME) ./hisadapter/sqlhis
 	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
 	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'
