@@ -15,11 +15,11 @@ import (
 // nobody listens there and connections are refused.
 type Server struct {
 	handler http.Handler
-	wg      sync.WaitGroup
 
-	mu   sync.Mutex
-	addr string
-	door *http.Server // nil while down
+	mu     sync.Mutex
+	addr   string
+	door   *http.Server  // nil while down
+	closed chan struct{} // when the door no longer accepts
 }
 
 // Serve listens on any free port of the loopback interface.
@@ -39,28 +39,28 @@ func (s *Server) URL() string {
 	return "http://" + s.addr
 }
 
-// SetDown cuts all connections and refuses new ones, or listens again. It fails
-// when somebody else took the address meanwhile.
+// SetDown cuts all connections and refuses new ones, or listens again. From its
+// return on connections are refused. It fails when somebody else took the
+// address meanwhile.
 func (s *Server) SetDown(down bool) error {
 	if !down {
 		return s.up()
 	}
 	s.mu.Lock()
-	door := s.door
+	door, closed := s.door, s.closed
 	s.door = nil
 	s.mu.Unlock()
 	if door == nil {
 		return nil
 	}
-	return door.Close()
+	err := door.Close()
+	// The socket listens until the last Accept has returned.
+	<-closed
+	return err
 }
 
 // Close stops listening and cuts all connections.
-func (s *Server) Close() error {
-	err := s.SetDown(true)
-	s.wg.Wait()
-	return err
-}
+func (s *Server) Close() error { return s.SetDown(true) }
 
 func (s *Server) up() error {
 	s.mu.Lock()
@@ -79,11 +79,13 @@ func (s *Server) up() error {
 		// Cut connections are faults made on purpose, not news.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
-	s.door = door
-	s.wg.Go(func() {
+	closed := make(chan struct{})
+	s.door, s.closed = door, closed
+	go func() {
+		defer close(closed)
 		if err := door.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			l.Close() // callers see connections refused
 		}
-	})
+	}()
 	return nil
 }

@@ -22,8 +22,9 @@ type Server struct {
 	ctlAddr string
 	wg      sync.WaitGroup
 
-	mu   sync.Mutex
-	door *http.Server // nil while down
+	mu     sync.Mutex
+	door   *http.Server  // nil while down
+	closed chan struct{} // when the door no longer accepts
 }
 
 // Listen serves his at addr and its control calls at controlAddr. Port 0 takes
@@ -40,7 +41,7 @@ func Listen(his *HIS, addr, controlAddr string) (*Server, error) {
 			return nil, errors.Join(fmt.Errorf("simhis: control calls: %w", err), s.Close())
 		}
 		s.ctlAddr = l.Addr().String()
-		s.control = s.serve(l, his.ControlHandler())
+		s.control, _ = s.serve(l, his.ControlHandler())
 	}
 	his.mu.Lock()
 	his.onDown = append(his.onDown, s.setDown)
@@ -86,13 +87,16 @@ func (s *Server) setDown(down bool) error {
 		return s.up()
 	}
 	s.mu.Lock()
-	door := s.door
+	door, closed := s.door, s.closed
 	s.door = nil
 	s.mu.Unlock()
 	if door == nil {
 		return nil
 	}
-	return door.Close()
+	err := door.Close()
+	// The socket listens until the last Accept has returned.
+	<-closed
+	return err
 }
 
 func (s *Server) up() error {
@@ -106,11 +110,11 @@ func (s *Server) up() error {
 		return fmt.Errorf("simhis: %w", err)
 	}
 	s.addr = l.Addr().String()
-	s.door = s.serve(l, s.his.HISHandler())
+	s.door, s.closed = s.serve(l, s.his.HISHandler())
 	return nil
 }
 
-func (s *Server) serve(l net.Listener, handler http.Handler) *http.Server {
+func (s *Server) serve(l net.Listener, handler http.Handler) (door *http.Server, closed chan struct{}) {
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -118,10 +122,12 @@ func (s *Server) serve(l net.Listener, handler http.Handler) *http.Server {
 		// Cut connections are faults made on purpose, not news.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
+	closed = make(chan struct{})
 	s.wg.Go(func() {
+		defer close(closed)
 		// Serve returns only when the server is closed or the listener broke;
 		// either way callers see connections refused.
 		_ = srv.Serve(l)
 	})
-	return srv
+	return srv, closed
 }
