@@ -20,7 +20,7 @@ type channel struct {
 var errCut = errors.New("connection reset by peer")
 
 // payTroubles are the troubles of every call; what is certain of each stands in
-// call. The third column is a weight.
+// payCall. The second column is a weight.
 var payTroubles = []struct {
 	what   string
 	weight int
@@ -62,9 +62,10 @@ func unknown(op string, status int, code string, cause error) error {
 // maxSkew is how far a request's timestamp may be off before WeChat refuses it.
 const maxSkew = 5 * time.Minute
 
-// call takes one call to WeChat and back. apply changes the books, and may run
+// payCall takes one call to WeChat and back. apply changes the books, and may run
 // never, once, twice, now or later; its last answer is what a good call answers.
-func (c channel) call(ctx context.Context, op, id string, apply func(roll) error) error {
+func payCall[T any](ctx context.Context, c channel, op, id string, apply func(roll) (T, error)) (T, error) {
+	var none T
 	w := c.w
 	r := w.throw("WeChat "+op, id)
 	what := ""
@@ -83,16 +84,17 @@ func (c channel) call(ctx context.Context, op, id string, apply func(roll) error
 			w.tally.fault("WeChat: " + what)
 		}
 	}
-	say := func(err error) error {
+	say := func(v T, err error) (T, error) {
 		if !c.l.dead() {
 			w.trace.say("hisgate", "WeChat %s %s → %v%s", op, id, words(err), note(what != "", " ["+what+"]"))
 		}
-		return err
+		return v, err
 	}
-	gone := func() error { return unknown(op, 0, "", context.Cause(ctx)) }
+	fail := func(err error) (T, error) { return say(none, err) }
+	gone := func() (T, error) { return fail(unknown(op, 0, "", context.Cause(ctx))) }
 	if c.l.dead() || ctx.Err() != nil || what == "not sent" {
 		fired()
-		return say(&payflow.ChannelError{Op: op, Outcome: payflow.ChannelNotSent, Err: errCut})
+		return fail(&payflow.ChannelError{Op: op, Outcome: payflow.ChannelNotSent, Err: errCut})
 	}
 	ctx, cancel := sooner(ctx, r)
 	defer cancel()
@@ -106,50 +108,50 @@ func (c channel) call(ctx context.Context, op, id string, apply func(roll) error
 	// The request travels whether or not its sender lives to see the answer.
 	if !sleep(ctx, there) {
 		if what != "hangs before" && what != "reset before" {
-			_ = apply(r)
+			_, _ = apply(r)
 		}
-		return say(gone())
+		return gone()
 	}
 	switch what {
 	case "hangs before":
 		<-ctx.Done()
-		return say(gone())
+		return gone()
 	case "hangs after":
-		_ = apply(r)
+		_, _ = apply(r)
 		<-ctx.Done()
-		return say(gone())
+		return gone()
 	case "reset before":
-		return say(unknown(op, 0, "", errCut))
+		return fail(unknown(op, 0, "", errCut))
 	case "reset after":
-		_ = apply(r)
-		return say(unknown(op, 0, "", errCut))
+		_, _ = apply(r)
+		return fail(unknown(op, 0, "", errCut))
 	case "applied late":
 		late := r.between(time.Second, 2*time.Minute)
-		w.later(late, func() { _ = apply(r) })
-		return say(unknown(op, 0, "", errCut))
+		w.later(late, func() { _, _ = apply(r) })
+		return fail(unknown(op, 0, "", errCut))
 	case "500 before":
-		return say(unknown(op, 500, "", nil))
+		return fail(unknown(op, 500, "", nil))
 	case "500 after":
-		_ = apply(r)
-		return say(unknown(op, 500, "", nil))
+		_, _ = apply(r)
+		return fail(unknown(op, 500, "", nil))
 	case "SYSTEMERROR, applied":
-		_ = apply(r)
-		return say(unknown(op, 500, "SYSTEMERROR", nil))
+		_, _ = apply(r)
+		return fail(unknown(op, 500, "SYSTEMERROR", nil))
 	case "probe signature":
-		_ = apply(r)
-		return say(unknown(op, 200, "", errors.New("WECHATPAY/SIGNTEST/")))
+		_, _ = apply(r)
+		return fail(unknown(op, 200, "", errors.New("WECHATPAY/SIGNTEST/")))
 	case "429":
-		return say(unknown(op, 429, "FREQUENCYLIMITED", nil))
+		return fail(unknown(op, 429, "FREQUENCYLIMITED", nil))
 	case "refuses us as such":
-		return say(&payflow.ChannelError{Op: op, Outcome: payflow.ChannelMisconfigured, Status: 401, Code: "SIGNERROR"})
+		return fail(&payflow.ChannelError{Op: op, Outcome: payflow.ChannelMisconfigured, Status: 401, Code: "SIGNERROR"})
 	case "sent twice":
-		_ = apply(r)
+		_, _ = apply(r)
 	}
-	err := apply(r)
+	v, err := apply(r)
 	if !sleep(ctx, back) {
-		return say(gone())
+		return gone()
 	}
-	return say(err)
+	return say(v, err)
 }
 
 // words says in short what a call came to.
@@ -171,33 +173,29 @@ func words(err error) string {
 
 func (c channel) BuildPrepay(p payflow.PrepayIntent) ([]byte, error) { return json.Marshal(p) }
 
-func (c channel) Prepay(ctx context.Context, m payflow.Method, body []byte) (out payflow.Prepay, err error) {
+func (c channel) Prepay(ctx context.Context, m payflow.Method, body []byte) (payflow.Prepay, error) {
 	var p payflow.PrepayIntent
 	_ = json.Unmarshal(body, &p)
-	err = c.call(ctx, "prepay", p.OrderNo, func(roll) (err error) {
-		out, err = c.w.wechat.prepay(m, body)
-		return err
-	})
-	return out, err
+	return payCall(ctx, c, "prepay", p.OrderNo, func(roll) (payflow.Prepay, error) { return c.w.wechat.prepay(m, body) })
 }
 
-func (c channel) Query(ctx context.Context, no string) (tx payflow.Transaction, err error) {
-	err = c.call(ctx, "query", no, func(r roll) (err error) {
+func (c channel) Query(ctx context.Context, no string) (payflow.Transaction, error) {
+	return payCall(ctx, c, "query", no, func(r roll) (payflow.Transaction, error) {
 		c.patientMeets(r, no, "query")
-		tx, err = c.w.wechat.query(no)
+		tx, err := c.w.wechat.query(no)
 		if r.chance(0.02 * c.w.rough()) {
 			c.patientMeets(r, no, "query")
 		}
-		return err
+		return tx, err
 	})
-	return tx, err
 }
 
 func (c channel) Close(ctx context.Context, no string) error {
-	return c.call(ctx, "close", no, func(r roll) error {
+	_, err := payCall(ctx, c, "close", no, func(r roll) (struct{}, error) {
 		c.patientMeets(r, no, "close")
-		return c.w.wechat.close(no)
+		return struct{}{}, c.w.wechat.close(no)
 	})
+	return err
 }
 
 // patientMeets has the patient pay in the very moment of a call.
@@ -207,9 +205,9 @@ func (c channel) patientMeets(r roll, no, op string) {
 	}
 }
 
-func (c channel) Refund(ctx context.Context, in payflow.RefundIntent) (out payflow.RefundAnswer, err error) {
+func (c channel) Refund(ctx context.Context, in payflow.RefundIntent) (payflow.RefundAnswer, error) {
 	c.w.wechat.leaves(in, c.l)
-	err = c.call(ctx, "refund", in.OutRefundNo, func(r roll) (err error) {
+	out, err := payCall(ctx, c, "refund", in.OutRefundNo, func(r roll) (payflow.RefundAnswer, error) {
 		how, takes, end := "", r.between(2*time.Second, 90*time.Second), payflow.RefundSuccess
 		rough := c.w.rough()
 		switch {
@@ -224,19 +222,14 @@ func (c channel) Refund(ctx context.Context, in payflow.RefundIntent) (out payfl
 			takes = r.between(time.Hour, 9*time.Hour)
 			c.w.tally.fault("WeChat: refund takes hours")
 		}
-		out, err = c.w.wechat.refund(in, how, takes, end)
-		return err
+		return c.w.wechat.refund(in, how, takes, end)
 	})
 	c.w.wechat.refusedSend(in.OutRefundNo, err)
 	return out, err
 }
 
-func (c channel) QueryRefund(ctx context.Context, no string) (out payflow.RefundAnswer, err error) {
-	err = c.call(ctx, "refund_query", no, func(roll) (err error) {
-		out, err = c.w.wechat.queryRefund(no)
-		return err
-	})
-	return out, err
+func (c channel) QueryRefund(ctx context.Context, no string) (payflow.RefundAnswer, error) {
+	return payCall(ctx, c, "refund_query", no, func(roll) (payflow.RefundAnswer, error) { return c.w.wechat.queryRefund(no) })
 }
 
 func (c channel) Invoke(_ payflow.Method, appID, prepayID string) (map[string]string, error) {
