@@ -31,10 +31,11 @@ storage: {disk_reserve: 0}
 
 // What hisgate does by these settings, for the promises that are checked.
 const (
-	breakerOpen  = 5 * time.Second
-	queryTimeout = 2 * time.Second
-	maxAge       = 10 * time.Second
-	maxJitter    = time.Second
+	breakerOpen      = 5 * time.Second
+	queryTimeout     = 2 * time.Second
+	busyAfterTimeout = 10 * time.Second
+	maxAge           = 10 * time.Second
+	maxJitter        = time.Second
 )
 
 // program is hisgate in a process of its own.
