@@ -118,7 +118,7 @@ func (l *loader) answer(op Op, line int, n *yaml.Node, more bool) answer {
 			}
 		}
 	case OpFreeze, OpPlaceOrder:
-		known["shortages"] = func(n *yaml.Node) { q.a.shortages = q.table(n, "shortages", "drug_id", "requested", "available") }
+		known["shortages"] = func(n *yaml.Node) { q.a.shortages = q.table(n, "shortages", "drug_id", "available") }
 	case OpListOrders:
 		known["lines"] = func(n *yaml.Node) { q.a.lines = q.table(n, "lines", "drug_id", "quantity", "amount") }
 	}
@@ -154,7 +154,7 @@ func (q *answerLoader) complete(what string) {
 	if a.steps == nil && slices.ContainsFunc(a.rules, rule.readsDocument) {
 		q.add(a.line, "%s: unwrap is missing: say what the answer is written in, such as [xml] or [json]", what)
 	}
-	for _, r := range a.rules {
+	for _, r := range a.allRules() {
 		if r.names("code") && a.code == nil {
 			q.add(r.line, "%s: outcome: a rule names code, but the answer says not where the code stands", what)
 		}
@@ -185,6 +185,19 @@ func (q *answerLoader) complete(what string) {
 		}
 	}
 	q.completeUnits(what)
+}
+
+// allRules are the rules of all layers.
+func (a *answer) allRules() []rule {
+	out := slices.Clone(a.rules)
+	for steps := a.steps; len(steps) > 0; {
+		var inner []step
+		for _, s := range steps {
+			out, inner = append(out, s.rules...), append(inner, s.inner...)
+		}
+		steps = inner
+	}
+	return out
 }
 
 // logsIn reports whether the file has a session; it is read before all

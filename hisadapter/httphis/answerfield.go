@@ -129,7 +129,7 @@ func (q *answerLoader) fieldFits(f field, what string, free bool) {
 			"is a text: only at, header, match, default and fixed belong to it")
 		return
 	}
-	quantity := slices.Contains([]string{"on_hand", "available", "requested", "quantity"}, f.name)
+	quantity := slices.Contains([]string{"on_hand", "available", "quantity"}, f.name)
 	amount := f.name == "amount"
 	boolean := f.name == "stopped" || f.name == "canceled"
 	moment := f.name == "expires"

@@ -30,6 +30,7 @@
 //	  charset: gb18030                        # utf-8 (default), gbk, gb18030: of requests, signatures and answers
 //	  # proxy: http://10.0.0.1:3128           # a forward proxy; without it none is used, whatever the environment says
 //	  # answer_max: 8388608                   # bytes, 8 MiB by default
+//	  # login_timeout: 10s                    # the longest that a login may take, whoever waits for it
 //	  # tls: {min: "1.0", ciphers: [TLS_RSA_WITH_AES_128_CBC_SHA], ca_file: ca.pem, cert_file: c.pem, key_file: k.pem,
 //	  #       server_name: his, insecure_skip_verify: true}    # the last lets anybody pose as the HIS; hisgate warns at each start
 //
@@ -79,6 +80,7 @@
 //	        </soap:Envelope>
 //	  answer:
 //	    status: [200]                         # with any other status only rules that name a status are looked at
+//	    charset: gb18030                      # where it is not the connection's
 //	    unwrap:                               # from the bytes of the answer to the document that the rules read
 //	      - xml
 //	      - outcome:                          # rules on this layer; what fits none goes on
@@ -117,6 +119,7 @@
 //	      pages: {total: //pages, max: 20}    # or more: {at: //next, is: "1"}; or size: 100, which goes on while a page is full
 //	      fields:
 //	        drug_id: ypdm                     # short for {at: ypdm}: an XPath from the row
+//	        pharmacy_id: {at: yfdm, table: pharmacy}    # optional: rows of other pharmacies are left out
 //	        on_hand:                          # a list is added up; each kind of unit is rounded down
 //	          - {at: zjsl, in: pack}          # counted in units of `ratio` smallest ones (packs); decimals are fine
 //	          - {at: lssl}                    # smallest units
@@ -295,4 +298,12 @@
 // find_order may be a list of calls, asked in turn while the rule says next.
 // Ask first what comes first in an order's life (the freeze, then the order):
 // what changes between two questions is then not missed.
+//
+// # Fitting a mapping
+//
+// Driver.Render shows the requests of an operation without sending them, with
+// what is signed; Driver.Parse reads a saved answer step by step and names the
+// rule that decided; Driver.Call sends one call; Options.Record sees each
+// exchange. Secrets, tokens and what can be turned back into them are masked in
+// all of them, but for what an answer says in an enciphered or encoded form.
 package httphis

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -137,11 +138,11 @@ func (d *Driver) perform(ctx context.Context, c *call, in Input) (*judgement, er
 // needsSession reports whether the request names anything of the session, or
 // the answer may ask for a login.
 func (c *call) needsSession() bool {
-	if slices.ContainsFunc(c.ans.rules, func(r rule) bool { return r.then.word == "login_again" }) {
+	if slices.ContainsFunc(c.ans.allRules(), func(r rule) bool { return r.then.word == "login_again" }) {
 		return true
 	}
 	for name := range c.req.uses {
-		if len(name) > 8 && name[:8] == "session." {
+		if strings.HasPrefix(name, "session.") {
 			return true
 		}
 	}
@@ -256,7 +257,7 @@ func (c *call) factless(in Input, r hisadapter.Reading) error {
 
 func (c *call) needsFacts() bool {
 	for name := range c.req.uses {
-		if name == "packs" || len(name) > 10 && name[:10] == "line.fact." {
+		if name == "packs" || strings.HasPrefix(name, "line.fact.") {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package httphis
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -28,6 +29,9 @@ type escaper struct {
 	separators []string // of delimited text
 	charset    charset  // of paths
 }
+
+// Errors about values never show them: they may be secrets or names of patients.
+var errNotUTF8 = errors.New("the value is not valid UTF-8")
 
 // escape writes a value so that it cannot be anything but a value there. It
 // returns an error for a value that cannot be written there at all.
@@ -58,13 +62,13 @@ func (e escaper) escape(v value, at place) (string, error) {
 	case column:
 		for _, sep := range append(e.separators, "\n", "\r") {
 			if strings.Contains(s, sep) {
-				return "", fmt.Errorf("%q holds the separator %q", s, sep)
+				return "", fmt.Errorf("the value holds the separator %q", sep)
 			}
 		}
 		return s, nil
 	case segment:
 		if s == "" || s == "." || s == ".." {
-			return "", fmt.Errorf("%q cannot stand in a path", s)
+			return "", errors.New("an empty value, . and .. cannot stand in a path")
 		}
 		b, err := e.charset.encode(s)
 		if err != nil {
@@ -82,11 +86,11 @@ var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`
 // xmlChars refuses what XML 1.0 cannot hold, not even escaped.
 func xmlChars(s string) error {
 	if !utf8.ValidString(s) {
-		return fmt.Errorf("%q is not valid UTF-8", s)
+		return errNotUTF8
 	}
 	for _, r := range s {
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
-			return fmt.Errorf("%q holds a character that XML cannot hold", s)
+			return fmt.Errorf("the value holds the character %U, which XML cannot hold", r)
 		}
 	}
 	return nil
@@ -94,7 +98,7 @@ func xmlChars(s string) error {
 
 func quoteJSON(s string) (string, error) {
 	if !utf8.ValidString(s) {
-		return "", fmt.Errorf("%q is not valid UTF-8", s)
+		return "", errNotUTF8
 	}
 	var sb strings.Builder
 	enc := json.NewEncoder(&sb)

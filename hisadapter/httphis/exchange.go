@@ -95,12 +95,11 @@ func (d *Driver) end(x *recording, r *response, j *judgement, err error) {
 	if err != nil {
 		x.Err = err.Error()
 	}
-	for _, v := range d.secrets {
-		x.hidden.add(v.String())
+	for _, s := range d.hidden(x.Op, j).list {
+		x.hidden.add(s)
 	}
 	if j != nil {
 		x.Rule = j.matched()
-		d.hideTokens(x, j)
 	}
 	if r != nil {
 		x.Status, x.Header = r.status, http.Header{}
@@ -118,13 +117,22 @@ func (d *Driver) end(x *recording, r *response, j *judgement, err error) {
 	d.record(x.Exchange)
 }
 
-func (d *Driver) hideTokens(x *recording, j *judgement) {
-	if x.Op != OpLogin || j.doc == nil {
-		return
+// hidden are the secrets, and the tokens of a login's answer.
+func (d *Driver) hidden(op Op, j *judgement) masks {
+	var m masks
+	for _, v := range d.secrets {
+		m.add(v.String())
 	}
-	for _, fields := range d.m.session.fields {
+	if op != OpLogin || j == nil || j.doc == nil {
+		return m
+	}
+	for name, fields := range d.m.session.fields {
+		if name == "expires" || name == "expires_in" {
+			continue
+		}
 		if s, there, err := j.raw(fields[0], j.doc); err == nil && there {
-			x.hidden.add(s)
+			m.add(s)
 		}
 	}
+	return m
 }

@@ -150,7 +150,7 @@ func packsFilter() filter {
 func toNumber(_ *env, v value, _ []value) (value, error) {
 	s := strings.TrimSpace(v.String())
 	if s == "" || strings.ContainsAny(s[:1], `"{[tfn`) || !json.Valid([]byte(s)) {
-		return value{}, fmt.Errorf("%q is not a number", s)
+		return value{}, errors.New("the value is not a number")
 	}
 	return value{kind: kNumber, text: s}, nil
 }
@@ -200,7 +200,7 @@ func textFilter(name string) filter {
 			n, _ := strconv.Atoi(args[1].text)
 			pieces := strings.Split(v.String(), args[0].text)
 			if n > len(pieces) {
-				return value{}, fmt.Errorf("%q has no piece %d", v.String(), n)
+				return value{}, fmt.Errorf("the value has no piece %d", n)
 			}
 			return text(pieces[n-1]), nil
 		}

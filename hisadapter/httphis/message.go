@@ -41,7 +41,7 @@ func (c *call) write(e *env, base *url.URL) (*message, error) {
 	for _, h := range c.req.headers {
 		s, err := h.tmpl.render(e, escaper{})
 		if err == nil && strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 && r != '\t' || r >= 0x7f }) {
-			err = &unsayable{line: c.line, err: fmt.Errorf("header %s: %q holds what a header cannot", h.name, s)}
+			err = &unsayable{line: c.line, err: fmt.Errorf("header %s: the value holds what a header cannot", h.name)}
 		}
 		if err != nil {
 			return nil, err

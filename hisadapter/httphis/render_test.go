@@ -88,6 +88,9 @@ func TestWhatCannotBeWrittenIsRefusedBeforeItIsSent(t *testing.T) {
 			})
 			in := order(tc.change)
 			_, err := d.Call(t.Context(), httphis.OpPlaceOrder, in)
+			if name != "charset" && name != "path" && strings.Contains(err.Error(), in.HisNo) {
+				t.Errorf("%v shows the value, which may be a secret or somebody's name", err)
+			}
 			if e := wantOutcome(t, err, hisadapter.Refused); e.Kind != tc.kind || e.Op != "PlaceOrder" {
 				t.Errorf("refused as %v of %s", e.Kind, e.Op)
 			}

@@ -195,3 +195,29 @@ func TestRecordedExchangesHideTheirSecrets(t *testing.T) {
 		}
 	}
 }
+
+// A saved answer to a login is shown without what it brought.
+func TestParsedLoginsHideTheirTokens(t *testing.T) {
+	d := behindLogin(t, "life: 10m", &gate{}, nil)
+	p, err := d.Parse(httphis.OpLogin, httphis.Input{}, httphis.Answer{Body: []byte(`{"code":"0","token":"T0KEN","in":"60"}`)})
+	if err != nil || p.Err != nil || fmt.Sprint(p.Result) == "" || strings.Contains(fmt.Sprintf("%+v", p), "T0KEN") {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// A rule of an outer layer may ask for the login too.
+func TestLoginAgainFromAnOuterLayer(t *testing.T) {
+	g := &gate{}
+	t.Setenv("HIS_TEST_PASSWORD", "pw")
+	g.ids = map[string]bool{}
+	g.login = func(n int) string { return fmt.Sprintf(`{"code":"0","token":"t%d"}`, n) }
+	outer := `{unwrap: [json, outcome: [{at: /code, is: "401", then: login_again}]], code: /code, outcome: [{code: "0", then: done}]}`
+	d := open(t, aboutOrder("headers: {X-Token: '{{ session.token }}', X-Id: '{{ message_id }}'}\n"+plainOrder, outer,
+		"TOP", strings.Replace(loginTop, "LIFE", "life: 10m", 1)), httphis.Options{Transport: g})
+	wantOutcome(t, place(t.Context(), d), hisadapter.Done)
+	g.logins++
+	wantOutcome(t, place(t.Context(), d), hisadapter.Done)
+	if g.rejected != 1 {
+		t.Errorf("%d rejected", g.rejected)
+	}
+}

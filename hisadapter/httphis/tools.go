@@ -113,6 +113,10 @@ func (d *Driver) Parse(op Op, in Input, a Answer) (Parsed, error) {
 		a.Status = http.StatusOK
 	}
 	j := c.judge(&response{a.Status, a.Header, a.Body}, d.m.conn.charset, d.secrets, d.now())
+	hidden := d.hidden(op, j)
+	for i := range j.layers {
+		j.layers[i].Text = hidden.apply(j.layers[i].Text)
+	}
 	p := Parsed{Layers: j.layers, Rule: j.matched(), Code: j.code, Message: j.message}
 	if e := j.asError(op); e != nil {
 		e.Shortages = j.shortages(c, in, d.anyFacts(in))
