@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
 // The pieces of YAML in the guide to HIS adapters stand word for word in the
@@ -42,6 +44,39 @@ func TestGuideToAdaptersIsTrue(t *testing.T) {
 		for _, l := range link.FindAllStringSubmatch(string(text), -1) {
 			if _, err := os.Stat(filepath.Join("../../docs", l[1])); err != nil {
 				t.Errorf("%s: %v", guide, err)
+			}
+		}
+	}
+}
+
+// What the guide shows of a mapping with mistakes in it is what hisgate says.
+func TestGuideShowsTheFaultsOfAMapping(t *testing.T) {
+	example, err := os.ReadFile("../../examples/his/soap.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "his.yaml")
+	wrong := strings.NewReplacer("not_expired:", "not_expire:", "refused stopped", "refused stoped").Replace(string(example))
+	if err := os.WriteFile(file, []byte(wrong), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = httphis.Load(file)
+	if err == nil {
+		t.Fatal("the mistakes were not found")
+	}
+	said := strings.ReplaceAll(err.Error(), file, "his.yaml")
+	for _, guide := range []string{"his-adapters.md", "his-adapters.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("../../docs", guide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := regexp.MustCompile(`(?m)^(?:hisgate: )?(his\.yaml:.*)…$`).FindAllStringSubmatch(string(text), -1)
+		if len(shown) != 2 {
+			t.Errorf("%s shows %d faults", guide, len(shown))
+		}
+		for _, s := range shown {
+			if !strings.Contains(said, s[1]) {
+				t.Errorf("%s shows %q; hisgate says\n%s", guide, s[1], said)
 			}
 		}
 	}

@@ -155,3 +155,25 @@ func TestLostLoginSendsNothing(t *testing.T) {
 		})
 	}
 }
+
+// A 404 says that there is no such order only in the HIS's own words.
+func TestSomebodyElses404IsUnknown(t *testing.T) {
+	for _, words := range []string{"404 page not found\n", `{"error":"ROUTE_NOT_FOUND"}`, `{}`, ""} {
+		d := dialects(t)["rest"]
+		serve := d.serve
+		d.serve = func(h *simhis.HIS) handler {
+			return &firstCall{handler: serve(h), first: func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNotFound)
+				io.WriteString(w, words)
+			}}
+		}
+		_, driver := d.open(t)
+		found, err := driver.FindOrder(t.Context(), "RX1")
+		if got := hisadapter.OutcomeOf(err); got != hisadapter.Unknown {
+			t.Errorf("%q ended %v: %+v, %v", words, got, found, err)
+		}
+		if found, err = driver.FindOrder(t.Context(), "RX1"); err != nil || found.State != hisadapter.None {
+			t.Errorf("in its own words: %+v, %v", found, err)
+		}
+	}
+}

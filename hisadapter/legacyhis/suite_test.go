@@ -3,6 +3,7 @@ package legacyhis_test
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -159,6 +160,19 @@ func (d watched) CancelOrder(ctx context.Context, hisNo, hisOrderNo string) erro
 // misunderstood: a HIS that answers "bad signature" and is asked again would
 // hide a broken mapping.
 func TestDialects(t *testing.T) {
+	examples, err := filepath.Glob("../../examples/his/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := map[string]bool{}
+	for _, d := range dialects(t) {
+		run[d.mapping] = true
+	}
+	for _, file := range examples {
+		if !run[filepath.Base(file)] {
+			t.Errorf("%s is an example that nobody runs", file)
+		}
+	}
 	for name, d := range dialects(t) {
 		t.Run(name, func(t *testing.T) {
 			adaptertest.Run(t, func(t *testing.T) (hisadapter.Driver, adaptertest.Control) {
