@@ -68,7 +68,7 @@ func (q *answerLoader) rule(n *yaml.Node, what string, early, inDefaults bool) (
 		return r, false
 	}
 	if v.positive() && ok && !r.hasEvidence() && (v.word == "done" || !r.names("rows")) {
-		q.at(n, "%s: %s needs a word of the HIS that says so: a code, a message, or a field that is there", what, v.word)
+		q.at(n, "%s: %s needs a word of the HIS that says so: a code, or a field that is there or is something (a text that holds another is too little)", what, v.word)
 	}
 	return r, ok
 }

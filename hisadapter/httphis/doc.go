@@ -279,7 +279,10 @@
 // A rule fits when all that it names is so: code, message (contains), status
 // (503, or 5xx), rows (0, or some), at with one of is, not, contains, matches,
 // empty; code_matches and message_matches take regular expressions; name is for
-// people. A list means any of these. then is one of
+// people. A list means any of these. What says that something is so (done, none,
+// frozen, …) needs the HIS's word for it: a code, or a field that is there or is
+// something. For done, frozen and deducted a text that contains another is too
+// little: 未成功 contains 成功. then is one of
 //
 //	every operation   busy misconfigured login_again unknown, refused KIND
 //	                  (insufficient lapsed price_changed amount_mismatch unknown_drug stopped not_divisible other)

@@ -127,8 +127,11 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 }
 
 // evidence reports whether the condition is the HIS's own word that something
-// is so, as a done needs it.
-func (c cond) evidence() bool {
+// is so. For a done a text that holds another is none: 未成功 holds 成功.
+func (c cond) evidence(done bool) bool {
+	if done && c.test == contains {
+		return false
+	}
 	switch c.subject {
 	case "status":
 		return !slices.ContainsFunc(c.words, func(w string) bool { return w != "201" && w != "204" })
@@ -141,7 +144,11 @@ func (c cond) evidence() bool {
 	}
 }
 
-func (r rule) hasEvidence() bool { return slices.ContainsFunc(r.conds, cond.evidence) }
+// hasEvidence reports whether one of its conditions is evidence for its verdict.
+func (r rule) hasEvidence() bool {
+	done := slices.Contains([]string{"done", "frozen", "deducted"}, r.then.word)
+	return slices.ContainsFunc(r.conds, func(c cond) bool { return c.evidence(done) })
+}
 
 // implies reports whether c can hold only when d does.
 func (c cond) implies(d cond) bool {
