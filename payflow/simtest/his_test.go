@@ -260,7 +260,7 @@ func (d *door) enter(op simhis.Op, id string) {
 	}
 	d.tokens = min(float64(g.Burst), d.tokens+now.Sub(d.updated).Seconds()*g.Rate) - 1
 	d.updated = now
-	if d.tokens < -1e-6 {
+	if d.tokens < -0.05 { // calls take up to a millisecond to get here
 		d.w.violated("I7 the HIS sees no more calls a second than the guard allows", id, "%s is %.2f calls over", op, -d.tokens)
 	}
 }

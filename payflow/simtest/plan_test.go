@@ -28,6 +28,8 @@ type plan struct {
 	policy     payflow.Policy
 	hourly     int // automatic refunds
 	attempts   int // of the guard
+	atOnce     int // calls that the HIS bears
+	rate       float64
 
 	his, pay float64 // chance of trouble of a call
 
@@ -116,6 +118,7 @@ func newPlan(d dice) *plan {
 // hospital decides what kind of HIS there is.
 func (p *plan) hospital(r roll) {
 	p.attempts = pick(r, 1, 2, 3)
+	p.atOnce, p.rate = pick(r, 2, 4, 4), pick(r, 2.0, 20, 20)
 	p.cached = r.chance(0.2)
 	c := hisadapter.Capabilities{
 		Find: true, AtomicItems: r.chance(0.8), BatchSize: pick(r, 1, 2, 100),

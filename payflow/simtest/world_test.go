@@ -77,7 +77,7 @@ func newWorld(seed uint64, logs io.Writer) *world {
 	w.said.init()
 	w.wechat = newWechat(w)
 	w.guard, w.stock, w.money = guard.DefaultSettings(), gateway.DefaultSettings(), payflow.Default()
-	w.guard.Rate, w.guard.Burst = 20, 20
+	w.guard.MaxConcurrent, w.guard.Rate, w.guard.Burst = w.plan.atOnce, w.plan.rate, int(w.plan.rate)
 	w.guard.Retry.Attempts = w.plan.attempts
 	w.stock.Freeze = w.plan.useFreeze
 	w.stock.Cache.Jitter = 0 // the seed decides
