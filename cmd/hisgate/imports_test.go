@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"hisadapter/adaptertest":        {"hisadapter"},
 	"hisadapter/httphis":            {"hisadapter", "hisadapter/units"},
 	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},
+	"examples/his":                  {},
 	"lockstore":                     {"lockstore/engine", "lockstore/internal"},
 	"lockstore/engine":              {},
 	"lockstore/engine/badgerengine": {"lockstore/engine"},

@@ -25,7 +25,7 @@ type cli struct {
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
 	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
-	Config    configCmd    `cmd:"" help:"Check or show the configuration."`
+	Config    configCmd    `cmd:"" help:"Begin, check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
@@ -60,6 +60,7 @@ type configFlags struct {
 func (f configFlags) load() (Config, error) { return Load(f.Config, os.Environ(), f.Set) }
 
 type configCmd struct {
+	Init    configInitCmd    `cmd:"" help:"Write a hisgate.yaml and a mapping file to begin with."`
 	Check   configCheckCmd   `cmd:"" help:"Load and check the configuration; print nothing when it is good."`
 	Show    configShowCmd    `cmd:"" help:"Print every setting as it counts, with its default where nothing else is set."`
 	Doc     configDocCmd     `cmd:"" help:"Print all settings as Markdown."`

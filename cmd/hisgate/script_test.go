@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ func TestScripts(t *testing.T) {
 func scriptCmds() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := folderCmds()
 	cmds["demoresult"], cmds["status"] = demoResult, exitStatus
+	maps.Copy(cmds, legacyCmds())
 	return cmds
 }
 

@@ -165,7 +165,7 @@ func (d *Driver) once(ctx context.Context, c *call, in Input, t *ticket, facts f
 		return nil, d.named(c.op, err)
 	}
 	x := d.begin(c, m, id.now)
-	r, err := d.wire.send(ctx, m)
+	r, err := d.wire.send(context.WithValue(ctx, operationKey{}, c.op), m)
 	if err != nil {
 		err = d.named(c.op, err)
 		d.end(x, nil, nil, err)

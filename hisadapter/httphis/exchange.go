@@ -2,6 +2,7 @@ package httphis
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,15 +26,19 @@ type Part struct{ Name, Text string }
 // Exchange is one request with what became of it, secrets masked.
 type Exchange struct {
 	Op       Op
+	Call     int // which call of find_order, from 0
 	At       time.Time
 	Duration time.Duration
 	Request  Request
-	Status   int // 0 = there was no answer
-	Header   http.Header
-	Body     []byte // of the answer, as it came
-	Outcome  hisadapter.Outcome
-	Rule     Rule
-	Err      string
+	// Signatures are the digests and codes that the request was written with.
+	// They are not masked above: whoever fits a mapping must see them.
+	Signatures []string
+	Status     int // 0 = there was no answer
+	Header     http.Header
+	Body       []byte // of the answer, as it came
+	Outcome    hisadapter.Outcome
+	Rule       Rule
+	Err        string
 }
 
 // recording is an exchange under way.
@@ -82,7 +87,11 @@ func (d *Driver) begin(c *call, m *message, at time.Time) *recording {
 	if d.record == nil {
 		return nil
 	}
-	return &recording{Exchange{Op: c.op, At: at, Request: m.shown(d.m.conn.charset)}, time.Now(), m.masks}
+	x := Exchange{
+		Op: c.op, Call: max(slices.Index(d.m.ops[c.op], c), 0), At: at,
+		Request: m.shown(d.m.conn.charset), Signatures: m.signatures,
+	}
+	return &recording{x, time.Now(), m.masks}
 }
 
 // end hands an exchange to the recorder. A token that the answer brings is

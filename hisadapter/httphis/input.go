@@ -29,6 +29,7 @@ type Input struct {
 	PaidAt        time.Time
 	Attributes    map[string]string
 	Day           time.Time
+	Facts         map[string]string // for Render: of drugs that no reading told of; ratio among them
 }
 
 // identity is what is fresh in each attempt, and the same all over it.

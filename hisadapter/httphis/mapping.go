@@ -88,6 +88,9 @@ func parse(file string, doc []byte) (*Mapping, error) {
 	return l.m, nil
 }
 
+// File is the mapping file, as Load was given it.
+func (m *Mapping) File() string { return m.file }
+
 // Operations are those that the file maps, in the order of an order's life.
 func (m *Mapping) Operations() []Op {
 	return slices.DeleteFunc(Ops(), func(op Op) bool { return len(m.ops[op]) == 0 })

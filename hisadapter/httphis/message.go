@@ -20,6 +20,8 @@ type message struct {
 	body   []byte
 	parts  []renderedPart
 	masks  masks
+
+	signatures []string // digests that were printed
 }
 
 type renderedPart struct{ name, text string }
@@ -62,7 +64,7 @@ func (c *call) write(e *env, base *url.URL) (*message, error) {
 		}
 	}
 	e.masks.encode(e.charset)
-	m.masks = e.masks
+	m.masks, m.signatures = e.masks, e.signatures
 	return m, nil
 }
 

@@ -3,10 +3,12 @@ package httphis
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/units"
 )
 
 // The doors of the tools that fit a mapping to a HIS: they show what would be
@@ -40,7 +42,7 @@ func (d *Driver) Render(op Op, in Input) ([]Shown, error) {
 			}
 		}
 		e := d.m.env(c, in, id, d.secrets, session, d.anyFacts(in))
-		e.rehearsing = d.offline // a stand-in is no key
+		e.keyless = d.offline
 		m, err := c.write(e, d.base)
 		if err != nil {
 			return out, err
@@ -60,6 +62,10 @@ func (d *Driver) anyFacts(in Input) func(string) *lineFacts {
 		out := &lineFacts{facts: map[string]string{}}
 		for name := range d.m.factNames() {
 			out.facts[name] = "(" + name + ")"
+		}
+		maps.Copy(out.facts, in.Facts)
+		if r, err := units.ParseRatio(in.Facts["ratio"]); err == nil {
+			out.ratio = r
 		}
 		if row, ok := d.m.drugs.Lookup(in.PharmacyID, id); ok {
 			out.ratio = row.Ratio

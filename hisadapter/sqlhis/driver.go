@@ -18,6 +18,7 @@ type Driver struct {
 	dialect dialect
 	db      *sql.DB
 	now     func() time.Time
+	watch   func(Statement) // nil = nobody looks
 }
 
 var _ hisadapter.Driver = (*Driver)(nil)

@@ -22,7 +22,8 @@ type execution struct {
 	table     table         // of the last step that answered with rows
 	result    hisadapter.Found
 	stateSaid bool
-	sent      bool // something that may write left this process
+	sent      bool  // something that may write left this process
+	fitting   *rule // of the step that ran last, nil = none
 }
 
 // lineValues are the values of one line.

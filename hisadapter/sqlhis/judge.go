@@ -25,6 +25,7 @@ func (x *execution) judge(ctx context.Context, s *step, a answer, line *lineValu
 		if !x.fits(r, a, line) {
 			continue
 		}
+		x.fitting = r
 		if r.then == next {
 			return true, end{}
 		}
@@ -85,6 +86,7 @@ func (x *execution) failed(ctx context.Context, s *step, err error) end {
 	}
 	for i := range s.rules {
 		if r := &s.rules[i]; r.aboutError() && r.fitsFault(f) {
+			x.fitting = r
 			return end{err: x.verdict(r, nil, f), clean: true}
 		}
 	}

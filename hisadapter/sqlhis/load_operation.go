@@ -174,7 +174,7 @@ func (l *loader) steps(o *operation, n *yaml.Node) {
 var rowsPattern = regexp.MustCompile(`^[0-9]{1,9}\+?$`)
 
 func (l *loader) rule(o *operation, s *step, what string, n *yaml.Node) {
-	r := rule{outcome: hisadapter.Unknown}
+	r := rule{line: n.Line, outcome: hisadapter.Unknown}
 	what += ": outcome"
 	then, kindName, stateName, null := "", "", "", ""
 	l.group(n, what, keys{

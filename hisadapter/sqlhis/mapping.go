@@ -91,6 +91,7 @@ type match struct {
 
 // rule says what an end of a step means. All that is stated must hold.
 type rule struct {
+	line     int
 	rows     string // "", "0", "1", "1+" …
 	value    match
 	sqlState []string // beginnings of

@@ -151,7 +151,12 @@ func (x *execution) step(ctx context.Context, conn *sql.Conn, s *step, line *lin
 		return false, end{err: x.refuseBetween(ctx, err), clean: true}
 	}
 	x.sent = x.sent || !s.asksRatio()
+	x.fitting = nil
+	begun := time.Now()
 	a, err := x.d.ask(ctx, conn, s, words, args)
+	if x.d.watch != nil {
+		defer func() { x.d.watch(x.seen(s, line, words, args, a, err, e.err, time.Since(begun))) }()
+	}
 	if err != nil {
 		return false, x.failed(ctx, s, err)
 	}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/hisadapter/sqlhis"
+)
+
+// mappingFlags name the mapping that a tool works on.
+type mappingFlags struct {
+	configFlags `embed:""`
+	Mapping     string `placeholder:"FILE" help:"A mapping file by itself, in the place of that of -c."`
+}
+
+// fitted is a mapping being fitted to its HIS: all that it maps is offered,
+// whatever hisgate.yaml claims.
+type fitted struct {
+	file     string
+	declared HIS             // as hisgate.yaml has it; the defaults with --mapping
+	http     *httphis.Driver // one of the two
+	sql      *sqlhis.Driver
+}
+
+// toolOptions are what a tool wants beside the mapping.
+type toolOptions struct {
+	batch int // drugs in one query at most; 0 = as declared
+	http  httphis.Options
+}
+
+// open loads the mapping and makes its driver. It connects to nothing.
+func (f mappingFlags) open(o toolOptions) (*fitted, error) {
+	out := &fitted{file: f.Mapping, declared: Default().HIS}
+	if f.Mapping == "" {
+		if f.Config == "" {
+			return nil, errors.New("-c FILE or --mapping FILE says which mapping")
+		}
+		c, err := f.load()
+		if err != nil {
+			return nil, err
+		}
+		out.declared, out.file = c.HIS, c.HIS.MappingFile
+	} else {
+		out.declared.MappingFile = f.Mapping
+		out.declared.Driver = driverHTTP
+		if speaksSQL(f.Mapping) {
+			out.declared.Driver = driverSQL
+		}
+	}
+	batch := o.batch
+	if batch == 0 {
+		batch = out.declared.Capabilities.BatchSize
+	}
+	switch out.declared.Driver {
+	case driverHTTP:
+		m, err := httphis.Load(out.file)
+		if err != nil {
+			return nil, err
+		}
+		out.http, err = httphis.New(m, offered(m.Operations(), batch), o.http)
+		return out, err // with out: the mapping itself is right
+	case driverSQL:
+		m, err := sqlhis.Load(out.file)
+		if err != nil {
+			return nil, err
+		}
+		out.sql, err = sqlhis.Open(m, offered(m.Operations(), batch), time.Now)
+		return out, err
+	default:
+		return nil, fmt.Errorf("his.driver: %s has no mapping file", out.declared.Driver)
+	}
+}
+
+// close closes what the driver holds.
+func (f *fitted) close() error {
+	if f.sql != nil {
+		return f.sql.Close()
+	}
+	return nil
+}
+
+// offered is what a mapping offers, whatever the HIS makes of it.
+func offered[Op ~string](ops []Op, batch int) hisadapter.Capabilities {
+	has := func(op Op) bool { return slices.Contains(ops, op) }
+	return hisadapter.Capabilities{
+		Freeze: has("freeze"), Find: has("find_order"), Cancel: has("cancel_order"), List: has("list_orders"), BatchSize: batch,
+	}
+}
+
+// speaksSQL reports whether a mapping file is one of driver sql: they alone name
+// a dialect.
+func speaksSQL(file string) bool {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return false // the driver says it better
+	}
+	var top struct {
+		Dialect any `yaml:"dialect"`
+	}
+	return yaml.Load(b, &top) == nil && top.Dialect != nil
+}
+
+var mappingLine = regexp.MustCompile(`\(mapping line (\d+)\)|the rule of line (\d+)`)
+
+// placed names the file beside the lines that a driver's error speaks of.
+func (f *fitted) placed(err error) string {
+	return mappingLine.ReplaceAllStringFunc(err.Error(), func(s string) string {
+		m := mappingLine.FindStringSubmatch(s)
+		if m[1] != "" {
+			return "(" + f.file + ":" + m[1] + ")"
+		}
+		return "the rule of " + f.file + ":" + m[2]
+	})
+}
+
+// openOffline is open for what sends nothing: where the secrets are not at hand
+// stand-ins serve, and real says so.
+func (f mappingFlags) openOffline(o toolOptions) (out *fitted, real bool, err error) {
+	if out, err = f.open(o); err == nil || out == nil || out.declared.Driver != driverHTTP {
+		return out, true, err
+	}
+	o.http.Offline = true
+	out, err = f.open(o)
+	return out, false, err
+}
