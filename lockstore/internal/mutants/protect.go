@@ -20,7 +20,7 @@ func protectTable() []mutant {
 		{"let callers wait for a turn that comes too late", "../hisadapter/guard/forecast.go", "if !bounded || ahead < 0 {", "if true || !bounded || ahead < 0 {", guard},
 		{"let callers wait for lost calls", "../hisadapter/guard/forecast.go", "if d.open(c) == 0 && len(d.ends) == d.busy {", "if false {", guard},
 		{"leave the breaker closed while the HIS hangs", "../hisadapter/guard/breaker.go", "if c.ConsecutiveFailures >= hungCalls && hung() {", "if false {", guard},
-		{"try a HIS that was away always after the same time", "../hisadapter/guard/breaker.go", "rand.Float64()*float64(s.OpenFor-soonest)", "0*rand.Float64()*float64(s.OpenFor-soonest)", guard},
+		{"try a HIS that was away always after the same time", "../hisadapter/guard/breaker.go", "random()*float64(s.OpenFor-soonest)", "0*random()*float64(s.OpenFor-soonest)", guard},
 		{"take lost calls among good ones for a hang", "../hisadapter/guard/breaker.go", "if c.ConsecutiveFailures >= hungCalls && hung() {", "if hung() {", guard},
 		{"forecast by the calls that hung", "../hisadapter/guard/forecast.go", "h.mean += (took - h.mean) / 2", "h.mean += 0", guard},
 		{"free the slot at the deadline", "../hisadapter/guard/attempt.go", "timedOut := hisadapter", "timedOut := false && hisadapter", guard},
@@ -51,7 +51,7 @@ func protectTable() []mutant {
 		{"refresh again and again", "../cache/store.go", "&& r.behind.CompareAndSwap(false, true)", "", cache},
 
 		// The limits on callers.
-		{"take all callers for one", "../gateway/server/clients.go", "host, _ := c.Value(peerKey{}).(string)", "host := \"\"", edge},
+		{"take all callers for one", "../gateway/server/clients.go", "return hostOf(r.RemoteAddr)", "return \"\"", edge},
 		{"count each port as a client", "../gateway/server/clients.go", "ap, err := netip.ParseAddrPort(addr)\n\tif err != nil {", "ap, err := netip.ParseAddrPort(addr)\n\tif true || err != nil {", edge},
 		{"let one client use up what is common", "../gateway/server/admission.go", "if wait := lacking(c.bucket, k, now); wait > 0 {", "if wait := lacking(c.bucket, k, now); wait > 0 {\n\t\tif a.all != nil {\n\t\t\ta.all.AllowN(now, 1)\n\t\t}", edge},
 		{"leave settling calls nothing of the rate", "../gateway/server/admission.go", "if k != settlingCall {", "if false {", edge},
