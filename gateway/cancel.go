@@ -8,15 +8,17 @@ import (
 	"github.com/hisgate/hisgate/lockstore"
 )
 
-// ErrNoCancel: the HIS cannot take an order back, or not in a way that may be
-// asked for twice.
+// ErrNoCancel: the HIS cannot take an order back, or cannot say afterwards whether
+// it did.
 var ErrNoCancel = errors.New("the HIS cannot cancel its orders")
 
 const opCancelOrder = "CancelOrder"
 
-// CanCancel reports whether Cancel may be asked for.
+// CanCancel reports whether Cancel may be asked for. A HIS that cannot say what
+// became of a lost call may answer its repeat with "wrong state" for ever, which is
+// neither success nor failure [C3].
 func (g *Gateway) CanCancel() bool {
-	return g.caps.Cancel && (g.caps.Find || g.caps.IdempotentByHisNo)
+	return g.caps.Cancel && g.caps.Find
 }
 
 // Cancel has the HIS take the order of a CONFIRMED lock back; its word is durable
@@ -106,9 +108,6 @@ func (g *Gateway) cancelSeized(id lockstore.ID) (lockstore.Lock, error) {
 // cancelledAlready asks whether the order was taken back before: by a call whose
 // answer was lost, or by somebody at the HIS.
 func (g *Gateway) cancelledAlready(l *lockstore.Lock) (bool, error) {
-	if !g.caps.Find {
-		return false, nil
-	}
 	ctx, stop := context.WithTimeout(withRank(g.base, rankRelease), g.settings.Calls.Read)
 	defer stop()
 	found, err := g.his.FindOrder(ctx, l.HISNo)

@@ -89,3 +89,17 @@ func TestCancelOfWhatIsNotConfirmed(t *testing.T) {
 		}
 	})
 }
+
+// A HIS that cannot be asked what became of a lost cancel may answer the repeat
+// with "wrong state" for ever: it is not asked to cancel at all [C3].
+func TestNoCancelWhereALostOneCannotBeFoundOut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, with(plainHIS, func(c *hisadapter.Capabilities) { c.Cancel, c.Find = true, false }))
+		w.mustLock(order("O1", "A", 3))
+		w.mustConfirm("O1")
+		if _, err := w.g.Cancel(t.Context(), "p", "O1"); !errors.Is(err, gateway.ErrNoCancel) || w.g.CanCancel() {
+			t.Errorf("cancel: %v, can cancel %v", err, w.g.CanCancel())
+		}
+		w.wantOrder("O1", hisadapter.Deducted)
+	})
+}
