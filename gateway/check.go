@@ -134,6 +134,6 @@ func (g *Gateway) checkLine(ctx context.Context, line *CheckLine, key hisadapter
 func (l *CheckLine) fill(e *stockEntry, a lockstore.Availability) {
 	facts := &e.Value.facts
 	l.Available, l.Stopped, l.Multiple = a.Available, facts.Stopped, facts.Multiple
-	l.Price, l.PricePer = facts.Price, facts.PricePer
+	l.Price, l.PricePer = facts.Price, max(facts.PricePer, 1) // 0 is told for one
 	l.Checked, l.Stale, l.AsOf = true, e.Stale, e.AsOf()
 }

@@ -316,6 +316,23 @@ func TestCheck(t *testing.T) {
 }
 
 // [A9] An order's own hold is not in its way, and neither are later ones.
+// A HIS that tells the price of one smallest unit names no number of units.
+func TestCheckTellsThePriceOfOneUnitAsSuch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		if err := w.his.SetDrug(simhis.Drug{ID: "A", Facts: hisadapter.Facts{Name: "甲硝唑片", Unit: "片", Price: "0.85"}}); err != nil {
+			t.Fatal(err)
+		}
+		lines, err := w.g.Check(t.Context(), gateway.CheckRequest{PharmacyID: pharmacy, Items: []lockstore.Item{{DrugID: "A", Quantity: 2}}, Live: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := lines[0]; l.Price != "0.85" || l.PricePer != 1 {
+			t.Errorf("%q for %d units, want 0.85 for one", l.Price, l.PricePer)
+		}
+	})
+}
+
 func TestCheckOfAnOrderCountsOlderHoldsOnly(t *testing.T) {
 	for name, caps := range map[string]hisadapter.Capabilities{"plain": plainHIS, "freezing": freezingHIS} {
 		t.Run(name, func(t *testing.T) {
