@@ -28,7 +28,11 @@ const quickName = "hisgate-quick"
 func quickMain() {
 	file := flag.String("c", "", "configuration")
 	window := flag.Duration("window", 0, "time to pay, when it is to be shorter than the configuration permits")
+	failing := flag.Int("failing-sync", 0, "the error number with which syncs fail after SIGUSR1")
 	flag.Parse()
+	if *failing != 0 {
+		failSyncsOn(syscall.SIGUSR1, syscall.Errno(*failing))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg, err := Load(*file, nil, nil)

@@ -236,7 +236,7 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	p.workers.Go(func() {
 		select {
 		case <-p.committer.Failed():
-			p.fail(fmt.Errorf("the data folder failed; what was not answered is unknown to its callers: %w", p.committer.Err()))
+			p.fail(p.committer.Err())
 		case <-ctx.Done():
 		}
 	})
@@ -263,7 +263,12 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	serve("ops", func() error { return p.ops.Serve(p.listeners.ops) })
 }
 
+// fail ends the program. Whoever notices first that the disk has failed, that is
+// what is told.
 func (p *Program) fail(err error) {
+	if cause := p.committer.Err(); cause != nil {
+		err = fmt.Errorf("the data folder failed: mend the disk, then start hisgate again (what was not answered is unknown to its callers): %w", cause)
+	}
 	select {
 	case p.failed <- err:
 	default: // the first is enough
