@@ -80,7 +80,7 @@ func (w *world) proveByTheBooks(l *life) {
 	for _, t := range w.wechat.inOrder {
 		for _, m := range t.money {
 			grace := w.money.ProofGrace + time.Minute
-			if m.acked.IsZero() || time.Since(m.acked) < grace || w.wished(t.no) < grace || m.back == m.fen || t.returning(m) {
+			if m.acked.IsZero() || time.Since(m.acked) < grace || w.wished(t.no) < grace || m.back == m.fen || t.returning(m, w.money.RefundGrace) {
 				continue
 			}
 			if books.Stock == nil {
@@ -105,9 +105,10 @@ func (w *world) proveByTheBooks(l *life) {
 	}
 }
 
-// returning tells whether WeChat has taken a refund of the money and not ended it.
-func (t *trade) returning(m *money) bool {
-	return slices.ContainsFunc(t.refunds, func(rf *refund) bool { return rf.money == m && rf.state == payflow.RefundProcessing })
+// returning tells whether WeChat took a refund of the money within the grace time:
+// that it has ended otherwise since, hisgate learns by asking.
+func (t *trade) returning(m *money, grace time.Duration) bool {
+	return slices.ContainsFunc(t.refunds, func(rf *refund) bool { return rf.money == m && time.Since(rf.taken) < grace })
 }
 
 func (w *world) oversold() {

@@ -80,10 +80,10 @@ var hisWrites = []hisTrouble{
 	{"applied late", 5, appliedLate},
 	{"busy", 2, simple(simhis.BusyNow)},
 	{"refuses us as such", 1, simple(simhis.Misconfigured)},
-	{"500, not applied", 1, broken(simhis.HTTP500, false)},
+	{"500, not applied", 2, broken(simhis.HTTP500, false)},
 	{"500, applied", 2, broken(simhis.HTTP500, true)},
-	{"garbage, applied", 1, broken(simhis.Garbage, true)},
-	{"half an answer, applied", 1, broken(simhis.Truncated, true)},
+	{"garbage, applied", 2, broken(simhis.Garbage, true)},
+	{"half an answer, applied", 2, broken(simhis.Truncated, true)},
 	{"cut off, applied", 3, broken(simhis.Reset, true)},
 	{"cut off, not applied", 2, broken(simhis.Reset, false)},
 	{"not sent", 2, simple(simhis.Down)},
@@ -132,7 +132,7 @@ func (d *door) trouble(r roll, op simhis.Op) (t hisTrouble, ok bool) {
 		return hisTrouble{hisHangs, 0, simple(simhis.TimeoutBefore)}, true
 	case w.out(hisMisconfigured):
 		return hisTrouble{hisMisconfigured, 0, simple(simhis.Misconfigured)}, true
-	case !w.troubled() || !r.chance(w.plan.his):
+	case !w.troubled() || !r.chance(w.plan.his*rarity(op)):
 		return hisTrouble{}, false
 	}
 	all := troublesOf(op)
@@ -156,7 +156,19 @@ func (d *door) trouble(r roll, op simhis.Op) (t hisTrouble, ok bool) {
 	return t, true
 }
 
-// call takes one call to the HIS.
+// rarity makes up for there being few calls of an operation.
+func rarity(op simhis.Op) float64 {
+	switch op {
+	case simhis.OpUnfreeze, simhis.OpCancelOrder:
+		return 2.5
+	case simhis.OpFreeze, simhis.OpPlaceOrder:
+		return 1.5
+	default:
+		return 1
+	}
+}
+
+// hisCall takes one call to the HIS.
 func hisCall[T any](d *door, ctx context.Context, op simhis.Op, id string, send func(context.Context) (T, error)) (T, error) {
 	w := d.w
 	var zero T
@@ -183,6 +195,7 @@ func hisCall[T any](d *door, ctx context.Context, op simhis.Op, id string, send 
 		})
 	case ok:
 		w.tally.fault("HIS: " + t.name + inOp(t.name, op))
+		w.tally.fault("HIS: any trouble" + inOp("", op))
 		f := t.fault(w, r, op)
 		f.Op, f.Times = op, 1
 		if op == simhis.OpQueryStock {

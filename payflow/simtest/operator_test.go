@@ -24,7 +24,7 @@ func (w *world) operate(ctx context.Context) {
 		}
 		w.workCases(r)
 		w.workLocks(r)
-		if w.troubled() && r.chance(0.15) {
+		if w.troubled() && r.chance(0.3) {
 			w.refundFulfilled(r)
 		}
 	}

@@ -54,6 +54,7 @@ type refund struct {
 	money   *money
 	no, id  string
 	fen     int64
+	taken   time.Time
 	state   payflow.RefundState
 	end     payflow.RefundState // what PROCESSING ends as
 	endsAt  time.Time
@@ -265,7 +266,7 @@ func (c *wechat) refund(r payflow.RefundIntent, how string, takes time.Duration,
 		return payflow.RefundAnswer{}, refused("refund", "NOTENOUGH")
 	}
 	rf := &refund{
-		trade: t, money: m, no: r.OutRefundNo, id: c.number("RF"), fen: r.RefundFen,
+		trade: t, money: m, no: r.OutRefundNo, id: c.number("RF"), fen: r.RefundFen, taken: time.Now(),
 		state: payflow.RefundProcessing, end: end, endsAt: time.Now().Add(takes), console: how == "console",
 	}
 	t.refunds = append(t.refunds, rf)

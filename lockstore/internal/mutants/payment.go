@@ -31,10 +31,9 @@ func paymentTable() []mutant {
 
 		// What stands under the orders.
 		{"forget the fence after a restart", "open.go", "lock.Unknown, lock.UnknownSince = true, m.wall", "lock.UnknownSince = m.wall", sim},
-		{"answer an order before it is durable", "../payflow/commit.go", "if err := ticket.Wait(context.Background()); err != nil {", "if err := error(nil); ticket == ticket && err != nil {", sim},
+		{"answer an order before it is durable", "../payflow/commit.go", "if err := ticket.Wait(context.Background()); err != nil {", "if err := context.Cause(context.Background()); ticket == ticket && err != nil {", sim},
 		{"answer a lock before it is durable", "ledger.go", "err := t.Wait(ctx)\n", "err := error(nil)\n", sim},
 		{"judge a lock without the holds made since", "stock.go", "sum := s.made.total", "sum := int64(0)", sim},
-		{"forget a deducted hold before a reading knows", "policy.go", "case Confirmed:\n\t\treturn untilRead", "case Confirmed:\n\t\treturn notAtAll", sim},
 		{"give a freeze up without undoing it", "../gateway/step.go", "case l.Watch > 0 && !l.WatchAt.After(now):\n\t\t\treturn find", "case false:\n\t\t\treturn find", sim},
 		{"send the HIS more calls at once than it bears", "../hisadapter/guard/scheduler.go", "if free <= 0 {", "if free <= -3 {", sim},
 		{"ignore the rate of the HIS", "../hisadapter/guard/scheduler.go", "if d.limiter == nil {", "if true {", sim},
