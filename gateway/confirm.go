@@ -16,6 +16,12 @@ import (
 // CONFIRMING); *HISError (nothing happened, it is tried again by itself);
 // ErrOutcomeUnknown (CONFIRMING, being found out); lockstore.ErrRecovering.
 func (g *Gateway) Confirm(ctx context.Context, principal, orderNo string, ref lockstore.Reference) (lockstore.Lock, error) {
+	l, err := g.confirm(ctx, principal, orderNo, ref)
+	g.tally.confirms.count(err)
+	return l, err
+}
+
+func (g *Gateway) confirm(ctx context.Context, principal, orderNo string, ref lockstore.Reference) (lockstore.Lock, error) {
 	leave := sync.OnceFunc(g.desk.attend(orderNo))
 	defer leave()
 	for try := 1; ; try++ {

@@ -35,6 +35,12 @@ type LockRequest struct {
 // asked to freeze now, and will be); *HISRefusedError; ErrOutcomeUnknown;
 // ErrOverloaded; ErrClosed; the error of ctx before anything was recorded.
 func (g *Gateway) Lock(ctx context.Context, r LockRequest) (lockstore.Lock, error) {
+	l, err := g.hold(ctx, r)
+	g.tally.holds.count(err)
+	return l, err
+}
+
+func (g *Gateway) hold(ctx context.Context, r LockRequest) (lockstore.Lock, error) {
 	if r.TTL == 0 {
 		r.TTL = g.settings.Lock.DefaultTTL
 	}

@@ -30,7 +30,7 @@ func (u Use) String() string {
 	}
 }
 
-// Answers counts the figures that readers were given since the start.
+// Answers counts what callers were given since the start.
 type Answers struct {
 	// BySource counts them by where they came from.
 	BySource map[Source]uint64
@@ -41,6 +41,8 @@ type Answers struct {
 	// old, and older than the bound before; the last one counts the rest.
 	Ages    [len(AgeBounds) + 1]uint64
 	AgesSum time.Duration
+	// Holds and Confirms count calls of Lock and Confirm by what became of them.
+	Holds, Confirms map[Result]uint64
 }
 
 // MeanAge is the mean age of the figures that readers were given, 0 when there
@@ -65,6 +67,8 @@ type tally struct {
 	degraded [uses]atomic.Uint64
 	ages     [len(AgeBounds) + 1]atomic.Uint64
 	agesSum  atomic.Int64
+	holds    outcomes
+	confirms outcomes
 }
 
 // answered counts a figure that a reader was given.
@@ -94,5 +98,6 @@ func (t *tally) read() Answers {
 		a.Ages[i] = t.ages[i].Load()
 	}
 	a.AgesSum = time.Duration(t.agesSum.Load())
+	a.Holds, a.Confirms = t.holds.read(), t.confirms.read()
 	return a
 }

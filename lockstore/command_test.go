@@ -399,6 +399,9 @@ func TestB10BelowTheReserveOnlyWhatEnds(t *testing.T) {
 		t.Fatalf("the release of an order never locked: %+v, %v", tomb, err)
 	}
 	wantErr(t, k.Health(), lockstore.ErrDiskReserve)
+	if !k.Stats().DiskLow {
+		t.Error("the figures do not say that the disk is nearly full")
+	}
 	k.confirmed("RX1")
 	if _, err := k.Release(k.ctx, alice, "RX2", lockstore.ByCaller); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,9 @@ type Stats struct {
 	OldestUnknown time.Duration     // age of the oldest of them
 	Keys          int               // stock keys that were ever locked since the opening
 	Tombstones    int
+	OldestDue     time.Duration // how long the longest has waited past its expire_time to be taken up
+	ClockDoubt    bool          // the clock is in doubt: nothing expires [B7]
+	DiskLow       bool          // less free than the reserve: no lock begins [B10]
 
 	// Since the opening:
 	Dropped       uint64 // holds dropped against a reading
@@ -44,6 +47,10 @@ func (l *Ledger) Stats() Stats {
 	s.Waiting = len(l.wheel.heap)
 	s.Unknown = len(l.unknown)
 	s.Keys = len(l.stocks)
+	if t := l.wheel.first(); t != nil {
+		s.OldestDue = max(0, m.mono-t.at)
+	}
+	s.ClockDoubt, s.DiskLow = l.watch.err() != nil, l.low(m) != nil
 	for e := range l.unknown {
 		s.OldestUnknown = max(s.OldestUnknown, m.mono-e.unknownSince)
 	}

@@ -89,8 +89,17 @@ func (u *unit) newCase(id string, reason CaseReason, f caseFacts) *Case {
 		Open: true, OpenedAt: now, TransactionID: f.TransactionID, Fen: f.Fen,
 	}
 	u.cases[id] = c
-	u.alert(Alert{Name: "case_opened", Severity: severity, CaseID: id, Detail: string(reason) + " " + f.Detail})
+	u.alert(u.caseAlert("case_opened", severity, c, string(reason)+" "+f.Detail))
 	return c
+}
+
+// caseAlert is an alert about a case, with what a person must know to act.
+func (u *unit) caseAlert(name string, severity Severity, c *Case, detail string) Alert {
+	a := Alert{Name: name, Severity: severity, CaseID: c.ID, Detail: detail, Fen: c.Fen, Deadline: c.Deadline, Text: reasonText(c.Reason)}
+	if a.Fen == 0 && u.o != nil && u.o.Payment != nil {
+		a.Fen = u.o.Payment.TotalFen - u.o.RefundedFen
+	}
+	return a
 }
 
 // openedCase is this unit's copy of an open case; nil when it is not open.

@@ -54,7 +54,7 @@ func (s *Service) escalate(ctx context.Context) {
 		if err := s.changeCase(ctx, c, func(u *unit, c *Case) {
 			c.Escalated = true
 			c.Audit = append(c.Audit, AuditEntry{At: s.now(), Actor: worker, Note: "the deadline passed"})
-			u.alert(Alert{Name: "case_overdue", Severity: P0, CaseID: c.ID, Detail: string(c.Reason) + ", owner " + c.Owner})
+			u.alert(u.caseAlert("case_overdue", P0, c, string(c.Reason)+", owner "+c.Owner))
 		}); err != nil && ctx.Err() == nil {
 			s.log.Error("escalate", "case", c.ID, "error", err)
 		}

@@ -26,6 +26,7 @@ const (
 
 // reconcileState is what waits and what runs. Under Service.mu.
 type reconcileState struct {
+	since   time.Time // the first day that is compared by itself; zero = not known yet
 	asked   []askedDay
 	running string        // the day under way, "" = none
 	changed chan struct{} // closed when the day under way, or what waits, changed
@@ -59,6 +60,9 @@ func (s *Service) reconcile(ctx context.Context) {
 		return
 	}
 	s.lastReport()
+	s.mu.Lock()
+	s.recon.since = since
+	s.mu.Unlock()
 	for {
 		for ctx.Err() == nil {
 			a, any := s.nextDay(since)

@@ -58,6 +58,10 @@ func TestADayThatAgrees(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		h.noCases()
+		h.wait(20 * time.Hour)
+		if h.svc.Stats().Reconcile.Late {
+			t.Error("late, and every day is compared")
+		}
 	})
 }
 
@@ -442,12 +446,17 @@ func TestALateDayIsToldOnce(t *testing.T) {
 		}
 		h.morning()
 		h.wait(5 * time.Hour)
-		if n := h.alerted("reconciliation_late"); n != 0 {
+		if n := h.alerted("reconciliation_late"); n != 0 || h.svc.Stats().Reconcile.Late {
 			t.Errorf("%d alerts after five hours", n)
 		}
 		h.wait(12 * time.Hour)
-		if n := h.alerted("reconciliation_late"); n != 1 {
-			t.Errorf("%d alerts", n)
+		if n := h.alerted("reconciliation_late"); n != 1 || !h.svc.Stats().Reconcile.Late {
+			t.Errorf("%d alerts, late %v", n, h.svc.Stats().Reconcile.Late)
+		}
+		h.crash() // it is still late
+		h.wait(time.Minute)
+		if !h.svc.Stats().Reconcile.Late {
+			t.Error("a restart forgot that a day is late")
 		}
 	})
 }

@@ -212,6 +212,7 @@ type ReconcileStats struct {
 	Day            string    // the latest day that is DONE, "" = none yet
 	DoneAt         time.Time // when it was
 	Differences    int       // of that day that stand
+	Late           bool      // a day could have been compared six hours ago, and no day since it was
 }
 
 // Stats is a snapshot for metrics.
@@ -229,6 +230,9 @@ type Stats struct {
 	PayQueue      int
 	RefundBacklog int // refunds stored or sent and not done
 	OldestUnknown time.Time
+	OldestDue     time.Time            // since when the step that waited longest could have been taken up
+	OwedFen       int64                // paid and not yet refunded, of orders that are neither fulfilled nor refunded
+	Late          int                  // paid orders not fulfilled lateAfter the payment was learned of
 	Transitions   map[Transition]int64 // since opening
 	Callbacks     map[string]int64     // since opening, by result
 	Panics        int64

@@ -30,8 +30,9 @@ type entry struct {
 	faults int       // panics and unexpected errors in a row
 	parked time.Time // a poisoned order rests until then
 
-	running bool // with a worker, which plans anew at the end of its turn
-	queued  bool // in the queue of pool in, by that ticket
+	running bool      // with a worker, which plans anew at the end of its turn
+	queued  bool      // in the queue of pool in, by that ticket
+	waits   time.Time // since when it is in a queue
 	in      pool
 	ticket  uint64
 	at      time.Time
@@ -113,6 +114,9 @@ func (s *Service) plan(e *entry) {
 	// A letter must not wait in the queue of a pool that hangs: the entry moves,
 	// and the old place is found void by its ticket.
 	s.tickets++
+	if !e.queued {
+		e.waits = now
+	}
 	e.queued, e.in, e.ticket = true, a.pool, s.tickets
 	s.queues[a.pool].push(turnAt{no: e.no, ticket: e.ticket}, e.urgent())
 }

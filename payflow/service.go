@@ -42,6 +42,11 @@ type Alert struct {
 	OrderNo  string
 	CaseID   string
 	Detail   string
+
+	// Of alerts about a case:
+	Fen      int64     // the money that it is about; 0 = none, or not known
+	Deadline time.Time // a person should have settled it by then
+	Text     Words     // what happened and what to do; names no patient
 }
 
 // Service drives orders. Its methods may be called by several goroutines at once.

@@ -18,11 +18,32 @@ type counters struct {
 }
 
 func newCounters() counters {
-	return counters{
+	c := counters{
 		transitions: map[Transition]int64{}, mu: &sync.Mutex{},
 		callbacks: map[string]int64{}, panics: new(int64),
 	}
+	for _, t := range moneyMoves {
+		c.transitions[t] = 0
+	}
+	return c
 }
+
+// moneyMoves are shown from the start, as 0, so that whoever watches their rates
+// sees the first one.
+var moneyMoves = []Transition{
+	{Created, Paid},
+	{Locked, Paid},
+	{AwaitingPayment, Paid},
+	{Closing, Paid},
+	{Closed, Paid},
+	{Closed, Refunding},
+	{Paid, Fulfilled},
+	{Paid, Refunding},
+	{Paid, NeedsAttention},
+}
+
+// lateAfter is the time within which a paid order is mostly fulfilled.
+const lateAfter = 5 * time.Minute
 
 // callback counts a notice by its result; the results are a fixed small set.
 func (c *counters) callback(result string) {
@@ -48,16 +69,24 @@ func (s *Service) Stats() Stats {
 	s.mu.Lock()
 	st.Transitions = maps.Clone(s.counts.transitions)
 	st.Reconcile = s.counts.recon
+	st.Reconcile.Late = s.comparedLate(now)
 	st.Inbox, st.Watchers = len(s.inbox.waiting), s.watchers
 	for _, l := range s.inbox.waiting {
 		st.OldestInbox = earlier(st.OldestInbox, l.At)
 	}
 	for _, e := range s.entries {
 		o := e.order
+		st.OldestDue = earlier(st.OldestDue, e.dueSince(now))
 		if o == nil {
 			continue
 		}
 		st.Orders[o.State]++
+		if p := o.Payment; p != nil && (o.State == Paid || o.State == Refunding || o.State == NeedsAttention) {
+			st.OwedFen += p.TotalFen - o.RefundedFen
+			if o.State == Paid && now.Sub(p.KnownAt) > lateAfter {
+				st.Late++
+			}
+		}
 		if i := o.openRefund(); i >= 0 || o.State == Refunding {
 			st.RefundBacklog++
 		}
@@ -79,6 +108,33 @@ func (s *Service) Stats() Stats {
 	st.Callbacks, st.Panics = maps.Clone(s.counts.callbacks), *s.counts.panics
 	s.counts.mu.Unlock()
 	return st
+}
+
+// dueSince is since when the entry's next step could have been taken up; zero
+// when it waits for its time, or is with a worker. Callers hold Service.mu.
+func (e *entry) dueSince(now time.Time) time.Time {
+	switch {
+	case e.running:
+	case e.queued:
+		return e.waits
+	case e.index >= 0 && e.at.Before(now):
+		return e.at
+	}
+	return time.Time{}
+}
+
+// comparedLate tells whether the latest day that should be compared by now is
+// not. Callers hold Service.mu.
+func (s *Service) comparedLate(now time.Time) bool {
+	if s.bills == nil || !s.set.Reconcile || s.recon.since.IsZero() {
+		return false
+	}
+	day, err := startOf(dayOf(now.Add(-billsReadyAt - reconcileLate)))
+	if err != nil {
+		return false
+	}
+	day = day.AddDate(0, 0, -1)
+	return !day.Before(s.recon.since) && s.counts.recon.Day < dayOf(day)
 }
 
 // earlier is the earlier of two times; a zero one does not count.

@@ -128,7 +128,8 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
 		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
-		Health: func() []string { return append(back.health(), r.health()...) },
+		Health:  func() []string { return append(back.health(), r.health()...) },
+		Figures: func() server.Figures { return figures(p, channel) },
 	})
 	if err != nil {
 		return nil, err

@@ -68,16 +68,17 @@ func (m *metrics) observe(method string, code codes.Code, took time.Duration) {
 
 // collector reads the figures of the cores when Prometheus asks.
 type collector struct {
-	gw     *gateway.Gateway
-	orders *payflow.Service
-	guard  func() guard.State
-	door   *admission
-	now    func() time.Time
-	descs  map[string]*prometheus.Desc
+	gw      *gateway.Gateway
+	orders  *payflow.Service
+	guard   func() guard.State
+	figures func() Figures
+	door    *admission
+	now     func() time.Time
+	descs   map[string]*prometheus.Desc
 }
 
 func newCollector(o *Options, door *admission) *collector {
-	c := &collector{gw: o.Gateway, orders: o.Orders, guard: o.Guard, door: door, now: o.Now, descs: map[string]*prometheus.Desc{}}
+	c := &collector{gw: o.Gateway, orders: o.Orders, guard: o.Guard, figures: o.Figures, door: door, now: o.Now, descs: map[string]*prometheus.Desc{}}
 	for _, d := range collected {
 		c.descs[d.name] = prometheus.NewDesc(d.name, d.help, d.labels, nil)
 	}
@@ -103,4 +104,5 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.collectLedger(gauge, counter, func(m prometheus.Metric) { out <- m })
 	c.collectOrders(gauge, counter)
 	c.collectGuard(gauge, counter)
+	c.collectProgram(gauge, counter)
 }

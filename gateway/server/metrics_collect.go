@@ -26,6 +26,15 @@ var collected = []struct {
 	{"hisgate_lock_unknown_outcomes", "Locks with a call to the HIS whose outcome is unknown.", nil},
 	{"hisgate_lock_oldest_unknown_seconds", "Age of the oldest of them.", nil},
 	{"hisgate_lock_faults_total", "Impossible events; each is logged.", nil},
+	{"hisgate_lock_oldest_due_seconds", "How long the lock that waited longest is past its expire_time and not taken up.", nil},
+	{"hisgate_holds_total", "Calls to hold stock, by what became of them.", []string{"result"}},
+	{"hisgate_confirms_total", "Calls to deduct held stock, by what became of them.", []string{"result"}},
+	{"hisgate_clock_doubt", "1 while the clock is in doubt: nothing expires.", nil},
+	{"hisgate_clock_skew_seconds", "How far our clock is ahead of WeChat Pay's; negative: behind.", nil},
+	{"hisgate_disk_low", "1 while less of the disk is free than the reserve: no lock and no order begins.", nil},
+	{"hisgate_disk_free_bytes", "Free space on the disk of the data folder.", nil},
+	{"hisgate_alerts_firing", "Alerts that stand, by severity.", []string{"severity"}},
+	{"hisgate_alert_messages_total", "Messages to webhooks, by what became of them.", []string{"result"}},
 	{"hisgate_holds_outlived_total", "Holds dropped for their age, because no reading came.", nil},
 	{"hisgate_recovery_left", "After a restore from a backup: locks and orders that HIS and WeChat Pay are still to be asked about. No lock, order, prepay or refund begins before both are 0.", []string{"of"}},
 	{"hisgate_recovering", "1 while the recovery after a restore from a backup stands.", nil},
@@ -54,6 +63,9 @@ var collected = []struct {
 	{"hisgate_payflow_inbox", "Callbacks that are durable and not yet taken.", nil},
 	{"hisgate_payflow_oldest_inbox_seconds", "Age of the oldest of them.", nil},
 	{"hisgate_payflow_oldest_unknown_seconds", "Age of the oldest step whose outcome is unknown.", nil},
+	{"hisgate_payflow_oldest_due_seconds", "How long the step of an order that waited longest could have been taken up.", nil},
+	{"hisgate_payflow_late_orders", "Paid orders that are not fulfilled five minutes after hisgate learned of the payment.", nil},
+	{"hisgate_payflow_owed_fen", "Money of orders that were paid and are neither fulfilled nor refunded, in fen.", nil},
 	{"hisgate_payflow_refund_backlog", "Refunds that are stored or sent and not done.", nil},
 	{"hisgate_payflow_refund_brake_used", "Automatic refunds of the last hour.", nil},
 	{"hisgate_payflow_refund_brake_shut", "1 while the hourly limit of automatic refunds is used up.", nil},
@@ -63,6 +75,7 @@ var collected = []struct {
 	{"hisgate_reconciliation_last_success_timestamp_seconds", "When the latest day was compared with WeChat's bill and the HIS; 0 = never. Older than 36 hours: nobody compares.", nil},
 	{"hisgate_reconciliation_day_timestamp_seconds", "The beginning of the latest day that was compared, in Beijing; 0 = none.", nil},
 	{"hisgate_reconciliation_differences", "Differences of that day that stood when it was compared.", nil},
+	{"hisgate_reconciliation_late", "1 while a day that could have been compared six hours ago is not.", nil},
 	{"hisgate_reconciliation_runs_total", "Runs of the comparison, by result: done, failed.", []string{"result"}},
 	{"hisgate_payflow_panics_total", "Steps of orders that ended in a panic; should stay 0.", nil},
 
@@ -94,6 +107,27 @@ func (c *collector) collectDoor(gauge emit) {
 	gauge("hisgate_clients", float64(clients))
 }
 
+// Figures are those that only the program around the edge knows.
+type Figures struct {
+	ClockSkew time.Duration // how far our clock is ahead of WeChat Pay's; 0 = as far as anybody knows, not at all
+	DiskFree  uint64        // bytes on the disk of the data folder
+
+	AlertsFiring                            map[string]int // alerts that stand, by severity
+	AlertsSent, AlertsFailed, AlertsDropped uint64         // messages taken by webhooks; tries that failed; messages given up
+}
+
+func (c *collector) collectProgram(gauge, counter emit) {
+	f := c.figures()
+	gauge("hisgate_clock_skew_seconds", f.ClockSkew.Seconds())
+	gauge("hisgate_disk_free_bytes", float64(f.DiskFree))
+	for _, severity := range []payflow.Severity{payflow.P0, payflow.P1, payflow.P2} {
+		gauge("hisgate_alerts_firing", float64(f.AlertsFiring[string(severity)]), string(severity))
+	}
+	counter("hisgate_alert_messages_total", float64(f.AlertsSent), "sent")
+	counter("hisgate_alert_messages_total", float64(f.AlertsFailed), "failed")
+	counter("hisgate_alert_messages_total", float64(f.AlertsDropped), "dropped")
+}
+
 func (c *collector) collectLedger(gauge, counter emit, histogram func(prometheus.Metric)) {
 	s := c.gw.State()
 	histogram(c.ages(&s.Answers))
@@ -105,6 +139,15 @@ func (c *collector) collectLedger(gauge, counter emit, histogram func(prometheus
 	gauge("hisgate_lock_work", float64(l.Work))
 	gauge("hisgate_lock_unknown_outcomes", float64(l.Unknown))
 	gauge("hisgate_lock_oldest_unknown_seconds", l.OldestUnknown.Seconds())
+	gauge("hisgate_lock_oldest_due_seconds", l.OldestDue.Seconds())
+	gauge("hisgate_clock_doubt", one(l.ClockDoubt))
+	gauge("hisgate_disk_low", one(l.DiskLow))
+	for r, n := range s.Answers.Holds {
+		counter("hisgate_holds_total", float64(n), r.String())
+	}
+	for r, n := range s.Answers.Confirms {
+		counter("hisgate_confirms_total", float64(n), r.String())
+	}
 	counter("hisgate_lock_faults_total", float64(l.Faults))
 	counter("hisgate_holds_outlived_total", float64(l.Outlived))
 	gauge("hisgate_recovering", one(s.Recovering))
@@ -164,6 +207,9 @@ func (c *collector) collectOrders(gauge, counter emit) {
 	gauge("hisgate_payflow_inbox", float64(s.Inbox))
 	gauge("hisgate_payflow_oldest_inbox_seconds", c.age(s.OldestInbox))
 	gauge("hisgate_payflow_oldest_unknown_seconds", c.age(s.OldestUnknown))
+	gauge("hisgate_payflow_oldest_due_seconds", c.age(s.OldestDue))
+	gauge("hisgate_payflow_late_orders", float64(s.Late))
+	gauge("hisgate_payflow_owed_fen", float64(s.OwedFen))
 	gauge("hisgate_payflow_refund_backlog", float64(s.RefundBacklog))
 	gauge("hisgate_payflow_refund_brake_used", float64(s.Brake.Used))
 	gauge("hisgate_payflow_refund_brake_shut", one(s.Brake.Shut))
@@ -185,6 +231,7 @@ func (c *collector) collectReconciliation(s *payflow.ReconcileStats, gauge, coun
 	gauge("hisgate_reconciliation_last_success_timestamp_seconds", unixOf(s.DoneAt))
 	gauge("hisgate_reconciliation_day_timestamp_seconds", unixOf(s.Start()))
 	gauge("hisgate_reconciliation_differences", float64(s.Differences))
+	gauge("hisgate_reconciliation_late", one(s.Late))
 	counter("hisgate_reconciliation_runs_total", float64(s.Runs-s.Failures), "done")
 	counter("hisgate_reconciliation_runs_total", float64(s.Failures), "failed")
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
 )
 
@@ -35,6 +36,13 @@ func NewHISMetrics(r prometheus.Registerer) (*HISMetrics, error) {
 		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hisgate_his_wait_seconds", Help: "How long calls waited for their slot, by class.", Buckets: buckets,
 		}, []string{"class"}),
+	}
+	// What is to be 0 is shown as 0 from the start, so that rates see the first.
+	for _, op := range []string{"QueryStock", "FindOrder", "ListOrders", "Freeze", "Unfreeze", "PlaceOrder", "CancelOrder"} {
+		m.took.WithLabelValues(op)
+		for _, o := range []hisadapter.Outcome{hisadapter.Misconfigured, hisadapter.Unknown} {
+			m.calls.WithLabelValues(op, o.String())
+		}
 	}
 	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.waited))
 }

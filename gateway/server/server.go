@@ -39,6 +39,7 @@ type Options struct {
 
 	Version  string               // for the metrics
 	Health   func() []string      // further reasons why hisgate is degraded; nil = none
+	Figures  func() Figures       // for the metrics; nil = none are known
 	Ready    func() error         // why no requests can be taken yet; nil = always ready
 	Registry *prometheus.Registry // for the metrics; nil = one of its own
 	Logger   *slog.Logger         // nil = silent
@@ -100,6 +101,9 @@ func (o Options) filled() Options {
 	}
 	if o.Health == nil {
 		o.Health = func() []string { return nil }
+	}
+	if o.Figures == nil {
+		o.Figures = func() Figures { return Figures{} }
 	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
