@@ -87,8 +87,8 @@ soak:
 	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
 	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'
 
-# mutants plants bugs in the ledger, one after the other; the tests must catch
-# each (docs/testing.md has the table).
+# mutants plants bugs in ledger, guard and payment, one after the other; the tests
+# must catch each (docs/testing.md has the tables).
 mutants:
 	$(GO) run ./lockstore/internal/mutants
 
