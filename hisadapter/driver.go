@@ -15,7 +15,9 @@ type Driver interface {
 
 	// QueryStock reads up to Capabilities.BatchSize keys. The answer has one
 	// reading for each key, in the order asked; a drug that the HIS does not
-	// know comes back with Unknown set. An error fails the whole batch.
+	// know comes back with Unknown set, one of which the HIS says what cannot be
+	// read with Err [C6]. An error fails the whole batch; it is returned where no
+	// drug of it could be read.
 	QueryStock(ctx context.Context, keys []Key) ([]Reading, error)
 
 	// Freeze holds all items of one attempt at the HIS, all or nothing.
@@ -67,8 +69,23 @@ type Key struct {
 type Reading struct {
 	Key     Key
 	Unknown bool  // the HIS does not know the drug; nothing else is set then
+	Err     error // what the HIS says of the drug cannot be read; nothing else is set then
 	OnHand  int64 // smallest dispensing units, rounded down, may be negative where a HIS overdraws
 	Facts   Facts
+}
+
+// Readable returns an answer to QueryStock of which at least one drug could be
+// read as it is, and else the error of the first.
+func Readable(readings []Reading) ([]Reading, error) {
+	for _, r := range readings {
+		if r.Err == nil {
+			return readings, nil
+		}
+	}
+	if len(readings) == 0 {
+		return readings, nil
+	}
+	return nil, readings[0].Err
 }
 
 // Facts are what the HIS says about a drug beside its stock.

@@ -31,7 +31,8 @@ func (e *BatchError) Unwrap() error { return e.worst }
 
 // QueryStock reads any number of keys, in batches of the driver's size, side by
 // side. A batch that the HIS refuses is halved until the key at fault is alone,
-// so that one bad drug does not fail the others [C6].
+// so that one bad drug does not fail the others [C6]; a drug of which an answer
+// says what cannot be read fails alone.
 //
 // When every key was read it returns a reading for each in the order asked. When
 // none was, it returns their error. When only some were, it returns no readings
@@ -121,9 +122,11 @@ func (b *batch) ask(ctx context.Context, group []int) error {
 		return err
 	}
 	for n, i := range group {
-		b.readings[i] = got[n]
+		b.readings[i], b.errs[i] = got[n], got[n].Err
+		if got[n].Err == nil {
+			g.known.Store(&keys[n])
+		}
 	}
-	g.known.Store(&keys[0])
 	if len(keys) == 1 {
 		g.suspect.clear(keys[0])
 	}

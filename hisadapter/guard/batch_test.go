@@ -139,3 +139,48 @@ func TestMixedUpReadingsAreNotBelieved(t *testing.T) {
 		wantOutcome(t, err, hisadapter.Unknown)
 	})
 }
+
+// halfRead is a HIS of which what it says of one drug cannot be read.
+type halfRead struct {
+	hisadapter.Driver
+	bad   hisadapter.Key
+	calls int
+}
+
+func (h *halfRead) Capabilities() hisadapter.Capabilities { return able() }
+
+func (h *halfRead) QueryStock(_ context.Context, keys []hisadapter.Key) ([]hisadapter.Reading, error) {
+	h.calls++
+	var out []hisadapter.Reading
+	for _, k := range keys {
+		r := hisadapter.Reading{Key: k, OnHand: 5}
+		if k == h.bad {
+			r = hisadapter.Reading{Key: k, Err: &hisadapter.Error{Op: "QueryStock", Outcome: hisadapter.Unknown}}
+		}
+		out = append(out, r)
+	}
+	return hisadapter.Readable(out)
+}
+
+// [C6] It fails alone, is not asked for again because of it, and says nothing
+// against the HIS.
+func TestUnreadableDrugFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &halfRead{bad: key(3)}
+		g := wrap(t, h, guard.DefaultSettings(), guard.Deps{})
+		for range 50 {
+			_, err := g.QueryStock(t.Context(), keys(6))
+			e, ok := errors.AsType[*guard.BatchError](err)
+			if !ok {
+				t.Fatal(err)
+			}
+			if len(e.Readings) != 5 || len(e.Failed) != 1 || hisadapter.OutcomeOf(e.Failed[key(3)]) != hisadapter.Unknown {
+				t.Fatalf("read %+v, failed %+v", e.Readings, e.Failed)
+			}
+			time.Sleep(time.Second)
+		}
+		if h.calls != 50 {
+			t.Errorf("%d calls for 50 queries", h.calls)
+		}
+	})
+}

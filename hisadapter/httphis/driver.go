@@ -223,6 +223,9 @@ func (d *Driver) knownFacts(ctx context.Context, c *call, in Input) (func(string
 			// Older ones serve where the HIS leaves out a drug that has no stock
 			// just now, be it because this very order holds the last of it.
 			f, _ := d.facts.get(r.Key, since)
+			if f == nil && r.Err != nil {
+				return nil, &hisadapter.Error{Outcome: hisadapter.NotSent, Err: fmt.Errorf("reading the drugs first: %w", r.Err)}
+			}
 			if f == nil {
 				return nil, c.factless(in, r)
 			}

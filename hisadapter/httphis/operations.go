@@ -42,7 +42,7 @@ func (d *Driver) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisad
 	for _, k := range keys {
 		out = append(out, known[k])
 	}
-	return out, nil
+	return hisadapter.Readable(out)
 }
 
 // queryPharmacy reads drugs of one pharmacy, all pages, and remembers their
@@ -67,12 +67,11 @@ func (d *Driver) queryPharmacy(ctx context.Context, pharmacy string, ids []strin
 		}
 		return out, nil
 	}
-	out, err := rows.readings(ids)
-	if err != nil {
-		return nil, last.misfit(OpQueryStock, err)
-	}
+	out := rows.readings(last, ids)
 	for _, drug := range rows.drugs {
-		d.facts.put(drug.reading.Key, drug.remembered(), begun)
+		if drug.err == nil {
+			d.facts.put(drug.reading.Key, drug.remembered(), begun)
+		}
 	}
 	return out, nil
 }

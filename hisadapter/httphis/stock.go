@@ -23,6 +23,7 @@ type drugRows struct {
 // drugRow is what the rows of one drug say.
 type drugRow struct {
 	reading hisadapter.Reading
+	err     error // what cannot be read of it
 	ratio   units.Ratio
 	extra   map[string]string
 	price   string
@@ -40,21 +41,30 @@ func newDrugRows(m *Mapping, a *answer, pharmacy string, ids []string) *drugRows
 }
 
 // take reads the rows of one page. Rows of drugs that nobody asked for, as a HIS
-// that searches by the beginning of an id sends them, are left out.
+// that searches by the beginning of an id sends them, are left out. A row that
+// cannot be read fails its drug [C6], and the whole answer where it names none.
 func (d *drugRows) take(j *judgement) error {
 	for i, row := range j.rowNodes {
-		if err := d.row(j, row); err != nil {
+		id, err := j.must(d.a.fields["drug_id"][0], row)
+		if err != nil {
 			return fmt.Errorf("row %d: %w", i+1, err)
+		}
+		if !d.asked[id] {
+			continue
+		}
+		if err := d.row(j, row, id); err != nil {
+			if d.drugs[id] == nil {
+				d.drugs[id] = &drugRow{}
+			}
+			if d.drugs[id].err == nil {
+				d.drugs[id].err = fmt.Errorf("drug %s: row %d: %w", id, i+1, err)
+			}
 		}
 	}
 	return nil
 }
 
-func (d *drugRows) row(j *judgement, row *node) error {
-	id, err := j.must(d.a.fields["drug_id"][0], row)
-	if err != nil || !d.asked[id] {
-		return err
-	}
+func (d *drugRows) row(j *judgement, row *node, id string) error {
 	if f := d.a.fields["pharmacy_id"]; len(f) > 0 {
 		s, err := j.must(f[0], row)
 		if err != nil {
@@ -69,9 +79,13 @@ func (d *drugRows) row(j *judgement, row *node) error {
 		}
 	}
 	drug, seen := d.drugs[id]
+	if seen && drug.err != nil {
+		return nil
+	}
 	if !seen {
+		var err error
 		if drug, err = d.facts(j, row, id); err != nil {
-			return fmt.Errorf("drug %s: %w", id, err)
+			return err
 		}
 		d.drugs[id] = drug
 	}
@@ -81,7 +95,7 @@ func (d *drugRows) row(j *judgement, row *node) error {
 		}
 	}
 	if drug.counted++; drug.counted > 1 && !d.a.sumLots {
-		return fmt.Errorf("drug %s has several rows; write lots: sum if they are to be added up", id)
+		return errors.New("there are several rows of it; write lots: sum if they are to be added up")
 	}
 	return d.count(j, row, drug)
 }
@@ -195,7 +209,7 @@ func (d *drugRows) count(j *judgement, row *node, drug *drugRow) error {
 		}
 	}
 	if inPacks && !drug.ratio.IsSet() {
-		return fmt.Errorf("drug %s is counted in packs, and its ratio is not known", drug.reading.Key.DrugID)
+		return errors.New("it is counted in packs, and its ratio is not known")
 	}
 	drug.packs, drug.small = append(drug.packs, packs), append(drug.small, small)
 	return nil
@@ -208,8 +222,8 @@ func negative(x units.Decimal) (units.Decimal, error) {
 	return units.Parse("-" + x.String())
 }
 
-// readings are the answers in the order asked.
-func (d *drugRows) readings(ids []string) ([]hisadapter.Reading, error) {
+// readings are the answers in the order asked; last is the answer's last page.
+func (d *drugRows) readings(last *judgement, ids []string) []hisadapter.Reading {
 	out := make([]hisadapter.Reading, 0, len(ids))
 	for _, id := range ids {
 		drug, ok := d.drugs[id]
@@ -219,21 +233,37 @@ func (d *drugRows) readings(ids []string) ([]hisadapter.Reading, error) {
 			out = append(out, r)
 			continue
 		}
-		packs, err := drug.ratio.Lots(drug.packs)
-		if err != nil {
-			return nil, fmt.Errorf("drug %s: %w", id, err)
+		if drug.err == nil {
+			if err := drug.sum(); err != nil {
+				drug.err = fmt.Errorf("drug %s: %w", id, err)
+			}
 		}
-		small, err := units.Ratio{}.Lots(drug.small)
-		if err != nil {
-			return nil, fmt.Errorf("drug %s: %w", id, err)
+		if drug.err != nil {
+			drug.reading = hisadapter.Reading{
+				Key: hisadapter.Key{PharmacyID: d.pharmacy, DrugID: id}, Err: last.misfit(OpQueryStock, drug.err),
+			}
 		}
-		r := drug.reading
-		if r.OnHand = packs + small; small > 0 && r.OnHand < packs || small < 0 && r.OnHand > packs {
-			return nil, fmt.Errorf("drug %s: %w", id, units.ErrRange)
-		}
-		out = append(out, r)
+		out = append(out, drug.reading)
 	}
-	return out, nil
+	return out
+}
+
+// sum adds up the lots.
+func (drug *drugRow) sum() error {
+	packs, err := drug.ratio.Lots(drug.packs)
+	if err != nil {
+		return err
+	}
+	small, err := units.Ratio{}.Lots(drug.small)
+	if err != nil {
+		return err
+	}
+	n := packs + small
+	if small > 0 && n < packs || small < 0 && n > packs {
+		return units.ErrRange
+	}
+	drug.reading.OnHand = n
+	return nil
 }
 
 // remembered are the facts for templates of writes.

@@ -296,3 +296,34 @@ func TestFactsAreReadBeforeAWriteThatNeedsThem(t *testing.T) {
 	}
 	wantOutcome(t, place("A", 24), hisadapter.Done)
 }
+
+// [C6] A drug of which the HIS says what cannot be read does not fail the
+// others, and its own figure is none.
+func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {
+	const lots = `lots: sum, where: [{at: yxq, not_expired: yyyyMMdd}], fields: {drug_id: dm, on_hand: sl, ratio: {fixed: "1"}, name: mc}`
+	a := &answers{give: func(int, string) string {
+		return `{"code":"0","rows":[{"dm":"A","sl":3,"yxq":"20991231"},{"dm":"B","sl":4,"yxq":"20991231"},{"dm":"B","sl":4,"yxq":"soon"},
+			{"dm":"B","sl":9,"yxq":"20991231"},{"dm":"C","sl":"many","yxq":""},{"dm":"D","sl":9223372036854775807,"yxq":""},{"dm":"D","sl":1,"yxq":""}]}`
+	}}
+	d := open(t, stockMapping("", lots), httphis.Options{Transport: a})
+	got, err := d.QueryStock(t.Context(), keysOf("P", "B", "A", "C", "E", "D"))
+	if err != nil || len(got) != 5 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if got[1].OnHand != 3 || got[1].Err != nil || !got[3].Unknown || got[3].Err != nil {
+		t.Errorf("the readable ones are %+v", got)
+	}
+	for i, words := range map[int]string{0: `drug B: row 3: "soon"`, 2: `drug C: row 5: on_hand: "many"`, 4: "drug D"} {
+		e := wantOutcome(t, got[i].Err, hisadapter.Unknown)
+		if got[i].OnHand != 0 || got[i].Unknown || !strings.Contains(e.Error(), words) {
+			t.Errorf("%+v does not say %s", got[i], words)
+		}
+	}
+	// Where no drug can be read the answer is none.
+	_, err = d.QueryStock(t.Context(), keysOf("P", "B", "C"))
+	wantOutcome(t, err, hisadapter.Unknown)
+	// A row without a drug may belong to any.
+	a.give = func(int, string) string { return `{"code":"0","rows":[{"dm":"A","sl":3,"yxq":""},{"sl":3,"yxq":""}]}` }
+	_, err = d.QueryStock(t.Context(), keysOf("P", "A"))
+	wantOutcome(t, err, hisadapter.Unknown)
+}

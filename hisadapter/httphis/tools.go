@@ -146,7 +146,7 @@ func (d *Driver) result(c *call, in Input, j *judgement) (any, error) {
 		if err := rows.take(j); err != nil {
 			return nil, err
 		}
-		return rows.readings(in.DrugIDs)
+		return hisadapter.Readable(rows.readings(j, in.DrugIDs))
 	case OpFreeze:
 		return j.freeze(&c.ans, in.HisNo)
 	case OpPlaceOrder:

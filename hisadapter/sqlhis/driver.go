@@ -128,7 +128,7 @@ func (d *Driver) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisad
 		}
 		out[i] = r
 	}
-	return out, nil
+	return hisadapter.Readable(out)
 }
 
 // Freeze implements hisadapter.Driver.

@@ -1,6 +1,7 @@
 package sqlhis
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -15,11 +16,11 @@ type lot struct {
 }
 
 // readings reads the rows of one pharmacy into out. Rows of drugs that nobody
-// asked for are passed over.
+// asked for are passed over; a row that cannot be read fails its drug [C6].
 func (d *Driver) readings(t table, pharmacyID string, asked map[hisadapter.Key]bool, out map[hisadapter.Key]hisadapter.Reading) error {
 	o := d.m.ops[opQuery]
 	lots := map[hisadapter.Key][]lot{}
-	known := map[hisadapter.Key]bool{}
+	failed := map[hisadapter.Key]error{}
 	for _, row := range t.rows {
 		f := fields{o, t, row}
 		id, err := f.text("drug_id")
@@ -30,27 +31,29 @@ func (d *Driver) readings(t table, pharmacyID string, asked map[hisadapter.Key]b
 		if !asked[key] {
 			continue
 		}
-		known[key] = true
 		skip, err := f.skipped(o.skip)
 		if err != nil {
 			return err
 		}
 		l, err := d.lot(f, key)
-		if err != nil {
-			return fmt.Errorf("drug %s: %w", id, err)
+		switch {
+		case err != nil:
+			failed[key] = err
+		case len(lots[key]) > 0 && !o.lots:
+			failed[key] = errors.New("there are several rows of it; say lots: true if they are to be summed")
 		}
 		if skip {
 			l.onHand = units.Decimal{} // its facts stay
 		}
-		if len(lots[key]) > 0 && !o.lots {
-			return fmt.Errorf("drug %s has several rows; say lots: true if they are to be summed", id)
-		}
 		lots[key] = append(lots[key], l)
 	}
-	for key := range known {
-		r, err := joinLots(key, lots[key])
+	for key, rows := range lots {
+		r, err := joinLots(key, rows)
+		if e := failed[key]; e != nil {
+			err = e
+		}
 		if err != nil {
-			return fmt.Errorf("drug %s: %w", key.DrugID, err)
+			r = hisadapter.Reading{Key: key, Err: unreadable(o, fmt.Errorf("drug %s: %w", key.DrugID, err))}
 		}
 		out[key] = r
 	}

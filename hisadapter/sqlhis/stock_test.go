@@ -100,7 +100,11 @@ func TestAnswersThatCannotBeReadAreUnknown(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				mapping := strings.Replace(lotMapping, "lots: true", "lots: false", 1) + "max_rows: 2\n"
 				d, _, _ := plain(t, dialect, lotTable+"; INSERT INTO `药房库存` VALUES "+row, mapping, hisadapter.Capabilities{BatchSize: 20})
-				got, err := d.QueryStock(t.Context(), []hisadapter.Key{{PharmacyID: "HLWYF", DrugID: "A"}, {PharmacyID: "HLWYF", DrugID: "B"}, {PharmacyID: "HLWYF", DrugID: "C"}})
+				ask := []hisadapter.Key{{PharmacyID: "HLWYF", DrugID: "A"}}
+				if name == "too many rows" {
+					ask = append(ask, hisadapter.Key{PharmacyID: "HLWYF", DrugID: "B"}, hisadapter.Key{PharmacyID: "HLWYF", DrugID: "C"})
+				}
+				got, err := d.QueryStock(t.Context(), ask)
 				want(t, err, hisadapter.Unknown)
 				if got != nil {
 					t.Errorf("beside the error: %+v", got)
@@ -131,4 +135,25 @@ place_order:
 	if got[0].OnHand != 1<<53+1 || !got[1].Unknown {
 		t.Errorf("read %+v", got)
 	}
+}
+
+// [C6] A drug of which the HIS says what cannot be read does not fail the
+// others.
+func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		const rows = "('HLWYF', 'A', 'A', 7, 1, '甲', '支', 1, '0', '合格'), ('HLWYF', 'B', 'A', 1, 1, '乙', '支', 1, '0', '合格'), ('HLWYF', 'B', 'B', NULL, 1, '乙', '支', 1, '0', '合格')"
+		d, _, _ := plain(t, dialect, lotTable+"; INSERT INTO `药房库存` VALUES "+rows, lotMapping, hisadapter.Capabilities{BatchSize: 20})
+		key := func(id string) hisadapter.Key { return hisadapter.Key{PharmacyID: "HLWYF", DrugID: id} }
+		got, err := d.QueryStock(t.Context(), []hisadapter.Key{key("B"), key("A"), key("C")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[1].OnHand != 7 || got[1].Err != nil || !got[2].Unknown {
+			t.Errorf("the readable ones are %+v", got)
+		}
+		e := want(t, got[0].Err, hisadapter.Unknown)
+		if got[0].OnHand != 0 || !strings.Contains(e.Error(), "drug B: on_hand is NULL") {
+			t.Errorf("read %+v", got[0])
+		}
+	})
 }
