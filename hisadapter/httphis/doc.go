@@ -274,7 +274,9 @@
 // gbk (bytes to text, where it is not the connection's), outcome: RULES.
 //
 // JSON is read by XPath too: {"data":{"items":[{"dm":"1"}]}} is /data/items/item/dm,
-// the entries of every list are called item, and numbers stay as written.
+// the entries of every list are called item, and numbers stay as written. A path
+// that takes too long on an answer makes it unknown: position() does on thousands
+// of rows; all but the first are /rows/row[1]/following-sibling::row.
 //
 // A rule fits when all that it names is so: code, message (contains), status
 // (503, or 5xx), rows (0, or some), at with one of is, not, contains, matches,

@@ -95,12 +95,26 @@ func (n *node) root() *node {
 // cursor walks a document for the XPath engine.
 type cursor struct {
 	at   *node
-	attr int // index into at.attrs, -1 = the node itself
+	attr int   // index into at.attrs, -1 = the node itself
+	left *work // all cursors of one answer share it
+}
+
+// work is how many steps may still be taken to read an answer. Some paths take
+// as many as the square of its rows: position() counts all that come before.
+type work int
+
+// maxWork is a second or two.
+const maxWork work = 50_000_000
+
+func (w *work) take(n int) {
+	if *w -= work(n); *w < 0 {
+		panic("takes too long on so long an answer") // the way of the engine's own faults
+	}
 }
 
 var _ xpath.NodeNavigator = (*cursor)(nil)
 
-func cursorAt(n *node) *cursor { return &cursor{at: n, attr: -1} }
+func cursorAt(n *node, left *work) *cursor { return &cursor{at: n, attr: -1, left: left} }
 
 func (c *cursor) NodeType() xpath.NodeType {
 	switch {
@@ -133,7 +147,9 @@ func (c *cursor) Value() string {
 	if c.attr >= 0 {
 		return c.at.attrs[c.attr].value
 	}
-	return c.at.value()
+	s := c.at.value()
+	c.left.take(1 + len(s)/16)
+	return s
 }
 
 func (c *cursor) Copy() xpath.NodeNavigator {
@@ -180,6 +196,7 @@ func (c *cursor) MoveTo(to xpath.NodeNavigator) bool {
 }
 
 func (c *cursor) move(to *node) bool {
+	c.left.take(1)
 	if to == nil {
 		return false
 	}

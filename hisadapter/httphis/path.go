@@ -31,9 +31,10 @@ var plainPath = regexp.MustCompile(`^(/[\pL_][\pL\pN_.:-]*)+$`)
 // compiled one has a state and answers are read concurrently.
 type reader struct {
 	compiled map[string]*xpath.Expr
+	left     work
 }
 
-func newReader() *reader { return &reader{compiled: map[string]*xpath.Expr{}} }
+func newReader() *reader { return &reader{compiled: map[string]*xpath.Expr{}, left: maxWork} }
 
 func compilePath(src string) (expr *xpath.Expr, err error) {
 	defer recovered(src, &err)
@@ -66,7 +67,7 @@ func (r *reader) nodes(from *node, p path) (out []*node, err error) {
 		return nil, err
 	}
 	defer recovered(p.src, &err)
-	for it := e.Select(cursorAt(from)); it.MoveNext(); {
+	for it := e.Select(cursorAt(from, &r.left)); it.MoveNext(); {
 		c, ok := it.Current().(*cursor)
 		if !ok || c.attr >= 0 || c.at.isText {
 			return nil, fmt.Errorf("XPath %s: selects no elements", p.src)
@@ -85,7 +86,7 @@ func (r *reader) text(from *node, p path) (s string, found bool, err error) {
 		return "", false, err
 	}
 	defer recovered(p.src, &err)
-	switch v := e.Evaluate(cursorAt(from)).(type) {
+	switch v := e.Evaluate(cursorAt(from, &r.left)).(type) {
 	case string:
 		return v, true, nil
 	case bool:

@@ -196,3 +196,21 @@ func TestLegacyTLSBySetting(t *testing.T) {
 		wantOutcome(t, place(t.Context(), open(t, mapping, httphis.Options{BaseURL: s.URL})), want)
 	}
 }
+
+// So has the work of reading one: a path may take the square of an answer's rows.
+func TestReadingAnAnswerIsBounded(t *testing.T) {
+	rows := strings.Repeat(`{"dm":"A","sl":1},`, 30_000)
+	a := &answers{give: func(int, string) string { return `{"code":"0","rows":[` + rows + `{"dm":"A","sl":1}]}` }}
+	mapping := stockMapping("", `lots: sum, fields: {drug_id: dm, on_hand: sl, ratio: {fixed: "1"}, name: mc}`)
+	d := open(t, strings.Replace(mapping, "rows: /rows/item", "rows: '/rows/item[position()>1]'", 1), httphis.Options{Transport: a})
+	_, err := d.QueryStock(t.Context(), keysOf("P", "A"))
+	e := wantOutcome(t, err, hisadapter.Unknown)
+	if !strings.Contains(e.Error(), "takes too long") {
+		t.Errorf("it is unknown because of %v", e)
+	}
+	d = open(t, strings.Replace(mapping, "rows: /rows/item", "rows: '/rows/item[1]/following-sibling::item'", 1), httphis.Options{Transport: a})
+	got, err := d.QueryStock(t.Context(), keysOf("P", "A"))
+	if err != nil || got[0].OnHand != 30_000 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
