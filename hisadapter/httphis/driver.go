@@ -127,7 +127,7 @@ func (d *Driver) perform(ctx context.Context, c *call, in Input) (*judgement, er
 		}
 		if again || t == nil {
 			return nil, &hisadapter.Error{
-				Op: c.op.name(), Outcome: hisadapter.Misconfigured, Code: j.code, Message: j.message,
+				Op: c.op.name(), Outcome: hisadapter.Misconfigured, Code: j.hidden.apply(j.code), Message: j.hidden.apply(j.message),
 				Err: errors.New("the HIS asks for a login right after one"),
 			}
 		}
@@ -172,6 +172,7 @@ func (d *Driver) once(ctx context.Context, c *call, in Input, t *ticket, facts f
 		return nil, err
 	}
 	j := c.judge(r, d.m.conn.charset, d.secrets, d.now())
+	j.hidden = m.masks.with(d.hidden(c.op, j))
 	if bad := j.asError(c.op); bad != nil {
 		bad.Shortages = j.shortages(c, in, facts)
 		err = bad

@@ -119,3 +119,8 @@ func (n nothing) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.t.Errorf("%s %s was sent", r.Method, r.URL)
 	return nil, errors.New("nothing may be sent")
 }
+
+// roundTrip is a network of one function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

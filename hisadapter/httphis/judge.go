@@ -21,6 +21,7 @@ type judgement struct {
 	header   http.Header
 	layers   []Layer
 	err      error // why it is unknown
+	hidden   masks // what its words must not show
 }
 
 // judge reads an answer by the mapping's steps and rules. It never fails: what
@@ -147,7 +148,7 @@ func (j *judgement) hasList(rows path) (bool, error) {
 // asError is what a verdict other than done means, nil for those that mean
 // something only to their own operation.
 func (j *judgement) asError(op Op) *hisadapter.Error {
-	e := &hisadapter.Error{Op: op.name(), Outcome: hisadapter.Unknown, Code: j.code, Message: j.message, Err: j.err}
+	e := j.misfit(op, j.err)
 	if e.Code == "" && j.doc == nil {
 		e.Code = strconv.Itoa(j.status)
 	}
@@ -181,7 +182,9 @@ func retryAfter(h http.Header) time.Duration {
 // misfit is an answer of success without what success must bring: nobody knows
 // what happened.
 func (j *judgement) misfit(op Op, err error) *hisadapter.Error {
-	return &hisadapter.Error{Op: op.name(), Outcome: hisadapter.Unknown, Code: j.code, Message: j.message, Err: err}
+	return &hisadapter.Error{
+		Op: op.name(), Outcome: hisadapter.Unknown, Code: j.hidden.apply(j.code), Message: j.hidden.apply(j.message), Err: j.hidden.error(err),
+	}
 }
 
 // oneOfWords reports whether the verdict is one of these.

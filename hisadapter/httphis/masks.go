@@ -31,6 +31,35 @@ func (m *masks) reveal(v value, printed string, isPart bool, escape func(string)
 	}
 }
 
+// with is both together.
+func (m *masks) with(o masks) masks {
+	out := masks{slices.Clone(m.list)}
+	for _, s := range o.list {
+		out.add(s)
+	}
+	return out
+}
+
+// error is an error that says nothing hidden, and is what it was: a HIS may show
+// in its words what it was sent, down to the text that was signed.
+func (m *masks) error(err error) error {
+	if err == nil {
+		return nil
+	}
+	if said := err.Error(); m.apply(said) != said {
+		return &maskedError{m.apply(said), err}
+	}
+	return err
+}
+
+type maskedError struct {
+	words string
+	err   error
+}
+
+func (e *maskedError) Error() string { return e.words }
+func (e *maskedError) Unwrap() error { return e.err }
+
 // encode notes the forms that the secrets take in forms and queries.
 func (m *masks) encode(cs charset) {
 	for _, s := range slices.Clone(m.list) {

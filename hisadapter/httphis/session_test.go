@@ -221,3 +221,28 @@ func TestLoginAgainFromAnOuterLayer(t *testing.T) {
 		t.Errorf("%d rejected", g.rejected)
 	}
 }
+
+// A HIS that says in its words what it was sent, down to the text that was
+// signed, gives nothing away to our logs.
+func TestErrorsHideWhatTheHISSaysBack(t *testing.T) {
+	t.Setenv("HIS_TEST_PASSWORD", "hunter2")
+	for _, body := range []string{
+		`{"code":"9","msg":"签名错误: no=RX1&key=hunter2 T0KEN"}`, `{"code":"hunter2","msg":"T0KEN"}`, `{"code":"0","no":"T0KEN hunter2"}`,
+		`{"code":"401","msg":"T0KEN hunter2"}`, `T0KEN`, `{"code":T0KEN}`,
+	} {
+		g := &gate{ids: map[string]bool{}, login: func(int) string { return `{"code":"0","token":"T0KEN"}` }}
+		network := roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/api/login" {
+				return g.RoundTrip(r)
+			}
+			return answer(body), nil
+		})
+		talks := `{unwrap: [lenient_json], code: /code, message: /msg, fields: {his_no: /no}, outcome: [{code: "0", then: done}, {code: "9", then: misconfigured}, {code: "401", then: login_again}]}`
+		d := open(t, aboutOrder("headers: {X-Token: '{{ session.token }}', X-Sign: '{{ secret.password | md5 }}'}\n"+plainOrder, talks,
+			"TOP", strings.Replace(loginTop, "LIFE", "life: 10m", 1)), httphis.Options{Transport: network})
+		err := place(t.Context(), d)
+		if e := err.Error(); strings.Contains(e, "hunter2") || strings.Contains(e, "T0KEN") {
+			t.Errorf("%s: %s", body, e)
+		}
+	}
+}

@@ -119,11 +119,11 @@ func (d *Driver) Parse(op Op, in Input, a Answer) (Parsed, error) {
 		a.Status = http.StatusOK
 	}
 	j := c.judge(&response{a.Status, a.Header, a.Body}, d.m.conn.charset, d.secrets, d.now())
-	hidden := d.hidden(op, j)
+	j.hidden = d.hidden(op, j)
 	for i := range j.layers {
-		j.layers[i].Text = hidden.apply(j.layers[i].Text)
+		j.layers[i].Text = j.hidden.apply(j.layers[i].Text)
 	}
-	p := Parsed{Layers: j.layers, Rule: j.matched(), Code: j.code, Message: j.message}
+	p := Parsed{Layers: j.layers, Rule: j.matched(), Code: j.hidden.apply(j.code), Message: j.hidden.apply(j.message)}
 	if e := j.asError(op); e != nil {
 		e.Shortages = j.shortages(c, in, d.anyFacts(in))
 		p.Err = e
