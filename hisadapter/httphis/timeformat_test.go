@@ -10,7 +10,7 @@ import (
 // What is written in a format is read from it again, in China's time.
 func TestTimesAreReadAsTheyAreWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		at := time.Unix(rapid.Int64Range(946684800, 4102444800).Draw(t, "seconds"), 0)
+		at := time.Unix(rapid.Int64Range(946684800, 4102444800-86400).Draw(t, "seconds"), 0)
 		pattern := rapid.SampledFrom([]string{
 			"yyyy-MM-dd HH:mm:ss", "yyyyMMddHHmmss", "yyyyMMddHHmmssSSS", "yyyy/M/d H:m:s", "yy年MM月dd日 HHmmss", "yyyy-MM-ddTHH:mm:ss.SSSZ",
 			"dd.MM.yyyy HH:mm:ss", "unix", "unix_ms", "rfc3339",
