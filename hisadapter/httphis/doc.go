@@ -262,7 +262,7 @@
 //
 // # Answers
 //
-// Steps of unwrap: xml, json, lenient_json (unquoted keys, single quotes),
+// Steps of unwrap: xml, json, lenient_json (unquoted keys, single quotes, 0012 unquoted),
 // delimited: {rows: "\n", columns: "|", names: [code, message, no], ended: true} (a
 // document /rows/row with c1, c2 … or the names; with names the number of columns
 // must fit; with ended the last row must end as the others do, or the answer was
@@ -284,7 +284,8 @@
 // people. A list means any of these. What says that something is so (done, none,
 // frozen, …) needs the HIS's word for it: a code, or a field that is there or is
 // something. For done, frozen and deducted a text that contains another is too
-// little: 未成功 contains 成功. then is one of
+// little: 未成功 contains 成功. Where code stands for several places that say
+// different things, the answer is unknown. then is one of
 //
 //	every operation   busy misconfigured login_again unknown, refused KIND
 //	                  (insufficient lapsed price_changed amount_mismatch unknown_drug stopped not_divisible other)

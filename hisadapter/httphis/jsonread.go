@@ -12,8 +12,9 @@ import (
 
 // readJSON reads text as JSON into a document for XPath: a key is an element,
 // an entry of a list an element called item, numbers stay as they are written.
-// lenient also takes keys without quotes and texts in single ones, as some HIS
-// write them.
+// A key that stands twice in an object leaves open which one counts, and is no
+// answer. lenient also takes keys without quotes and texts in single ones, as some HIS
+// write them, and ids with leading zeros without quotes.
 func readJSON(text string, lenient bool) (*node, error) {
 	text = strings.TrimSpace(text)
 	if !lenient && !json.Valid([]byte(text)) {
@@ -23,7 +24,7 @@ func readJSON(text string, lenient bool) (*node, error) {
 		return nil, errors.New("not a JSON object or list")
 	}
 	b := newBuilder()
-	p := &jsonParser{text: text, b: b}
+	p := &jsonParser{text: text, lenient: lenient, b: b}
 	if err := p.value(b.root, 0); err != nil {
 		return nil, fmt.Errorf("not JSON: %w (at byte %d)", err, p.pos)
 	}
@@ -35,9 +36,10 @@ func readJSON(text string, lenient bool) (*node, error) {
 }
 
 type jsonParser struct {
-	text string
-	pos  int
-	b    *builder
+	text    string
+	lenient bool
+	pos     int
+	b       *builder
 }
 
 func (p *jsonParser) space() {
@@ -70,8 +72,13 @@ func (p *jsonParser) value(at *node, depth int) error {
 	}
 	switch c := p.peek(); c {
 	case '{':
+		seen := map[string]bool{}
 		return p.members('}', func() error {
 			key, err := p.key()
+			if err == nil && seen[key] {
+				err = fmt.Errorf("the key %.20q stands there twice", key)
+			}
+			seen[key] = true
 			if err == nil {
 				err = p.take(':')
 			}
@@ -150,11 +157,15 @@ func (p *jsonParser) bare(at *node) error {
 	if s == "null" {
 		return nil
 	}
-	if s == "" || !json.Valid([]byte(s)) {
-		return fmt.Errorf("%.20q is no value", s)
+	if s == "" || !json.Valid([]byte(s)) && !(p.lenient && plainDigits(s)) {
+		return errors.New("what stands there is no value") // it may be a token, and is not shown
 	}
 	return p.b.append(at, &node{isText: true, text: s})
 }
+
+// plainDigits reports whether s is digits, as ids with leading zeros are that
+// somebody printed without quotes.
+func plainDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 func (p *jsonParser) quoted(quote byte) (string, error) {
 	p.pos++

@@ -106,19 +106,18 @@ func (j *judgement) look(a *answer) error {
 		return nil
 	}
 	var err error
-	for _, x := range []struct {
-		at *path
-		to *string
-	}{{a.code, &j.code}, {a.message, &j.message}} {
-		*x.to = ""
-		if x.at == nil {
-			continue
-		}
-		if *x.to, _, err = j.read.text(j.doc, *x.at); err != nil {
+	j.code, j.message = "", ""
+	if a.message != nil {
+		if j.message, _, err = j.read.text(j.doc, *a.message); err != nil {
 			return err
 		}
-		*x.to = strings.TrimSpace(*x.to)
 	}
+	if a.code != nil {
+		if j.code, err = j.read.sole(j.doc, *a.code); err != nil {
+			return err
+		}
+	}
+	j.code, j.message = strings.TrimSpace(j.code), strings.TrimSpace(j.message)
 	if a.rows != nil {
 		if j.rowNodes, err = j.read.nodes(j.doc, *a.rows); err != nil {
 			return err

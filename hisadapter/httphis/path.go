@@ -77,6 +77,23 @@ func (r *reader) nodes(from *node, p path) (out []*node, err error) {
 	return out, nil
 }
 
+// sole is text, of a path whose places must all say the same: a code of success
+// above one of failure is no success.
+func (r *reader) sole(from *node, p path) (s string, err error) {
+	s, _, err = r.text(from, p)
+	if err != nil {
+		return "", err
+	}
+	defer recovered(p.src, &err)
+	all, isPlaces := r.compiled[p.src].Evaluate(cursorAt(from, &r.left)).(*xpath.NodeIterator)
+	for isPlaces && all.MoveNext() {
+		if v := all.Current().Value(); strings.TrimSpace(v) != strings.TrimSpace(s) {
+			return "", fmt.Errorf("XPath %s (mapping line %d): stands for several places that say different things, %.20q and %.20q", p.src, p.line, s, v)
+		}
+	}
+	return s, nil
+}
+
 // text is what a path says of a node: the text of the first place that it
 // selects, or the value of its function. found is false where there is no such
 // place.
