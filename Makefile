@@ -16,7 +16,7 @@ RACE := $(shell command -v gcc >/dev/null && echo -race)
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: run test ci lint bench protect soak mutants fresh generate proto-deps lint-proto
+.PHONY: run test ci lint bench protect chaos soak mutants fresh generate proto-deps lint-proto
 
 # run plays the whole story on simulated systems and stays up.
 run:
@@ -59,6 +59,17 @@ PROTECT ?=
 protect:
 	$(GO) build -o bin/ ./cmd/hisgate ./cmd/hisgate-bench
 	bin/hisgate-bench protect $(PROTECT)
+
+# chaos runs hisgate for DURATION on a very bad day: real processes, killed at
+# random moments, a HIS and a WeChat Pay in every trouble, patients, a counter,
+# operators. Then the troubles end, everything settles (up to ten minutes), and
+# the books are compared to the fen; a difference is a failure. SEED repeats the
+# plan of a day, not the moments at which things meet.
+DURATION ?= 20m
+SEED ?=
+chaos:
+	$(GO) build -o bin/ ./cmd/hisgate
+	HISGATE_CHAOS=$(DURATION) HISGATE_TEST_SEED=$(SEED) HISGATE_BINARY=$(CURDIR)/bin/hisgate $(GO) test -count=1 -v -timeout 24h -run '^TestChaos$$' ./cmd/hisgate
 
 # soak runs the random tests for long: the simulation of orders, histories with
 # crashes, kills of a real process, the model, and the fuzz targets. About two

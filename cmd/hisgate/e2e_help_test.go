@@ -83,6 +83,7 @@ func newWorldOf(t *testing.T, o simOptions) *world {
 	t.Cleanup(w.sims.Close)
 	w.gate = newGate(t, w.sims.HIS.Handler(), w.sims.WeChat.Handler())
 	w.cfg = w.sims.config()
+	w.cfg.Log = Log{Level: "debug", Format: "json"}
 	w.cfg.Listen = Listen{GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0", Ops: "127.0.0.1:0"}
 	w.cfg.HIS.SimHIS.URL = w.gate.his.URL
 	w.cfg.WeChat.APIBaseURL = w.gate.wechat.URL

@@ -40,7 +40,9 @@ func quickMain() {
 		s := cfg.settings()
 		quick(&s)
 		if *window > 0 {
-			s.orders.LeastToPay, s.orders.ReserveWindow = 100*time.Millisecond, *window
+			s.orders.LeastToPay = 100 * time.Millisecond
+			s.orders.ReserveWindow, s.orders.HoldWindow = *window, *window
+			s.orders.VerifyWindow, s.orders.RefundWindow = *window, *window
 		}
 		err = serve(ctx, cfg, s, func() (Config, error) { return Load(*file, nil, nil) })
 	}
@@ -63,7 +65,6 @@ type process struct {
 // writeConfig writes the world's configuration for a process to read.
 func (w *world) writeConfig() string {
 	w.t.Helper()
-	w.cfg.Log = Log{Level: "debug", Format: "json"}
 	b, err := yaml.Dump(w.cfg)
 	if err != nil {
 		w.t.Fatal(err)
