@@ -91,7 +91,9 @@ func (c *chaos) asInstalled(binary string) {
 		if binary == "" {
 			return command(c.t, "hisgate", "serve", "-c", file)
 		}
-		return exec.Command(binary, "serve", "-c", file)
+		cmd := exec.CommandContext(c.t.Context(), binary, "serve", "-c", file)
+		cmd.Env = plainEnv()
+		return cmd
 	}
 }
 

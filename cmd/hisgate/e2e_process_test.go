@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,9 +84,16 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Args[0] = name
+	cmd.Env = plainEnv()
 	return cmd
+}
+
+// plainEnv is the environment without what is meant for the tests, which hisgate
+// would take for settings.
+func plainEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "HISGATE_") })
 }
 
 // start runs hisgate on the world's data folder and waits until it serves.
