@@ -71,6 +71,34 @@ func (c *ledgerRestoreCmd) Run(ctx context.Context) error {
 // restoring begins the name of the folder in which a restore is at work.
 const restoring = ".restoring-"
 
+// interrupted reports a restore into the folder that was killed before all of it
+// was in its place: what lies there is a part of a ledger, and to open it would
+// begin an empty one. A folder that is whole but for the removal of the empty one
+// below is none. It reads the folder alone, and is asked before anything opens it.
+func interrupted(dir string) error {
+	work, err := filepath.Glob(filepath.Join(dir, restoring+"*"))
+	if err != nil || len(work) == 0 {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(dir, manifestName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	whole := err == nil
+	for _, w := range work {
+		left, err := os.ReadDir(w)
+		if err != nil {
+			return err
+		}
+		whole = whole && len(left) == 0
+	}
+	if whole {
+		return nil
+	}
+	return fmt.Errorf("%s: the restore of a backup was interrupted here (it left %s); empty the folder and restore again",
+		dir, filepath.Base(work[0]))
+}
+
 // emptyFolder makes the folder, or finds it empty; made says which.
 func emptyFolder(dir string) (made bool, err error) {
 	entries, err := os.ReadDir(dir)

@@ -147,6 +147,9 @@ func (p *Program) openStorage(c Config) error {
 	if o.EncryptionKey, err = readFolderKey(c.Storage.EncryptionKeyFile); err != nil {
 		return fmt.Errorf("storage.encryption_key_file: %w", err)
 	}
+	if err := interrupted(c.DataDir); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
 	e, err := badgerengine.Open(c.DataDir, o)
 	switch {
 	case errors.Is(err, badgerengine.ErrWrongKey):
