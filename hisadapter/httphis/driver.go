@@ -92,6 +92,13 @@ func (m *Mapping) fits(caps hisadapter.Capabilities) error {
 			bad.add(0, "the capability %s is claimed, but the mapping has no %s", x.name, x.op)
 		}
 	}
+	for _, op := range []Op{OpFreeze, OpPlaceOrder} {
+		for _, c := range m.ops[op] {
+			if (caps.Find || caps.IdempotentByHisNo) && !c.names("his_no") && !(op == OpPlaceOrder && c.req.strict["lock_id"]) {
+				bad.add(c.line, "the capability find or idempotent_by_his_no is claimed, but %s never sends {{ his_no }}", op)
+			}
+		}
+	}
 	for _, c := range m.ops[OpQueryStock] {
 		if caps.BatchSize > 1 && !c.req.uses["keys"] {
 			bad.add(c.line, "query_stock asks for one drug, but the capability batch_size is %d: use {{ each keys }}, or set it to 1", caps.BatchSize)

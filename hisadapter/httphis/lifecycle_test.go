@@ -32,7 +32,7 @@ operations:
   unfreeze:
     request: {path: /unfreeze, body: {json: '{"lock": {{ lock_id }}}'}}
   place_order:
-    request: {path: /order, body: {json: '[{{ each lines "," }}{{ line.quantity }}{{ end }}]'}}
+    request: {path: /order, query: {no: '{{ his_no }}'}, body: {json: '[{{ each lines "," }}{{ line.quantity }}{{ end }}]'}}
   find_order:
     - request: {path: /find/freeze, body: {json: '{"no": {{ his_no }}}'}}
       answer:

@@ -199,6 +199,53 @@ func (l *loader) operations(session, operations *yaml.Node) {
 		case p.call.ans.pages != nil && !uses["page"]:
 			l.add(p.call.line, "%s: request: never says which page, though the answer has pages: {{ page }} is missing", p.call.op)
 		}
+		if names := p.call.op.subject(); names != nil && !p.call.names(names...) {
+			l.add(p.call.line, "%s: request: never says which one it is about: {{ %s }} is missing", p.call.op, names[0])
+		}
+	}
+	l.numbersFound()
+}
+
+// subject is by which of its values an operation says what it is about.
+func (op Op) subject() []string {
+	switch op {
+	case OpUnfreeze:
+		return []string{"his_no", "lock_id"}
+	case OpFindOrder:
+		return []string{"his_no"}
+	case OpCancelOrder:
+		return []string{"his_no", "his_order_no"}
+	case OpListOrders:
+		return []string{"day"}
+	default:
+		return nil
+	}
+}
+
+// names reports whether the request names one of these values.
+func (c *call) names(any ...string) bool {
+	return slices.ContainsFunc(any, func(name string) bool { return c.req.uses[name] })
+}
+
+// numbersFound demands of find_order the numbers of the HIS that unfreeze and
+// cancel_order cannot do without: where the answer that brought them was lost,
+// ours would be taken for them.
+func (l *loader) numbersFound() {
+	for _, x := range []struct {
+		field, state string
+		from, to     Op
+	}{{"lock_id", "frozen", OpFreeze, OpUnfreeze}, {"his_order_no", "deducted", OpPlaceOrder, OpCancelOrder}} {
+		uses := func(c *call) bool { return c.req.strict[x.field] }
+		gives := func(c *call) bool { return len(c.ans.fields[x.field]) > 0 }
+		if !slices.ContainsFunc(l.m.ops[x.to], uses) || !slices.ContainsFunc(l.m.ops[x.from], gives) {
+			continue
+		}
+		for _, c := range l.m.ops[OpFindOrder] {
+			says := slices.ContainsFunc(c.ans.rules, func(r rule) bool { return r.then.word == x.state })
+			if says && !gives(c) {
+				l.add(c.line, "find_order: answer: fields: %s is missing: %s needs it, and the answer of %s may be lost", x.field, x.to, x.from)
+			}
+		}
 	}
 }
 

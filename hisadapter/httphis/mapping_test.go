@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
@@ -46,5 +47,21 @@ func TestFaultsOfAMapping(t *testing.T) {
 				t.Error("a secret that stands in the file by mistake is printed")
 			}
 		})
+	}
+}
+
+// A HIS that is never told our number cannot know a repeat by it.
+func TestNumbersThatAreNeverSentCannotBeKnown(t *testing.T) {
+	m, err := load(t, aboutOrder(plainOrder, ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps := hisadapter.Capabilities{BatchSize: 20, IdempotentByHisNo: true}
+	if _, err := httphis.New(m, caps, httphis.Options{}); err == nil || !strings.Contains(err.Error(), "place_order never sends {{ his_no }}") {
+		t.Errorf("taken: %v", err)
+	}
+	caps.IdempotentByHisNo = false
+	if _, err := httphis.New(m, caps, httphis.Options{}); err != nil {
+		t.Error(err)
 	}
 }
