@@ -216,7 +216,7 @@ func Default() Config {
 		Limits:          Limits(server.DefaultLimits()),
 		HIS: HIS{
 			Driver:       "simhis",
-			Capabilities: Capabilities{Find: true, IdempotentByHisNo: true, AtomicItems: true, BatchSize: 20},
+			Capabilities: Capabilities{BatchSize: 1}, // nothing that nobody has said
 			Guard: GuardConfig{
 				QueryTimeout: 2 * time.Second, WriteTimeout: 5 * time.Second,
 				Concurrency: 4, Rate: 20, Burst: 20, Queue: 1000,

@@ -73,7 +73,10 @@ func (c HIS) validateDriver(k *checker) {
 	var err error
 	switch c.Driver {
 	case driverHTTP:
-		_, err = httphis.Load(c.MappingFile)
+		var m *httphis.Mapping
+		if m, err = httphis.Load(c.MappingFile); err == nil {
+			_, err = httphis.New(m, c.capabilities(), httphis.Options{Offline: true}) // the secrets are elsewhere
+		}
 	case driverSQL:
 		var d *sqlhis.Driver
 		if d, err = openSQL(c, c.capabilities()); err == nil {
