@@ -12,6 +12,7 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/hisadapter/sqlhis"
 )
 
@@ -28,11 +29,13 @@ type fitted struct {
 	declared HIS             // as hisgate.yaml has it; the defaults with --mapping
 	http     *httphis.Driver // one of the two
 	sql      *sqlhis.Driver
+	sim      hisadapter.Driver // or, for who asks for it, the simulated HIS
 }
 
 // toolOptions are what a tool wants beside the mapping.
 type toolOptions struct {
-	batch int // drugs in one query at most; 0 = as declared
+	batch int  // drugs in one query at most; 0 = as declared
+	sim   bool // the simulated HIS will do as well
 	http  httphis.Options
 }
 
@@ -75,7 +78,13 @@ func (f mappingFlags) open(o toolOptions) (*fitted, error) {
 		out.sql, err = sqlhis.Open(m, offered(m.Operations(), batch), time.Now)
 		return out, err
 	default:
-		return nil, fmt.Errorf("his.driver: %s has no mapping file", out.declared.Driver)
+		if !o.sim {
+			return nil, fmt.Errorf("his.driver: %s has no mapping file", out.declared.Driver)
+		}
+		caps := out.declared.capabilities()
+		caps.BatchSize = batch
+		out.sim = simhis.Dial(out.declared.SimHIS.URL, nil, caps)
+		return out, nil
 	}
 }
 
@@ -85,6 +94,18 @@ func (f *fitted) close() error {
 		return f.sql.Close()
 	}
 	return nil
+}
+
+// driver is the driver behind the port.
+func (f *fitted) driver() hisadapter.Driver {
+	switch {
+	case f.sql != nil:
+		return f.sql
+	case f.sim != nil:
+		return f.sim
+	default:
+		return f.http
+	}
 }
 
 // offered is what a mapping offers, whatever the HIS makes of it.

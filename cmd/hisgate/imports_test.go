@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"hisadapter/httphis":            {"hisadapter", "hisadapter/units"},
 	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},
 	"examples/his":                  {},
+	"hisadapter/probe":              {"hisadapter", "hisadapter/units"},
+	"hisadapter/httphis/tape":       {"hisadapter", "hisadapter/httphis"},
 	"lockstore":                     {"lockstore/engine", "lockstore/internal"},
 	"lockstore/engine":              {},
 	"lockstore/engine/badgerengine": {"lockstore/engine"},

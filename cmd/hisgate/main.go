@@ -25,6 +25,7 @@ type cli struct {
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
 	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
+	Probe     probeCmd     `cmd:"" help:"Test a real HIS step by step, and print which capabilities are proven. Read only without --write."`
 	Config    configCmd    `cmd:"" help:"Begin, check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	his "github.com/hisgate/hisgate/examples/his"
 	"github.com/hisgate/hisgate/hisadapter/legacyhis"
@@ -17,10 +22,18 @@ import (
 // legacyCmds give a script a HIS of its own that speaks one of the dialects:
 //
 //	legacy soap|rest   serves it, writes his.yaml for it, sets its secrets
+//	slow DURATION      every call takes that long from now on
+//	held               waits until something is frozen there
+//	untold DIR WORD…   none of the words stands in a file there
 //	untouched          its books are as they were: nothing held, nothing gone
 func legacyCmds() map[string]func(*testscript.TestScript, bool, []string) {
 	var mu sync.Mutex
 	serving := map[string]*simhis.HIS{} // by the script's folder
+	of := func(ts *testscript.TestScript) *simhis.HIS {
+		mu.Lock()
+		defer mu.Unlock()
+		return serving[ts.Getenv("WORK")]
+	}
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"legacy": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) != 1 {
@@ -31,16 +44,45 @@ func legacyCmds() map[string]func(*testscript.TestScript, bool, []string) {
 			defer mu.Unlock()
 			serving[ts.Getenv("WORK")] = h
 		},
+		"slow": func(ts *testscript.TestScript, _ bool, args []string) {
+			d, err := time.ParseDuration(args[0])
+			ts.Check(err)
+			ts.Check(of(ts).SetPace(simhis.Pace{Latency: d}))
+		},
+		"held": func(ts *testscript.TestScript, _ bool, _ []string) {
+			h := of(ts)
+			holds := func(s simhis.StockBook) bool { return s.Frozen > 0 }
+			for giveUp := time.Now().Add(time.Minute); !slices.ContainsFunc(h.Books().Stock, holds); runtime.Gosched() {
+				if time.Now().After(giveUp) {
+					ts.Fatalf("nothing is frozen")
+				}
+			}
+		},
+		"untold": func(ts *testscript.TestScript, neg bool, args []string) {
+			files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*"))
+			ts.Check(err)
+			if neg || len(files) == 0 {
+				ts.Fatalf("usage: untold DIR WORD…")
+			}
+			for _, f := range files {
+				text, err := os.ReadFile(f)
+				ts.Check(err)
+				for _, word := range args[1:] {
+					gbk, err := simplifiedchinese.GBK.NewEncoder().String(word)
+					ts.Check(err)
+					if bytes.Contains(text, []byte(word)) || bytes.Contains(text, []byte(gbk)) {
+						ts.Fatalf("%s tells %q", f, word)
+					}
+				}
+			}
+		},
 		"untouched": func(ts *testscript.TestScript, neg bool, _ []string) {
-			mu.Lock()
-			h := serving[ts.Getenv("WORK")]
-			mu.Unlock()
 			touched := false
-			for _, s := range h.Books().Stock {
+			for _, s := range of(ts).Books().Stock {
 				touched = touched || s.OnHand != s.Initial || s.Frozen != 0
 			}
 			if touched != neg {
-				ts.Fatalf("the shelves: %+v", h.Books().Stock)
+				ts.Fatalf("the shelves: %+v", of(ts).Books().Stock)
 			}
 		},
 	}

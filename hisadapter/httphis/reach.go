@@ -60,3 +60,6 @@ func hostPort(u *url.URL) string {
 	}
 	return net.JoinHostPort(u.Hostname(), port)
 }
+
+// HasSession reports whether the mapping logs in.
+func (d *Driver) HasSession() bool { return d.session != nil }

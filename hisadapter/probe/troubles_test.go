@@ -1,0 +1,208 @@
+package probe_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/probe"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
+)
+
+// What the HIS cannot do is found out, and what it did twice is undone twice.
+func TestFindsOutWhatIsNotSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		is   func(*hisadapter.Capabilities)
+		want func(*hisadapter.Capabilities)
+	}{
+		"repeats are applied twice": {
+			func(c *hisadapter.Capabilities) { c.IdempotentByHisNo = false },
+			func(c *hisadapter.Capabilities) { c.IdempotentByHisNo = false },
+		},
+		"half an order": {
+			func(c *hisadapter.Capabilities) { c.AtomicItems = false },
+			func(c *hisadapter.Capabilities) { c.AtomicItems = false },
+		},
+		"a figure that lags": {
+			func(c *hisadapter.Capabilities) { c.FigureLag = 3 * time.Second },
+			func(c *hisadapter.Capabilities) {},
+		},
+		"freezes beside the figure": {
+			func(c *hisadapter.Capabilities) { c.NetFigure = false },
+			func(c *hisadapter.Capabilities) { c.NetFigure = false },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			caps, want := can(), can()
+			c.is(&caps)
+			c.want(&want)
+			h := open(t, simhis.Config{Capabilities: caps})
+			r := h.probe(t, t.Context())
+			got := r.Capabilities()
+			if lag := got.FigureLag; lag < caps.FigureLag || lag > 3*caps.FigureLag {
+				t.Errorf("the figure lags by %s, measured are %s", caps.FigureLag, lag)
+			}
+			if got.FigureLag = 0; got != want {
+				t.Errorf("found %+v\nwant  %+v", got, want)
+			}
+			h.wantAsBefore(t)
+			if sum := h.written(); sum > h.options.MaxQty {
+				t.Errorf("%d units were written, %d were allowed", sum, h.options.MaxQty)
+			}
+		})
+	}
+}
+
+// Without being told to it writes nothing, and proves nothing that needs a write.
+func TestWritesOnlyWhenTold(t *testing.T) {
+	h := open(t, simhis.Config{Capabilities: can()})
+	h.options.Write, h.options.Place = false, false
+	r := h.probe(t, t.Context())
+	if n := len(h.his.Books().Orders); n != 0 {
+		t.Errorf("%d numbers were written", n)
+	}
+	got := r.Capabilities()
+	if want := (hisadapter.Capabilities{BatchSize: 10, HisNoMax: 32, FigureLag: h.options.Settle}); got != want {
+		t.Errorf("found %+v, want %+v", got, want)
+	}
+}
+
+// Orders need a word of their own.
+func TestOrdersOnlyWhenTold(t *testing.T) {
+	h := open(t, simhis.Config{Capabilities: can()})
+	h.options.Place = false
+	r := h.probe(t, t.Context())
+	for _, o := range h.his.Books().Orders {
+		if len(o.Orders) > 0 {
+			t.Errorf("an order was placed: %+v", o)
+		}
+	}
+	got := r.Capabilities()
+	if !got.Freeze || !got.Find || got.Cancel || got.List || got.IdempotentByHisNo || !got.DeductNeedsFreeze || !got.AtomicItems {
+		t.Errorf("found %+v", got)
+	}
+	h.wantAsBefore(t)
+}
+
+// Whatever the largest quantity is, it is kept.
+func TestKeepsToTheLargestQuantity(t *testing.T) {
+	for most := int64(1); most <= 8; most++ {
+		h := open(t, simhis.Config{Capabilities: can()})
+		h.options.MaxQty = most
+		h.probe(t, t.Context())
+		if sum := h.written(); sum > most || sum == 0 {
+			t.Errorf("%d units were written, %d were allowed", sum, most)
+		}
+		h.wantAsBefore(t)
+	}
+}
+
+// Given up at any write, it still undoes what it wrote.
+func TestUndoesWhenInterrupted(t *testing.T) {
+	for at := 1; at <= 5; at++ {
+		h := open(t, simhis.Config{Capabilities: can()})
+		ctx, cancel := context.WithCancel(t.Context())
+		writes := 0
+		h.options.Announce = func(probe.Text) {
+			if writes++; writes == at {
+				cancel()
+			}
+		}
+		r := h.probe(t, ctx)
+		if writes < at {
+			t.Fatalf("only %d writes, interrupted at %d", writes, at)
+		}
+		if !r.Interrupted || !r.Failed() {
+			t.Errorf("interrupted at write %d, and nothing is said of it", at)
+		}
+		if writes > at {
+			t.Errorf("%d writes, interrupted at %d", writes, at)
+		}
+		h.wantAsBefore(t)
+		cancel()
+	}
+}
+
+// An answer that was lost is found out and undone.
+func TestUndoesWhatWasNeverAnswered(t *testing.T) {
+	for _, op := range []simhis.Op{simhis.OpFreeze, simhis.OpUnfreeze, simhis.OpPlaceOrder, simhis.OpCancelOrder} {
+		t.Run(string(op), func(t *testing.T) {
+			h := open(t, simhis.Config{Capabilities: can()})
+			if _, err := h.his.Inject(simhis.Fault{Op: op, What: simhis.Reset, Apply: true, Times: 1}); err != nil {
+				t.Fatal(err)
+			}
+			r := h.probe(t, t.Context())
+			if len(failures(r)) == 0 {
+				t.Error("no step failed")
+			}
+			if len(r.Left) > 0 {
+				t.Errorf("left: %v", r.Left)
+			}
+			h.wantAsBefore(t)
+		})
+	}
+}
+
+// What cannot be undone is said, with its number.
+func TestSaysWhatCouldNotBeUndone(t *testing.T) {
+	h := open(t, simhis.Config{Capabilities: can()})
+	if _, err := h.his.Inject(simhis.Fault{Op: simhis.OpCancelOrder, What: simhis.HTTP500}); err != nil {
+		t.Fatal(err)
+	}
+	r := h.probe(t, t.Context())
+	if len(r.Left) != 1 || !strings.Contains(r.Left[0].EN, "HGPROBETEST") || !strings.Contains(r.Left[0].EN, "cancel it by hand") {
+		t.Errorf("left: %v", r.Left)
+	}
+	if !r.Failed() || r.Capabilities().Cancel {
+		t.Error("a cancel that failed is taken for one")
+	}
+}
+
+// A HIS that refuses when it is asked too much is asked no more.
+func TestRampStopsAtTheFirstRefusal(t *testing.T) {
+	h := open(t, simhis.Config{Capabilities: can(), Pace: simhis.Pace{Limit: 2, Latency: 20 * time.Millisecond}})
+	h.options.Write, h.options.Place, h.options.MaxConcurrency = false, false, 16
+	r := h.probe(t, t.Context())
+	if r.Borne != 2 {
+		t.Errorf("%d reads at once were borne, the HIS bears 2", r.Borne)
+	}
+	if most := h.his.Counters().MaxInFlight; most > 3 {
+		t.Errorf("%d reads at once were sent", most)
+	}
+}
+
+// A HIS that is not there, or does not know the drug, is asked nothing more.
+func TestStopsWhereNothingCanBeRead(t *testing.T) {
+	h := open(t, simhis.Config{Capabilities: can()})
+	h.options.DrugIDs = []string{"10041"}
+	if r := h.probe(t, t.Context()); !r.Failed() || len(h.his.Books().Orders) > 0 || r.Borne > 0 {
+		t.Errorf("an unknown drug was probed: %+v", r)
+	}
+	if err := h.his.SetDown(true); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.probe(t, t.Context()); !r.Failed() || r.Borne > 0 {
+		t.Errorf("a HIS that is down was probed: %+v", r)
+	}
+}
+
+func TestRefusesOptionsThatAreWrong(t *testing.T) {
+	for name, spoil := range map[string]func(*probe.Options){
+		"no drug":                 func(o *probe.Options) { o.DrugIDs = nil },
+		"a drug twice":            func(o *probe.Options) { o.DrugIDs = []string{"1", "1"} },
+		"no pharmacy":             func(o *probe.Options) { o.PharmacyID = "" },
+		"orders without write":    func(o *probe.Options) { o.Write = false },
+		"no largest quantity":     func(o *probe.Options) { o.MaxQty = 0 },
+		"a ramp without end":      func(o *probe.Options) { o.MaxConcurrency = 1000 },
+		"numbers too long":        func(o *probe.Options) { o.Declared.HisNoMax = 10 },
+		"unknown drug is a known": func(o *probe.Options) { o.Unknown = "00010041" },
+	} {
+		h := open(t, simhis.Config{Capabilities: can()})
+		spoil(&h.options)
+		if _, err := probe.Run(t.Context(), h.options); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
