@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -141,5 +142,54 @@ func TestI3AFailedSyncEndsTheProcessWithAClearWord(t *testing.T) {
 			}
 			w.audit(next.api)
 		})
+	}
+}
+
+// smallDisk mounts a disk of so much.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size)
+	if errors.Is(err, unix.EPERM) {
+		t.Skip(t.Name() + ": no right to mount a small disk")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// A disk that is too small for a backup, or for what a restore needs, is named; no
+// process dies of it, and nothing is left behind.
+func TestToolsOnASmallDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 1000)
+	p := w.start()
+	for i := range 50 {
+		p.post("/v1/locks", lockJSON(fmt.Sprintf("SMALL-%d", i), "D1", 1, "3600s")).lock(t)
+	}
+	disk := smallDisk(t, "8k")
+	if _, errs, code := hisgate(t, "ledger", "backup", filepath.Join(disk, "backup"), "--server", p.grpc); code != 1 || !strings.Contains(errs, "no space left") {
+		t.Errorf("a backup onto 8 KiB: status %d, %s", code, errs)
+	}
+	wantEmpty(t, disk)
+	file := filepath.Join(t.TempDir(), "backup")
+	mustRun(t, "ledger", "backup", file, "--server", p.grpc)
+	if err := unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := hisgate(t, "ledger", "restore", file, "--data-dir", filepath.Join(disk, "data")); code != 1 || !strings.Contains(errs, "the disk is too full") {
+		t.Errorf("a restore onto 64 MiB: status %d, %s", code, errs)
+	}
+	wantEmpty(t, disk)
+}
+
+func wantEmpty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"google.golang.org/grpc"
 
@@ -34,6 +35,9 @@ func (c *ledgerBackupCmd) Run(ctx context.Context) error {
 	}
 	partial := c.File + ".partial"
 	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nobody("%s: another backup is being written there, or one was killed; remove it, or choose another name", partial)
+	}
 	if err != nil {
 		return &exitError{code: exitNobody, err: err}
 	}
@@ -46,6 +50,9 @@ func (c *ledgerBackupCmd) Run(ctx context.Context) error {
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(partial))
+	}
+	if err := syncDir(filepath.Dir(c.File)); err != nil {
+		return err
 	}
 	return c.tell(s, nil)
 }

@@ -52,7 +52,10 @@ func (c *ledgerExportCmd) Run(ctx context.Context) error {
 	if err == nil {
 		err = end()
 	}
-	return errors.Join(err, out.Flush()) // what came is given out even if the rest did not
+	if flushed := out.Flush(); err == nil { // what came is given out even if the rest did not
+		err = flushed
+	}
+	return err
 }
 
 // receive hands the server's stream on.

@@ -129,14 +129,19 @@ func (c *ledgerRestoreCmd) build(ctx context.Context, from io.Reader, dir string
 		if len(batch) == 0 {
 			return nil
 		}
+		if err := room(e); err != nil {
+			return err
+		}
 		err := e.Apply(batch)
 		batch = batch[:0]
 		return err
 	}
 	if s, err = backup.Read(from, func(h backup.Header) (err error) {
 		o.AboveEpoch = h.Epoch
-		e, err = badgerengine.Open(dir, o)
-		return err
+		if e, err = badgerengine.Open(dir, o); err != nil {
+			return err
+		}
+		return room(e)
 	}, func(key, value []byte) error {
 		batch = append(batch, engine.Write{Key: slices.Clone(key), Value: slices.Clone(value)})
 		if len(batch) < 1000 && engine.Size(batch) < engine.MaxBytes/2 {
@@ -163,6 +168,19 @@ func (c *ledgerRestoreCmd) build(ctx context.Context, from io.Reader, dir string
 		return s, err
 	}
 	return s, e.Close()
+}
+
+// room refuses to go on where the disk could fill up: the engine writes through
+// memory maps, so that a full disk would end the process without a word.
+func room(e *badgerengine.Engine) error {
+	free, err := e.Free()
+	if err != nil {
+		return err
+	}
+	if free < badgerengine.Reserve {
+		return fmt.Errorf("the disk is too full: %d MiB are free, and a restore stops below %d MiB; make room, or choose another disk", free>>20, badgerengine.Reserve>>20)
+	}
+	return nil
 }
 
 // moveUp moves a whole folder to its place. The MANIFEST comes last: without it
