@@ -32,8 +32,8 @@ func (s *Service) loadCases(ctx context.Context) error {
 	})
 }
 
-// severityOf is how urgent a reason is.
-func severityOf(r CaseReason) Severity {
+// Severity is how urgent a case of the reason is.
+func (r CaseReason) Severity() Severity {
 	switch r {
 	case CaseHISMissing, CaseHISCancelled, CaseOverdue, CaseLockDoubt, CaseTwoOrders, CaseWrongPayment, CaseSecondPayment, CaseUnknownOrder, CaseRejectedPaid, CaseWorker:
 		return P0
@@ -82,7 +82,7 @@ func (u *unit) openLooseCase(id string, reason CaseReason, f caseFacts) error {
 
 func (u *unit) newCase(id string, reason CaseReason, f caseFacts) *Case {
 	s, now := u.s, u.s.now()
-	severity := severityOf(reason)
+	severity := reason.Severity()
 	c := &Case{
 		ID: id, OrderNo: u.no, Reason: reason, Severity: severity, Detail: cut(f.Detail, detailMax),
 		Owner: s.set.CaseOwner, Deadline: now.Add(s.set.caseDeadline(severity)),

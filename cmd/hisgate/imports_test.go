@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"payflow/wechat":                {"payflow"},
 	"payflow/wechatsim":             {},
 	"payflow/simtest":               {"*"},
+	"internal/alarm":                {},
 	"internal/privateserver":        {},
 	"cmd/hisgate":                   {"*"},
 	"cmd/hisgate-bench":             {"*"},

@@ -57,7 +57,7 @@ var collected = []struct {
 	{"hisgate_stock_watchers", "Watchers of stock.", nil},
 
 	{"hisgate_payflow_orders", "Orders that are not at rest, by state.", []string{"state"}},
-	{"hisgate_payflow_open_cases", "Open cases of orders, by reason.", []string{"reason"}},
+	{"hisgate_payflow_open_cases", "Open cases of orders, by reason.", []string{"reason", "severity"}},
 	{"hisgate_payflow_overdue_cases", "Open cases past their deadline.", nil},
 	{"hisgate_payflow_proof_broken", "Paid orders that are neither fulfilled, refunded, a case nor on their way. Must be 0.", nil},
 	{"hisgate_payflow_inbox", "Callbacks that are durable and not yet taken.", nil},
@@ -200,7 +200,7 @@ func (c *collector) collectOrders(gauge, counter emit) {
 		gauge("hisgate_payflow_orders", float64(n), string(st))
 	}
 	for why, n := range s.OpenCases {
-		gauge("hisgate_payflow_open_cases", float64(n), string(why))
+		gauge("hisgate_payflow_open_cases", float64(n), string(why), string(why.Severity()))
 	}
 	gauge("hisgate_payflow_overdue_cases", float64(s.OverdueCases))
 	gauge("hisgate_payflow_proof_broken", float64(s.Unproven))
