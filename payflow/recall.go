@@ -124,22 +124,27 @@ func (u *unit) askRefunds(ctx context.Context, searching bool) ([]recalledRefund
 }
 
 // adoptRefunds takes over the refunds that WeChat knows and this store forgot, each
-// under its own number, so that none is sent again.
+// under its own number, so that none is sent again. A number begins only when the
+// one before it came to nothing: what is closed and has a successor is not made up
+// for once more.
 func (u *unit) adoptRefunds(found []recalledRefund) error {
 	o, now := u.o, u.s.now()
+	answers, last := map[int]RefundAnswer{}, 0
 	for _, f := range found {
-		for g := len(o.Refunds) + 1; g <= f.generation; g++ {
-			r := RefundRecord{Generation: g, OutRefundNo: outRefundNo(o.No, g), StoredAt: now, Status: RefundEnded, EndedAt: now, Evidence: "never sent"}
-			if g == f.generation {
-				r = RefundRecord{
-					Generation: g, OutRefundNo: r.OutRefundNo, StoredAt: now,
-					Fen: f.answer.RefundFen, Full: f.answer.RefundFen == o.leftFen(), Reason: textRefundRecalled,
-				}
-			}
-			o.Refunds = append(o.Refunds, r)
+		answers[f.generation], last = f.answer, f.generation
+	}
+	for g := 1; g <= last; g++ {
+		if g > len(o.Refunds) {
+			o.Refunds = append(o.Refunds, RefundRecord{Generation: g, OutRefundNo: outRefundNo(o.No, g), StoredAt: now, Status: RefundStored})
 		}
-		if r := &o.Refunds[f.generation-1]; r.Status == RefundStored || r.Status == "" {
-			r.Status, r.SentAt = RefundSent, now
+		r := &o.Refunds[g-1]
+		switch a, known := answers[g]; {
+		case !r.open():
+		case known:
+			u.adopt(r, a, g == last)
+		default:
+			r.NeverTaken = r.Status != RefundStored
+			r.Status, r.EndedAt, r.Evidence = RefundEnded, now, "never sent, or never taken"
 		}
 	}
 	if len(found) == 0 {
@@ -157,11 +162,33 @@ func (u *unit) adoptRefunds(found []recalledRefund) error {
 		}
 	}
 	for _, f := range found {
+		if !o.Refunds[f.generation-1].open() {
+			continue
+		}
 		if err := u.refundSaid(f.generation-1, f.answer, true); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// adopt takes one of them over; last, no later number is known.
+func (u *unit) adopt(r *RefundRecord, a RefundAnswer, last bool) {
+	o, now := u.o, u.s.now()
+	switch {
+	case r.Fen == 0:
+		r.Fen, r.Full, r.Reason = a.RefundFen, a.RefundFen == o.leftFen(), textRefundRecalled
+		r.SentAt = o.Payment.PaidAt // not before: nobody remembers when
+	case r.SentAt.IsZero():
+		r.SentAt = r.StoredAt
+	}
+	switch {
+	case a.State == RefundClosed && !last:
+		r.Status, r.AcceptedAt, r.EndedAt, r.AskNow = RefundEnded, now, now, false
+		u.said("REFUND_CLOSED", r.OutRefundNo)
+	case r.Status == RefundStored:
+		r.Status = RefundSent
+	}
 }
 
 // goesBack tells whether the refund of all that was left is among the refunds.

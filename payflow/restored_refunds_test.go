@@ -1,0 +1,96 @@
+package payflow_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hisgate/hisgate/payflow"
+)
+
+// refundsKnown has WeChat say of the transaction that some of it went back.
+func (h *house) refundsKnown(no string) {
+	h.pay.change(no, func(tx *payflow.Transaction) { tx.State = payflow.TradeRefund })
+}
+
+// An operator's part that WeChat closed, and paid out under the next number, since
+// the backup: what came to its end there is not made up for once more.
+func TestB9APartThatWasPaidOutUnderTheNextNumber(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.paid("ORDER-1", payflow.Reserve)
+		h.is("ORDER-1", payflow.Fulfilled)
+		backup := h.backup()
+		if err := h.part("q1", 300); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Second)
+		h.pay.set("ORDER-1-R1", payflow.RefundClosed)
+		h.pay.answerRefunds(payflow.RefundSuccess)
+		h.wait(10 * time.Minute)
+		h.refundsKnown("ORDER-1")
+		h.restored(backup)
+		h.recovered()
+		if err := h.part("q2", 100); err == nil {
+			t.Error("a part just after another was found")
+		}
+		h.wait(2 * time.Minute)
+		if err := h.part("q2", 100); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Hour)
+		o := h.is("ORDER-1", payflow.Fulfilled)
+		if got := h.pay.sentRefunds(); o.RefundedFen != 400 || len(got) != 3 || got["ORDER-1-R2"] != 300 || got["ORDER-1-R3"] != 100 {
+			t.Errorf("%d fen went back: %v", o.RefundedFen, got)
+		}
+		h.noCases()
+	})
+}
+
+// Whole refunds that WeChat closed again and again since the backup count as that:
+// one goes on under the next number, and no more.
+func TestB9WholeRefundsThatWereClosed(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Verify)
+		backup := h.backup()
+		h.locks.sell("A", 9) // the counter
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(time.Second)
+		for _, no := range []string{"ORDER-1-R1", "ORDER-1-R2"} {
+			h.pay.set(no, payflow.RefundClosed)
+			h.wait(2 * time.Minute)
+		}
+		h.pay.set("ORDER-1-R3", payflow.RefundClosed)
+		h.refundsKnown("ORDER-1")
+		h.pay.answerRefunds(payflow.RefundSuccess)
+		h.restored(backup)
+		h.recovered()
+		h.wait(time.Hour)
+		o := h.is("ORDER-1", payflow.Refunded)
+		if got := h.pay.sentRefunds(); len(got) != 4 || o.RefundedFen != 1000 {
+			t.Errorf("%d fen went back: %v", o.RefundedFen, got)
+		}
+		h.noCases()
+	})
+}
+
+// A refund found after a restore stands in the bill of a day long before: no day
+// misses it.
+func TestB9ABillOfARefundThatTheBackupDoesNotKnow(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Verify)
+		backup := h.backup()
+		h.locks.sell("A", 9)
+		h.pay.answerRefunds(payflow.RefundSuccess)
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(time.Minute)
+		h.refundsKnown("ORDER-1")
+		h.wait(50 * time.Hour)
+		h.restored(backup)
+		h.recovered()
+		h.is("ORDER-1", payflow.Refunded)
+		for range 2 {
+			h.compared(h.morning())
+		}
+		h.noCases()
+		h.oneRefund("ORDER-1-R1", 1000)
+	})
+}
