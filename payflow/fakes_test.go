@@ -344,6 +344,15 @@ func (f *fakeLocks) cancelOrder(no string) {
 	f.locks[no].Cancelled, f.locks[no].Settled = true, true
 }
 
+// appliedByHand is a person who says of a released lock that the HIS has deducted for it.
+func (f *fakeLocks) appliedByHand(no string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.locks[no]
+	l.Released, l.Settled, l.Confirmed, l.HisOrderNo = false, false, true, "HIS-"+l.HisNo
+	f.orders = append(f.orders, no)
+}
+
 // sell is the counter, behind our back.
 func (f *fakeLocks) sell(drug string, n int64) {
 	f.mu.Lock()

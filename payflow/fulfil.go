@@ -217,6 +217,7 @@ func (u *unit) fulfilled(lk Lock) error {
 	o := u.o
 	o.HisOrderNo, o.FulfilledAt, o.Gone = lk.HisOrderNo, u.s.now(), nil
 	o.Lock.Held = false
+	u.withdraw() // a refund that was only written down
 	return u.happened(evConfirmed, "HIS order "+lk.HisOrderNo)
 }
 

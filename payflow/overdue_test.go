@@ -179,3 +179,38 @@ func precondition(t *testing.T, err error, want string) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
+
+// A refund that was written down, and could not be sent before the order turned out
+// to be fulfilled, is never sent (I5).
+func TestRecheckFindsItFulfilledWhileARefundIsStored(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-2", payflow.Reserve, func(r *payflow.CreateRequest) { r.Items[0].Quantity = 1 })
+		h.create("ORDER-1", payflow.Reserve)
+		tx := h.pay.pay("ORDER-1")
+		h.pay.on("query", answer{hang: true}, answer{hang: true}, answer{hang: true})
+		h.wait(10 * time.Second) // the only worker for WeChat hangs
+		h.locks.on("confirm", h.locks.refuseConfirm("ORDER-1", "insufficient"))
+		if err := h.svc.PaymentCallback(h.Context(), notice(tx)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		if o := h.is("ORDER-1", payflow.Refunding); len(o.Refunds) != 1 || o.Refunds[0].Status != payflow.RefundStored {
+			t.Fatalf("refunds %+v", o.Refunds)
+		}
+		console := payflow.RefundAnswer{OrderNo: "ORDER-1", OutRefundNo: "console-1", MchID: "M1", State: payflow.RefundSuccess, RefundFen: 100}
+		if err := h.svc.RefundCallback(h.Context(), notice(console)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		h.locks.appliedByHand("ORDER-1")
+		if _, err := h.svc.Recheck(h.Context(), verb(h.onlyCase(payflow.CaseConsoleRefund), "v1")); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.Fulfilled)
+		if got := h.pay.sentRefunds(); len(got) != 0 {
+			t.Errorf("given, and refunded: %v", got)
+		}
+	}, func(s *payflow.Settings) { s.PayWorkers, s.PayTimeout = 1, 30*time.Second })
+}

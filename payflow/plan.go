@@ -125,12 +125,13 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 			add(actFulfil, poolHIS, retry)
 		}
 	case Refunding:
+		i := o.openRefund()
 		switch {
-		case o.openRefund() >= 0:
+		case i >= 0 && o.Refunds[i].Status != RefundStored:
 		case o.CancelHIS && r.recovering(): // begins something at the HIS
-		case !o.Lock.Settled && o.fenced():
+		case !o.fencePassed():
 			add(actSettle, poolHIS, retry)
-		default:
+		case i < 0:
 			add(actStoreRefund, poolLocal, now)
 		}
 	}
@@ -188,6 +189,9 @@ func (o *Order) toRelease() bool {
 // hand does: its lock is still to be given back.
 func (o *Order) fenced() bool { return !o.WasFulfilled || o.ByHand || o.CancelHIS }
 
+// fencePassed tells whether nothing of the order's lock is in the way of a refund of all.
+func (o *Order) fencePassed() bool { return o.Lock.Settled || !o.fenced() }
+
 // openRefund is the index of the refund that may still pay out, or -1. There is
 // at most one: a new one waits for the end of the last.
 func (o *Order) openRefund() int {
@@ -206,7 +210,7 @@ func (o *Order) refundAction(i int) actionKind {
 	r := &o.Refunds[i]
 	sending := o.State == Refunding || o.State == Fulfilled
 	switch {
-	case r.Status == RefundStored && sending:
+	case r.Status == RefundStored && sending && (o.State == Fulfilled || o.fencePassed()):
 		return actSendRefund
 	case r.Status == RefundStored:
 		return actNone

@@ -30,6 +30,9 @@ func (u *unit) stepRecall(ctx context.Context) error {
 		return nil
 	}
 	o.RecalledFor = u.s.restored().At
+	if o.State == Refunding {
+		o.Lock.Settled = false // it may have been fulfilled since: the fence is asked anew [D1]
+	}
 	o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 	word := codeNotExist
 	if !unheard {

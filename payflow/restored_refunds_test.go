@@ -94,3 +94,42 @@ func TestB9ABillOfARefundThatTheBackupDoesNotKnow(t *testing.T) {
 		h.oneRefund("ORDER-1-R1", 1000)
 	})
 }
+
+// What a backup was about to give back was fulfilled since: the fence is asked anew,
+// and a person is told (I5).
+func TestB9FulfilledSinceTheBackupThatWasToRefund(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Verify)
+		h.locks.sell("A", 9)
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(time.Second)
+		h.is("ORDER-1", payflow.Refunding)
+		backup := h.backup()
+
+		h.pay.set("ORDER-1-R1", payflow.RefundClosed)
+		console := payflow.RefundAnswer{OrderNo: "ORDER-1", OutRefundNo: "console-1", MchID: "M1", State: payflow.RefundSuccess, RefundFen: 100}
+		h.pay.on("refund_query", answer{call: func() {
+			if err := h.svc.RefundCallback(h.Context(), notice(console)); err != nil {
+				t.Error(err)
+			}
+		}})
+		h.wait(2 * time.Minute)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		h.locks.sell("A", -9) // there is stock again
+		c := h.onlyCase(payflow.CaseConsoleRefund)
+		if _, err := h.svc.RetryFulfilment(h.Context(), verb(c, "v1")); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.Fulfilled)
+
+		h.restored(backup)
+		h.recovered()
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		h.onlyCase(payflow.CaseLockDoubt)
+		if got := h.pay.sentRefunds(); len(got) != 1 {
+			t.Errorf("given, and refunded: %v", got)
+		}
+	})
+}

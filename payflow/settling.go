@@ -97,10 +97,10 @@ func (s *Service) RetryFulfilment(ctx context.Context, r VerbRequest) (CaseAnswe
 	})
 }
 
-// withdraw ends a refund that was written down and never sent.
+// withdraw ends a refund of all that was written down and never sent.
 func (u *unit) withdraw() {
 	for i := range u.o.Refunds {
-		if r := &u.o.Refunds[i]; r.Status == RefundStored {
+		if r := &u.o.Refunds[i]; r.Full && r.Status == RefundStored {
 			r.Status, r.EndedAt, r.Evidence = RefundEnded, u.s.now(), "never sent"
 		}
 	}
