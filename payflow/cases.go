@@ -175,7 +175,7 @@ func warranted(o *Order, c *Case, set Settings) bool {
 		}
 	}
 	if o.State == NeedsAttention {
-		return c.Reason != CaseOverdue || len(o.OpenCases) == 1
+		return c.Reason != CaseOverdue || o.ownCases() == 1
 	}
 	due, owed := obligation(o, set)
 	return owed && !due.After(o.UpdatedAt)

@@ -265,6 +265,18 @@ func (o *Order) Next() Next {
 	}
 }
 
+// ownCases counts the open cases about the order itself. One of reconciliation is
+// about the books of a day, and stands for nothing that the worker owes.
+func (o *Order) ownCases() int {
+	n := 0
+	for _, id := range o.OpenCases {
+		if !slices.Contains(o.Compared, id) {
+			n++
+		}
+	}
+	return n
+}
+
 // clone is a deep copy.
 func (o *Order) clone() *Order {
 	c := *o

@@ -214,3 +214,27 @@ func TestRecheckFindsItFulfilledWhileARefundIsStored(t *testing.T) {
 		}
 	}, func(s *payflow.Settings) { s.PayWorkers, s.PayTimeout = 1, 30*time.Second })
 }
+
+// A case of reconciliation stands for nothing that hisgate owes: a refund that does
+// not get away has its own [D9].
+func TestD9ACaseOfReconciliationHidesNoOverdueOrder(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.paid("ORDER-1", payflow.Reserve)
+		h.locks.cancelOrder("ORDER-1") // at the HIS
+		h.morning()
+		h.onlyCase(payflow.CaseHISCancelled)
+		h.pay.on("refund", many(200, answer{err: refusal("refund", "NOTENOUGH")})...)
+		if err := h.part("q1", 0); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(11 * time.Minute)
+		h.is("ORDER-1", payflow.Refunding)
+		cs, _, err := h.svc.ListCases(h.Context(), payflow.CaseQuery{OpenOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(cs, func(c payflow.Case) bool { return c.Reason == payflow.CaseOverdue }) {
+			t.Errorf("open cases %+v", cs)
+		}
+	})
+}

@@ -65,7 +65,7 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 		retry = now
 	}
 	due, owed := obligation(o, set)
-	owed = owed && len(o.OpenCases) == 0
+	owed = owed && o.ownCases() == 0
 	if r.asksAbout(o) {
 		add(actRecall, poolPay, retry)
 		if owed {

@@ -6,7 +6,7 @@ import (
 )
 
 // obligation is the proof obligation of §7.7 for one order: from due on, a case
-// must be open. owed is false when nothing is owed: no money, or the order is at
+// of its own must be open. owed is false when nothing is owed: no money, or the order is at
 // its end. Time counts from when hisgate learned of the payment, by its own clock.
 func obligation(o *Order, set Settings) (due time.Time, owed bool) {
 	for i := range o.Disputes {
@@ -63,7 +63,7 @@ func (u *unit) stepOverdue() error {
 func unproven(o *Order, set Settings, now time.Time) string {
 	due, owed := obligation(o, set)
 	switch {
-	case !owed || len(o.OpenCases) > 0:
+	case !owed || o.ownCases() > 0:
 		return ""
 	case !due.After(now):
 		return "no end, no accepted refund and no open case in time"

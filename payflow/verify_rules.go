@@ -28,7 +28,7 @@ func wrongWith(o *Order) (wrong []string) {
 		must(o.Payment != nil, "it is %s, and not paid", o.State)
 	}
 	must(o.State != AwaitingPayment || o.Prepay != nil && o.Terms != nil && o.Priced, "AWAITING_PAYMENT without a stored prepay")
-	must(o.State != NeedsAttention || len(o.OpenCases) > 0, "NEEDS_ATTENTION without an open case")
+	must(o.State != NeedsAttention || o.ownCases() > 0, "NEEDS_ATTENTION without an open case")
 	must(o.State != Fulfilled || !o.FulfilledAt.IsZero(), "FULFILLED without a time")
 	must(o.State != Rejected || o.Rejection != nil, "REJECTED without a reason")
 	must(len(o.OpenCases) <= o.CaseSeq+len(o.Compared), "%d cases are open of %d", len(o.OpenCases), o.CaseSeq+len(o.Compared))
