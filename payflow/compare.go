@@ -84,6 +84,8 @@ func (s *Service) compare(ctx context.Context, day string, before *Reconciliatio
 	c.report.Status = ReconciliationDone
 	if hisErr != nil {
 		c.report.Status, c.report.Failure = ReconciliationIncomplete, cut(hisErr.Error(), detailMax)
+	}
+	if !c.report.HISListed || hisErr != nil {
 		c.keepHIS(before)
 	}
 	c.leaveOut()
@@ -91,13 +93,15 @@ func (s *Service) compare(ctx context.Context, day string, before *Reconciliatio
 	return c, c.closeGone(ctx, before)
 }
 
-// keepHIS takes over what an earlier run found at a HIS that cannot be asked now.
+// keepHIS takes over what an earlier run found at a HIS that cannot be asked now,
+// or not to the end.
 func (c *comparison) keepHIS(before *Reconciliation) {
 	if before == nil {
 		return
 	}
+	found := c.report.keys()
 	for _, d := range before.Differences {
-		if d.Kind.his() {
+		if d.Kind.his() && !found[d.key()] {
 			c.report.find(d)
 		}
 	}

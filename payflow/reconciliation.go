@@ -142,6 +142,15 @@ func (r *Reconciliation) find(d Difference) {
 	r.Differences = append(r.Differences, d)
 }
 
+// keys are those of the differences so far.
+func (r *Reconciliation) keys() map[string]bool {
+	keys := make(map[string]bool, len(r.Differences))
+	for i := range r.Differences {
+		keys[r.Differences[i].key()] = true
+	}
+	return keys
+}
+
 // leave notes what was not compared.
 func (r *Reconciliation) leave(what string, count int64, zh, en string) {
 	r.NotCompared = append(r.NotCompared, NotCompared{What: what, Count: count, Why: Words{ZH: zh, EN: en}})
@@ -153,10 +162,7 @@ func (r *Reconciliation) keepGone(before *Reconciliation) {
 	if before == nil {
 		return
 	}
-	now := map[string]bool{}
-	for i := range r.Differences {
-		now[r.Differences[i].key()] = true
-	}
+	now := r.keys()
 	for _, d := range before.Differences {
 		if !now[d.key()] {
 			d.Gone = true
