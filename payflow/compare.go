@@ -197,9 +197,35 @@ func (c *comparison) readEarly(from string) (complete bool, err error) {
 	return true, nil
 }
 
-// missing makes differences of what no row of the bill spoke of.
+// readLate collects what only the bills after this one had.
+func (c *comparison) readLate(ctx context.Context) (map[string]bool, error) {
+	late := map[string]bool{}
+	err := c.s.engine.Scan([]byte(prefixReport), keyReport(c.start), func(key, value []byte) error {
+		r, err := decodeReport(key, value)
+		if err != nil {
+			return err
+		}
+		for _, what := range r.SeenLate {
+			late[what] = true
+		}
+		return ctx.Err()
+	})
+	return late, err
+}
+
+// missing makes differences of what no row of the bill spoke of, nor of a later one.
 func (c *comparison) missing(ctx context.Context) error {
+	if len(c.payments)+len(c.refunds) == 0 {
+		return nil
+	}
+	late, err := c.readLate(ctx)
+	if err != nil {
+		return err
+	}
 	for _, tx := range slices.Sorted(maps.Keys(c.payments)) {
+		if late["p."+tx] {
+			continue
+		}
 		x := c.payments[tx]
 		d := Difference{
 			Kind: DiffNoPayment, OrderNo: x.orderNo, TransactionID: tx, OursFen: x.fen,
@@ -210,6 +236,9 @@ func (c *comparison) missing(ctx context.Context) error {
 		}
 	}
 	for _, no := range slices.Sorted(maps.Keys(c.refunds)) {
+		if late["r."+no] {
+			continue
+		}
 		x := c.refunds[no]
 		d := Difference{
 			Kind: DiffNoRefund, OrderNo: x.orderNo, OutRefundNo: no, OursFen: x.fen,

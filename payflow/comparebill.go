@@ -59,7 +59,7 @@ func (c *comparison) paymentRow(ctx context.Context, o *Order, r *BillRow) error
 		c.report.Matched++
 		// It may have been missed in the bill of its own day.
 		if due := dayOf(o.Payment.PaidAt); due < c.day {
-			return c.s.agreesNow(ctx, o, "R."+string(CaseBillMissing)+".p."+r.TransactionID)
+			return c.seenLate(ctx, o, "p."+r.TransactionID)
 		}
 		return nil
 	case slices.ContainsFunc(o.Disputes, func(q Dispute) bool { return q.TransactionID == r.TransactionID }):
@@ -167,7 +167,7 @@ func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error 
 	if agree(q, r.RefundState) {
 		c.report.Matched++
 		if !q.AcceptedAt.IsZero() && q.due() < c.day {
-			return c.s.agreesNow(ctx, o, "R."+string(CaseBillMissing)+".r."+r.OutRefundNo)
+			return c.seenLate(ctx, o, "r."+r.OutRefundNo)
 		}
 		return nil
 	}
@@ -292,11 +292,14 @@ func (c *comparison) unknownRefund(ctx context.Context, d Difference) error {
 	return nil
 }
 
-// agreesNow closes the order's case with that id, if it is open.
-func (s *Service) agreesNow(ctx context.Context, o *Order, id string) error {
+// seenLate is a row of something that the bill of its own day may have missed: the
+// case of that ends, and no further run over that day begins it again.
+func (c *comparison) seenLate(ctx context.Context, o *Order, what string) error {
+	c.report.SeenLate = append(c.report.SeenLate, what)
+	id := "R." + string(CaseBillMissing) + "." + what
 	for _, open := range o.OpenCases {
 		if open == id || strings.HasPrefix(open, id+".") {
-			return s.agrees(ctx, o.No, open)
+			return c.s.agrees(ctx, o.No, open)
 		}
 	}
 	return nil

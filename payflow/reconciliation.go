@@ -110,6 +110,10 @@ type Reconciliation struct {
 	// SeenEarly are refunds that the bill has and that may as well be in the next
 	// day's, so that the next day does not miss them.
 	SeenEarly []string `json:"seen_early,omitempty"`
+	// SeenLate are payments and refunds of earlier days that only this bill has, so
+	// that no further run over such a day misses them: "p." and the transaction, or
+	// "r." and the out_refund_no.
+	SeenLate []string `json:"seen_late,omitempty"`
 }
 
 // Open counts the differences that still stand.
@@ -125,7 +129,8 @@ func (r *Reconciliation) Open() int {
 
 func (r *Reconciliation) clone() Reconciliation {
 	c := *r
-	c.Differences, c.NotCompared, c.SeenEarly = slices.Clone(r.Differences), slices.Clone(r.NotCompared), slices.Clone(r.SeenEarly)
+	c.Differences, c.NotCompared = slices.Clone(r.Differences), slices.Clone(r.NotCompared)
+	c.SeenEarly, c.SeenLate = slices.Clone(r.SeenEarly), slices.Clone(r.SeenLate)
 	return c
 }
 
