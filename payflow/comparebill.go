@@ -150,7 +150,18 @@ func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error 
 	if o == nil {
 		return c.unknownRefund(ctx, d)
 	}
-	i := slices.IndexFunc(o.Refunds, func(q RefundRecord) bool { return q.OutRefundNo == r.OutRefundNo })
+	is := func(q RefundRecord) bool { return q.OutRefundNo == r.OutRefundNo }
+	i := slices.IndexFunc(o.Refunds, is)
+	if i < 0 && o.numbers(r.OutRefundNo) { // ours: sent between a backup and its restore [B9]
+		if err := c.s.recalled(ctx, o.No); err != nil {
+			return fmt.Errorf("%w: %w", errNotAsked, err)
+		}
+		again, _, err := c.s.load(o.No)
+		if err != nil {
+			return err
+		}
+		o, i = again, slices.IndexFunc(again.Refunds, is)
+	}
 	if i < 0 {
 		return c.consoleRefund(ctx, o, d)
 	}

@@ -238,6 +238,10 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 		}
 		return nil // a repeat
 	}
+	if u.s.restored().asksAbout(o) && o.numbers(a.OutRefundNo) {
+		u.said("REFUND_NOTICE", a.OutRefundNo+": of before the restore")
+		return nil // WeChat is asked about all of them next [B9]
+	}
 	return u.refundedElsewhere(a)
 }
 

@@ -2,6 +2,7 @@ package payflow
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,13 @@ func (o *Order) gaveUp() int {
 		return -1
 	}
 	return i
+}
+
+// numbers tells whether the out_refund_no is one that hisgate gives to the order's
+// refunds.
+func (o *Order) numbers(no string) bool {
+	g, err := strconv.Atoi(strings.TrimPrefix(no, o.No+"-R"))
+	return err == nil && no == outRefundNo(o.No, g)
 }
 
 // outRefundNo is the refund's number at WeChat: the order_no and the generation.

@@ -133,3 +133,49 @@ func TestB9FulfilledSinceTheBackupThatWasToRefund(t *testing.T) {
 		}
 	})
 }
+
+// A refund of ours that the backup does not know was made by hisgate, also when a
+// notice or a bill speaks of it before WeChat was asked about the order.
+func TestB9ANoticeOfARefundThatTheBackupDoesNotKnow(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Verify)
+		backup := h.backup()
+		h.locks.sell("A", 9)
+		tx := h.pay.pay("ORDER-1")
+		h.callback(tx)
+		h.wait(time.Second)
+		h.oneRefund("ORDER-1-R1", 1000)
+		refund := h.pay.set("ORDER-1-R1", payflow.RefundSuccess)
+		h.refundsKnown("ORDER-1")
+		h.pay.on("query", answer{err: channelFailure(payflow.ChannelUnknown)})
+		h.restored(backup)
+		h.callback(tx)
+		if err := h.svc.RefundCallback(h.Context(), notice(refund)); err != nil {
+			t.Fatal(err)
+		}
+		h.recovered()
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.Refunded)
+		h.oneRefund("ORDER-1-R1", 1000)
+		h.noCases()
+	})
+	inHouse(t, func(h *house) {
+		h.paid("ORDER-1", payflow.Reserve)
+		backup := h.backup()
+		h.pay.answerRefunds(payflow.RefundSuccess)
+		if err := h.part("q1", 300); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		h.refundsKnown("ORDER-1")
+		h.restored(backup)
+		h.recovered()
+		if r := h.compared(h.morning()); r.Open() != 0 {
+			t.Errorf("%+v", r.Differences)
+		}
+		if o := h.is("ORDER-1", payflow.Fulfilled); o.RefundedFen != 300 {
+			t.Errorf("%d fen went back", o.RefundedFen)
+		}
+		h.noCases()
+	})
+}
