@@ -34,14 +34,19 @@ func (u *unit) applyPaid(tx Transaction, source string) error {
 	})
 	detail := fmt.Sprintf("%s, %d fen, %s", source, tx.TotalFen, tx.TransactionID)
 	switch {
-	case tx.State == TradeRefund:
-		// Someone refunded it in the merchant console: a person must say whether
-		// the drugs are still to be given.
+	case tx.State == TradeRefund || len(o.Elsewhere) > 0:
+		// Someone refunded it in the merchant console, and the notice of that may
+		// have overtaken this one: a person must say whether the drugs are still to
+		// be given.
 		if err := u.happened(evPaidElsewhere, detail); err != nil {
 			return err
 		}
+		if c := u.openedCase(u.openOf(CaseConsoleRefund)); c != nil && c.TransactionID == "" {
+			c.TransactionID = tx.TransactionID // it was opened when no payment was known
+			u.cases[c.ID] = c
+		}
 		u.openCase(CaseConsoleRefund, caseFacts{Detail: detail, TransactionID: tx.TransactionID, Fen: tx.TotalFen})
-		o.ElsewhereUntold = true
+		o.ElsewhereUntold = len(o.Elsewhere) == 0
 	case o.State == Rejected:
 		if err := u.happened(evPaid, detail); err != nil {
 			return err
