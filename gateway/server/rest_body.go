@@ -36,15 +36,22 @@ func boundedBody(errs *restErrors, next http.Handler) http.Handler {
 	})
 }
 
-// readBody reads a bounded body within a bounded time.
+// readBody reads a bounded body within a bounded time. What comes after that is
+// not waited for, neither by the answer nor by the next request: the connection
+// ends with the answer.
 func readBody(w http.ResponseWriter, r *http.Request, most int64, within time.Duration) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Now().Add(within)) // not every writer has a connection
-	defer func() { _ = c.SetReadDeadline(time.Time{}) }()
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err != nil {
+		w.Header().Set("Connection", "close") // else net/http reads on before it answers
+		return nil, err
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	return body, nil
 }
 
 func isTooLarge(err error) bool {

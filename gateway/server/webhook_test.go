@@ -1,9 +1,13 @@
 package server_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // signed are the headers that WeChat signs with.
@@ -62,5 +66,54 @@ func TestACallbackThatTakesTooLongComesAgain(t *testing.T) {
 	w := newWorld(t, pay)
 	if code, _, out := w.call(t, "POST", "/wechat/v1/payment", "good", signed()...); code != http.StatusServiceUnavailable {
 		t.Errorf("%d %v", code, out)
+	}
+}
+
+// A caller that sends its callback byte by byte is cut off in time, and keeps
+// nobody else waiting meanwhile.
+func TestASlowCallbackIsCutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newFakePay())
+	conn, err := net.Dial("tcp", w.rest.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil { // only a failure takes it
+		t.Fatal(err)
+	}
+	head := "POST /wechat/v1/payment HTTP/1.1\r\nHost: hisgate\r\nContent-Length: 1000\r\n"
+	for i, h := 0, signed(); i < len(h); i += 2 {
+		head += h[i] + ": " + h[i+1] + "\r\n"
+	}
+	if _, err := conn.Write([]byte(head + "\r\n{")); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, out := w.call(t, "POST", "/wechat/v1/payment", "good", signed()...); code != http.StatusOK {
+		t.Errorf("beside it a callback was answered %d %v", code, out)
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	answered := make(chan struct{})
+	defer close(answered)
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				if _, err := conn.Write([]byte(" ")); err != nil {
+					return
+				}
+			case <-answered:
+				return
+			}
+		}
+	}()
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "FAIL") || !res.Close {
+		t.Errorf("it was answered %s, close %t: %s", res.Status, res.Close, body)
 	}
 }
