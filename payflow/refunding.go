@@ -77,6 +77,11 @@ func (u *unit) storeRefund(r RefundRecord) {
 	r.Generation = len(o.Refunds) + 1
 	r.OutRefundNo = outRefundNo(o.No, r.Generation)
 	r.Status, r.StoredAt, r.NextAt = RefundStored, u.s.now(), u.s.now()
+	for i := range o.Refunds {
+		if next := o.Refunds[i].SentAt.Add(refundsApart); next.After(r.NextAt) {
+			r.NextAt = next
+		}
+	}
 	o.Refunds = append(o.Refunds, r)
 	u.said("REFUND_STORED", fmt.Sprintf("%s, %d fen", r.OutRefundNo, r.Fen))
 }

@@ -56,7 +56,8 @@ const (
 	freezeSlack   = 5 * time.Minute   // between time_expire and the lapse of a HIS freeze [A7]
 	neverArrived  = 5 * time.Minute   // after time_expire, ORDER_NOT_EXIST is final [D2]
 	refundReach   = 365 * 24 * time.Hour
-	refundsAtMost = 50 // WeChat's limit of parts
+	refundsAtMost = 50          // WeChat's limit of parts
+	refundsApart  = time.Minute // WeChat's least time between two refunds of one order
 )
 
 // Default returns the settings of design §7.
