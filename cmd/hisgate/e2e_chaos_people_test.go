@@ -207,7 +207,7 @@ func (c *chaos) workCases() {
 			verb = "resolveLock"
 		case may[hisgatev1.Case_RETRY_FULFILMENT] && c.chance(0.5):
 			verb = "retryFulfilment"
-		case may[hisgatev1.Case_REFUND]:
+		case may[hisgatev1.Case_REFUND] && c.chance(0.2): // most things come right by themselves
 			verb, more = "refund", `,"reason":"缺货退款"`
 		case may[hisgatev1.Case_RECHECK]:
 			verb = "recheck"
