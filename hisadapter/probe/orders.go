@@ -167,9 +167,9 @@ func (p *probe) listed(ctx context.Context, d *debt) {
 		for _, o := range all {
 			p.proven.listed = p.proven.listed || o.HisNo == d.hisNo && d.ordered(o.OrderNo)
 		}
-		s.Found = Text{fmt.Sprintf("%d 单，含本单", len(all)), fmt.Sprintf("%d orders, ours among them", len(all))}
+		s.Found = Text{fmt.Sprintf("%d 单，含本单", len(all)), fmt.Sprintf("%d listed, ours among them", len(all))}
 		if !p.proven.listed {
-			s.end(Failed, Text{fmt.Sprintf("%d 单，不含本单", len(all)), fmt.Sprintf("%d orders, ours not among them", len(all))})
+			s.end(Failed, Text{fmt.Sprintf("%d 单，不含本单", len(all)), fmt.Sprintf("%d listed, ours not among them", len(all))})
 		}
 	})
 }

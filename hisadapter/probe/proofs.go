@@ -45,7 +45,7 @@ func (p *probe) proofs() []Proof {
 
 func (p *probe) ttl() Proof {
 	if p.proven.ttlTold {
-		return Proof{"freeze_ttl", span(p.proven.ttl), true, Text{"HIS 说的到期时间", "as the HIS told its end"}}
+		return Proof{"freeze_ttl", span(p.proven.ttl), true, Text{"HIS 说的到期时间（要了 2h）", "as the HIS told its end, of 2h asked for"}}
 	}
 	return Proof{"freeze_ttl", span(p.Declared.FreezeTTL), false, Text{"HIS 未说明，照抄配置；0 表示永不失效", "not told; as configured, and 0 means never"}}
 }

@@ -80,11 +80,15 @@ func (p *probe) priced(lines []hisadapter.Line, readings ...hisadapter.Reading) 
 	return lines
 }
 
+// longestFreeze is what is asked for, as long as a lock may be: a HIS that lets it
+// lapse sooner says so.
+const longestFreeze = 2 * time.Hour
+
 // freeze sends a freeze.
 func (p *probe) freeze(ctx context.Context, d *debt) (f hisadapter.Freeze, err error) {
 	p.about(d, "预扣", "a freeze")
 	r := hisadapter.FreezeRequest{
-		HisNo: d.hisNo, PharmacyID: p.PharmacyID, Lines: d.lines, Until: p.Now().Add(15 * time.Minute), Attributes: p.Attributes,
+		HisNo: d.hisNo, PharmacyID: p.PharmacyID, Lines: d.lines, Until: p.Now().Add(longestFreeze), Attributes: p.Attributes,
 	}
 	err = p.write(ctx, "freeze "+d.hisNo, func(ctx context.Context) error {
 		f, err = p.Driver.Freeze(ctx, r)
