@@ -140,7 +140,7 @@ func (c *chaos) counter(ctx context.Context) {
 			c.addN("boxes sold at the counter", int(n))
 		}
 		s, _ := c.sims.HIS.Books().Of(keyOf("D1"))
-		if s.OnHand < 20 && c.chance(0.5) {
+		if s.OnHand-s.Frozen < 20 && c.chance(0.5) {
 			if err := c.sims.HIS.SetStock(keyOf("D1"), s.OnHand+40); err != nil {
 				c.t.Error(err)
 			}
