@@ -114,9 +114,11 @@ func (c *chaos) run(lasts time.Duration) {
 	c.sims.WeChat.ClearFaults()
 }
 
-// kill kills hisgate at random moments, now and then while it still opens.
+// kill kills hisgate at random moments, now and then while it still opens. Some
+// lives are longer than the grace time in which a "none" of the HIS proves
+// nothing: a crash begins that anew.
 func (c *chaos) kill(ctx context.Context) {
-	for c.rest(ctx, 1, 6) {
+	for c.rest(ctx, 0.5, 12) {
 		c.now.Load().kill()
 		c.add("killed")
 		for c.chance(0.2) {
