@@ -49,7 +49,9 @@
 // the units file, else that of units.
 //
 // What a step captures is a parameter of the steps behind it, for the line where
-// the step runs for each line. NULL is captured where no row came.
+// the step runs for each line. NULL is captured where no row came, and the first
+// row where several did; those must agree in what an outcome or a result hangs on,
+// or the call is unknown. So it is where a number that result names is NULL.
 //
 // # A mapping file
 //

@@ -60,6 +60,9 @@ func (m *Mapping) offers(caps hisadapter.Capabilities) error {
 	}
 	for _, name := range []string{opFreeze, opPlace} {
 		o := m.ops[name]
+		if o != nil && (caps.Find || caps.IdempotentByHisNo) && !o.names("his_no") && !(name == opPlace && o.names("lock_id")) {
+			errs = append(errs, &Fault{m.file, o.line, "the capabilities claim find or idempotent_by_his_no, but " + name + " never says :his_no"})
+		}
 		if !caps.AtomicItems || o == nil || o.tx == "driver" {
 			continue
 		}
@@ -147,10 +150,25 @@ func (d *Driver) Freeze(ctx context.Context, r hisadapter.FreezeRequest) (hisada
 	return x.result.Freeze, nil
 }
 
-// Unfreeze implements hisadapter.Driver.
+// Unfreeze implements hisadapter.Driver. Where only the HIS's own number of the
+// freeze will do and nobody knows it, FindOrder is asked first.
 func (d *Driver) Unfreeze(ctx context.Context, r hisadapter.UnfreezeRequest) error {
 	if !d.caps.Freeze {
 		return hisadapter.Unsupported("Unfreeze")
+	}
+	if o := d.m.ops[opUnfreeze]; r.LockID == "" && d.caps.Find && !o.names("his_no") {
+		found, err := d.FindOrder(ctx, r.HisNo)
+		if err != nil {
+			return &hisadapter.Error{Op: "Unfreeze", Outcome: hisadapter.NotSent, Err: fmt.Errorf("looking for the freeze: %w", err)}
+		}
+		switch found.State {
+		case hisadapter.Frozen:
+			r.LockID = found.Freeze.LockID
+		case hisadapter.Lapsed:
+			return &hisadapter.Error{Op: "Unfreeze", Outcome: hisadapter.Refused, Kind: hisadapter.FreezeLapsed}
+		default:
+			return &hisadapter.Error{Op: "Unfreeze", Outcome: hisadapter.Find, Err: fmt.Errorf("there is no freeze to give back: %v", found.State)}
+		}
 	}
 	c := d.call(opUnfreeze, map[string]value{
 		"his_no": textOf(r.HisNo), "lock_id": optional(r.LockID), "pharmacy_id": textOf(r.PharmacyID),
@@ -194,10 +212,20 @@ func (d *Driver) FindOrder(ctx context.Context, hisNo string) (hisadapter.Found,
 	return f, nil
 }
 
-// CancelOrder implements hisadapter.Driver.
+// CancelOrder implements hisadapter.Driver, and asks FindOrder like Unfreeze.
 func (d *Driver) CancelOrder(ctx context.Context, hisNo, hisOrderNo string) error {
 	if !d.caps.Cancel {
 		return hisadapter.Unsupported("CancelOrder")
+	}
+	if hisOrderNo == "" && d.caps.Find && !d.m.ops[opCancel].names("his_no") {
+		found, err := d.FindOrder(ctx, hisNo)
+		if err != nil {
+			return &hisadapter.Error{Op: "CancelOrder", Outcome: hisadapter.NotSent, Err: fmt.Errorf("looking for the order: %w", err)}
+		}
+		if found.State != hisadapter.Deducted {
+			return &hisadapter.Error{Op: "CancelOrder", Outcome: hisadapter.Find, Err: fmt.Errorf("there is no order to cancel: %v", found.State)}
+		}
+		hisOrderNo = found.OrderNo
 	}
 	_, err := d.run(ctx, d.call(opCancel, map[string]value{"his_no": textOf(hisNo), "his_order_no": optional(hisOrderNo)}))
 	return err

@@ -133,7 +133,8 @@ func (x *execution) divisible() error {
 	return nil
 }
 
-// keep stores what a step captured: from its first row, NULL without one.
+// keep stores what a step captured: from its first row, NULL without one. Of what
+// decides, all rows must say the same.
 func (x *execution) keep(s *step, a answer, line *lineValues) error {
 	to := x.order
 	if line != nil {
@@ -145,8 +146,14 @@ func (x *execution) keep(s *step, a answer, line *lineValues) error {
 			return fmt.Errorf("the answer has no column %q, but %s", column, strings.Join(a.table.columns, ", "))
 		}
 		to[name] = value{kind: null}
-		if len(a.table.rows) > 0 {
-			to[name] = a.table.rows[0][i]
+		if len(a.table.rows) == 0 {
+			continue
+		}
+		to[name] = a.table.rows[0][i]
+		for _, row := range a.table.rows[1:] {
+			if x.call.op.decides(s, name) && (row[i].kind != to[name].kind || row[i].string() != to[name].string()) {
+				return &ambiguousError{len(a.table.rows), name, cut(to[name].string()), cut(row[i].string())}
+			}
 		}
 	}
 	for name, v := range a.outs {
@@ -155,7 +162,20 @@ func (x *execution) keep(s *step, a answer, line *lineValues) error {
 	return nil
 }
 
-// conclude reads the operation's result out of what was captured.
+// ambiguousError says that rows of one answer disagree.
+type ambiguousError struct {
+	rows      int
+	name      string
+	one, more string
+}
+
+func (e *ambiguousError) Error() string {
+	return fmt.Sprintf("the answer has %d rows that say different things as %s, %q and %q; the statement must ask for the one that counts",
+		e.rows, e.name, e.one, e.more)
+}
+
+// conclude reads the operation's result out of what was captured. A number of the
+// HIS that the mapping names and that did not come is no success.
 func (x *execution) conclude() error {
 	get := func(field string) value {
 		if name, ok := x.call.op.result[field]; ok {
@@ -171,6 +191,17 @@ func (x *execution) conclude() error {
 	}
 	if x.call.op.name == opFind && !x.stateSaid {
 		return errors.New("no outcome names the order's state")
+	}
+	for _, need := range []struct {
+		field string
+		when  bool
+	}{
+		{"lock_id", x.call.op.name == opFreeze || x.result.State == hisadapter.Frozen},
+		{"order_no", x.call.op.name == opPlace || x.result.State == hisadapter.Deducted},
+	} {
+		if name, mapped := x.call.op.result[need.field]; mapped && need.when && x.order[name].string() == "" {
+			return fmt.Errorf("the answer has no %s", need.field)
+		}
 	}
 	return nil
 }

@@ -182,10 +182,11 @@ func (x *execution) refuseBetween(ctx context.Context, err error) error {
 	return x.refuseBefore(err)
 }
 
-// misfit is an answer that lacks a column of the mapping.
+// misfit is an answer that lacks a column of the mapping, or contradicts itself.
 func (x *execution) misfit(err error) error {
 	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.Misconfigured, Err: err}
-	if x.call.op.tx == "own" && x.sent {
+	_, ambiguous := errors.AsType[*ambiguousError](err)
+	if ambiguous || x.call.op.tx == "own" && x.sent {
 		e.Outcome = hisadapter.Unknown
 	}
 	return e

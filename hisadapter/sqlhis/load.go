@@ -130,6 +130,19 @@ func (l *loader) pairsOfOperations(line int) {
 	if l.m.ops[opPlace] == nil {
 		l.fault(line, "place_order is missing")
 	}
+	// Where the answer that brought them was lost, only find_order knows the
+	// numbers of the HIS.
+	for _, x := range []struct{ result, param, from, to string }{
+		{"lock_id", "lock_id", opFreeze, opUnfreeze}, {"order_no", "his_order_no", opPlace, opCancel},
+	} {
+		from, find := l.m.ops[x.from], l.m.ops[opFind]
+		if from == nil || find == nil || from.result[x.result] == "" || find.result[x.result] != "" {
+			continue
+		}
+		if to := l.m.ops[x.to]; to.names(x.param) && !to.names("his_no") {
+			l.fault(find.line, "find_order: result: %s is missing: %s needs it, and the answer of %s may be lost", x.result, x.to, x.from)
+		}
+	}
 }
 
 func (l *loader) path(name string) string {

@@ -77,6 +77,29 @@ func (l *loader) checkOperation(o *operation) {
 		l.fault(o.line, "%s: no step has outcomes, so nothing says what success is", o.name)
 	}
 	l.checkNames(o)
+	if subject := o.subject(); subject != nil && !o.names(subject...) {
+		l.fault(o.line, "%s: no statement says which one it is about: :%s is missing", o.name, subject[0])
+	}
+	for i, s := range o.steps {
+		if o.tx == "driver" && slices.Contains(endsTransaction(l.m.dialect), s.sql.verb) {
+			l.fault(s.line, "%s: step %d: %s ends the transaction of tx: driver, which hisgate begins and ends itself", o.name, i+1, s.sql.verb)
+		}
+	}
+}
+
+// endsTransaction are the words after which a transaction is over, or another.
+func endsTransaction(dialect string) []string {
+	words := []string{"commit", "rollback", "start"}
+	switch dialect {
+	case Postgres:
+		return append(words, "begin", "end", "abort")
+	case MySQL: // which commits by itself before these
+		return append(words, "begin", "create", "alter", "drop", "truncate", "rename", "grant", "revoke", "lock", "unlock")
+	case Oracle: // likewise; begin is a block
+		return append(words, "create", "alter", "drop", "truncate", "rename", "grant", "revoke")
+	default:
+		return words
+	}
 }
 
 // rows reads the columns of a row-wise answer.

@@ -234,3 +234,58 @@ func TestRecipesAndTheExampleLoad(t *testing.T) {
 		t.Errorf("%v\n%s", err, doc.String())
 	}
 }
+
+// A HIS that is never told our number, a transaction that ends in the middle, and
+// a number that only a lost answer told are found when the file is loaded.
+func TestMappingsThatCannotBeRightAreRefused(t *testing.T) {
+	doc := func(dialect, find string) string {
+		return `
+dialect: ` + dialect + `
+connection: {host: h}
+query_stock:
+  steps: [{sql: SELECT 1}]
+  rows: {drug_id: a, on_hand: b}
+freeze:
+  tx: own
+  steps: [{sql: CALL f(), answer: rows, capture: {lock: l}, outcomes: [{rows: 1, then: done}]}]
+  result: {lock_id: lock}
+unfreeze:
+  tx: driver
+  steps:
+    - sql: CALL u(:lock_id)
+    - sql: COMMIT
+      outcomes: [{rows: 0+, then: done}]
+place_order:
+  tx: own
+  steps: [{sql: CALL p(:drug_id), for_each: line, outcomes: [{rows: 0+, then: next}]}]
+find_order:
+  steps: [{sql: ` + find + `, outcomes: [{rows: 1, then: done, state: frozen}]}]
+list_orders:
+  steps: [{sql: SELECT 1}]
+  rows: {his_no: a}
+`
+	}
+	_, err := sqlhis.Parse("his.yaml", []byte(doc("postgres", "SELECT 1")))
+	for _, want := range []string{
+		"his.yaml:15: unfreeze: step 2: commit ends the transaction",
+		"his.yaml:20: find_order: no statement says which one it is about: :his_no is missing",
+		"his.yaml:20: find_order: result: lock_id is missing: unfreeze needs it",
+		"his.yaml:22: list_orders: no statement says which one it is about: :day is missing",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in %v", want, err)
+		}
+	}
+	right := strings.NewReplacer("sql: COMMIT", "sql: SELECT 1", "list_orders:\n  steps: [{sql: SELECT 1}]", "list_orders:\n  steps: [{sql: SELECT :day}]",
+		"state: frozen}]}]", "state: frozen}], capture: {lock: l}}]\n  result: {lock_id: lock}").Replace(doc("postgres", "SELECT :his_no"))
+	m, err := sqlhis.Parse("his.yaml", []byte(right))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sqlhis.Open(m, hisadapter.Capabilities{BatchSize: 1, Find: true}, time.Now)
+	for _, op := range []string{"freeze", "place_order"} {
+		if err == nil || !strings.Contains(err.Error(), op+" never says :his_no") {
+			t.Errorf("%s is not missed in %v", op, err)
+		}
+	}
+}

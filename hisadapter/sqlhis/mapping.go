@@ -2,6 +2,7 @@ package sqlhis
 
 import (
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -178,6 +179,42 @@ func (o *operation) params() []string {
 	default:
 		return []string{"day", "day_start", "day_end", "now"}
 	}
+}
+
+// subject is by which of its parameters an operation says what it is about.
+func (o *operation) subject() []string {
+	switch o.name {
+	case opUnfreeze:
+		return []string{"his_no", "lock_id"}
+	case opFind:
+		return []string{"his_no"}
+	case opCancel:
+		return []string{"his_no", "his_order_no"}
+	case opList:
+		return []string{"day", "day_start", "day_end"}
+	default:
+		return nil
+	}
+}
+
+// names reports whether a statement of the operation has one of the parameters.
+func (o *operation) names(any ...string) bool {
+	return o != nil && slices.ContainsFunc(o.steps, func(s *step) bool {
+		return slices.ContainsFunc(s.sql.parts, func(p part) bool { return slices.Contains(any, p.name) })
+	})
+}
+
+// decides reports whether an end or a result hangs on what a step captures.
+func (o *operation) decides(s *step, name string) bool {
+	for _, result := range o.result {
+		if result == name {
+			return true
+		}
+	}
+	at := slices.Index(o.steps, s)
+	return slices.ContainsFunc(o.steps[at:], func(s *step) bool {
+		return slices.ContainsFunc(s.rules, func(r rule) bool { return r.value.name == name })
+	})
 }
 
 // hasLines reports whether the operation is about lines of an order, and

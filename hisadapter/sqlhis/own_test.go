@@ -139,3 +139,90 @@ place_order:
 		want(t, err, hisadapter.Unknown)
 	})
 }
+
+// A number of the HIS that did not come, and rows that contradict each other,
+// are no success; and nothing of a transaction of ours stays.
+func TestAnswersThatLeaveAnythingOpenAreUnknown(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		ddl := shelf + "CREATE TABLE orders (no varchar(20), number varchar(20), state varchar(9)); INSERT INTO orders VALUES ('TWO', 'F1', '1'), ('TWO', 'F2', '9'), ('SAME', 'F3', '1'), ('SAME', 'F3', '1'), ('BARE', NULL, '1');"
+		d, db, schema := plain(t, dialect, ddl, `
+place_order:
+  tx: driver
+  steps:
+    - sql: UPDATE shelf SET n = n - 1 WHERE id = 'A'
+      outcomes: [{rows: 1, then: next}]
+    - sql: SELECT number FROM orders WHERE no = :his_no
+      capture: {number: number}
+  result: {order_no: number}
+find_order:
+  steps:
+    - sql: SELECT number, state FROM orders WHERE no = :his_no
+      capture: {number: number, state: state}
+      outcomes:
+        - {rows: 0, then: done, state: none}
+        - {value: state, is: ["1"], then: done, state: deducted}
+        - {value: state, is: ["9"], then: done, state: released}
+  result: {order_no: number}
+`, hisadapter.Capabilities{BatchSize: 1, Find: true})
+		for _, no := range []string{"NONE", "TWO", "BARE"} {
+			_, err := d.PlaceOrder(t.Context(), order(no))
+			want(t, err, hisadapter.Unknown)
+		}
+		if a := db.one(t, schema, "SELECT n FROM shelf WHERE id = 'A'"); a != "10" {
+			t.Errorf("A is %s", a)
+		}
+		if o, err := d.PlaceOrder(t.Context(), order("SAME")); err != nil || o.OrderNo != "F3" {
+			t.Errorf("placed %+v, %v", o, err)
+		}
+		for _, no := range []string{"TWO", "BARE"} {
+			_, err := d.FindOrder(t.Context(), no)
+			want(t, err, hisadapter.Unknown)
+		}
+		if f, err := d.FindOrder(t.Context(), "NONE"); err != nil || f.State != hisadapter.None {
+			t.Errorf("found %+v, %v", f, err)
+		}
+	})
+}
+
+// A freeze or an order of which only the HIS's own number will do is looked for.
+func TestNumbersThatWereNeverLearntAreLookedFor(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		ddl := shelf + "CREATE TABLE holds (id varchar(20), no varchar(20), state varchar(9)); INSERT INTO holds VALUES ('L1', 'RX1', '1'), ('L2', 'RX2', '5'), ('L3', 'RX3', '2');"
+		d, db, schema := plain(t, dialect, ddl, `
+place_order:
+  tx: driver
+  steps: [{sql: "UPDATE holds SET state = '2' WHERE no = :his_no", outcomes: [{rows: 1, then: next}]}]
+freeze:
+  tx: driver
+  steps: [{sql: "UPDATE holds SET state = '1' WHERE no = :his_no", outcomes: [{rows: 1, then: next}]}]
+unfreeze:
+  tx: driver
+  steps: [{sql: "UPDATE holds SET state = '3' WHERE id = :lock_id", outcomes: [{rows: 1, then: next}]}]
+cancel_order:
+  tx: driver
+  steps: [{sql: "UPDATE holds SET state = '4' WHERE id = :his_order_no", outcomes: [{rows: 1, then: next}]}]
+find_order:
+  steps:
+    - sql: SELECT id, state FROM holds WHERE no = :his_no
+      capture: {number: id, state: state}
+      outcomes:
+        - {rows: 0, then: done, state: none}
+        - {value: state, is: ["1"], then: done, state: frozen}
+        - {value: state, is: ["2"], then: done, state: deducted}
+        - {value: state, is: ["5"], then: done, state: lapsed}
+  result: {lock_id: number, order_no: number}
+`, hisadapter.Capabilities{BatchSize: 1, Find: true, Freeze: true, Cancel: true})
+		give := func(no string) error { return d.Unfreeze(t.Context(), hisadapter.UnfreezeRequest{HisNo: no}) }
+		want(t, give("RX1"), hisadapter.Done)
+		if e := want(t, give("RX2"), hisadapter.Refused); e.Kind != hisadapter.FreezeLapsed {
+			t.Errorf("refused as %v", e)
+		}
+		want(t, give("RX3"), hisadapter.Find)
+		want(t, give("RX4"), hisadapter.Find)
+		want(t, d.CancelOrder(t.Context(), "RX3", ""), hisadapter.Done)
+		want(t, d.CancelOrder(t.Context(), "RX2", ""), hisadapter.Find)
+		if s := db.one(t, schema, "SELECT MAX(state) FROM holds WHERE id IN ('L1', 'L3')"); s != "4" {
+			t.Errorf("the states are %s", s)
+		}
+	})
+}

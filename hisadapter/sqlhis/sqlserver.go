@@ -63,9 +63,9 @@ func (sqlserver) place(n int, v value, zone *time.Location) (string, any) {
 		if err == nil {
 			return words, i
 		}
-		return "CAST(" + words + " AS DECIMAL(38,10))", v.text
+		return "CAST(" + words + " AS DECIMAL(38,15))", v.text
 	case decimal:
-		return "CAST(" + words + " AS DECIMAL(38,10))", v.text
+		return "CAST(" + words + " AS DECIMAL(38,15))", v.text
 	case moment:
 		return words, v.time.In(zone)
 	default:

@@ -70,7 +70,7 @@ func TestStatementsAreBoundForTheirDialect(t *testing.T) {
 			SQLServer,
 			sqlserver{},
 			`UPDATE [药房:his_no] SET 数量 = 数量 - :his_quantity WHERE 药品 = :his_no AND n = :quantity AND t < :until`,
-			`UPDATE [药房:his_no] SET 数量 = 数量 - CAST(@p1 AS DECIMAL(38,10)) WHERE 药品 = @p2 AND n = @p3 AND t < @p4`,
+			`UPDATE [药房:his_no] SET 数量 = 数量 - CAST(@p1 AS DECIMAL(38,15)) WHERE 药品 = @p2 AND n = @p3 AND t < @p4`,
 			[]any{"1.25", "RX'1", int64(30), at},
 		},
 	} {
