@@ -1,37 +1,10 @@
 package payflow
 
 import (
-	"errors"
 	"fmt"
-	"math/big"
-	"strings"
-)
 
-// lineFen is half_up(price × 100 × quantity / pricePer): price is an exact
-// decimal in yuan for pricePer units, the result is in fen. Errors: a price that
-// is not a plain decimal, or a result beyond int64.
-func lineFen(price string, pricePer, quantity int64) (int64, error) {
-	whole, frac, _ := strings.Cut(price, ".")
-	digits := whole + frac
-	if digits == "" || len(price) > 40 || strings.Trim(digits, "0123456789") != "" {
-		return 0, fmt.Errorf("price %q is not a decimal", cut(price, 40))
-	}
-	if pricePer < 1 || quantity < 1 {
-		return 0, errors.New("price unit and quantity must be at least 1")
-	}
-	n, _ := new(big.Int).SetString(digits, 10)
-	n.Mul(n, big.NewInt(100))
-	n.Mul(n, big.NewInt(quantity))
-	d := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(len(frac))), nil)
-	d.Mul(d, big.NewInt(pricePer))
-	// half up: floor((2n + d) / 2d)
-	n.Lsh(n, 1).Add(n, d)
-	n.Quo(n, d.Lsh(d, 1))
-	if !n.IsInt64() {
-		return 0, errors.New("amount is too large")
-	}
-	return n.Int64(), nil
-}
+	"github.com/hisgate/hisgate/internal/money"
+)
 
 // addFen adds amounts that are not negative. ok is false beyond int64.
 func addFen(a, b int64) (sum int64, ok bool) {
@@ -45,8 +18,8 @@ func hisPrices(items []Item, lines map[string]StockLine) (fen []int64, sum int64
 	fen = make([]int64, len(items))
 	for i, it := range items {
 		fen[i] = -1
-		if l, ok := lines[it.DrugID]; ok && l.Checked && l.Price != "" && l.PricePer > 0 {
-			if f, err := lineFen(l.Price, l.PricePer, it.Quantity); err == nil {
+		if l, ok := lines[it.DrugID]; ok && l.Checked && l.Price != "" {
+			if f, err := money.LineFen(l.Price, l.PricePer, it.Quantity); err == nil {
 				fen[i] = f
 			}
 		}

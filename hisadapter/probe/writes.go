@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
-	"github.com/hisgate/hisgate/hisadapter/units"
+	"github.com/hisgate/hisgate/internal/money"
 )
 
 // writes are the steps that change the HIS. Whatever happens, they end with the
@@ -73,7 +73,7 @@ func (p *probe) one() []hisadapter.Line {
 // priced puts the price that the HIS told to a line.
 func (p *probe) priced(lines []hisadapter.Line, readings ...hisadapter.Reading) []hisadapter.Line {
 	for i, r := range readings {
-		if fen, err := units.LineFen(r.Facts.Price, r.Facts.PricePer, lines[i].Quantity); err == nil {
+		if fen, err := money.LineFen(r.Facts.Price, r.Facts.PricePer, lines[i].Quantity); err == nil {
 			lines[i].LineFen = fen
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
-	"github.com/hisgate/hisgate/hisadapter/units"
+	"github.com/hisgate/hisgate/internal/money"
 )
 
 // Config describes a HIS. The zero value with Capabilities.BatchSize 0 is a HIS
@@ -122,7 +122,7 @@ func (d Drug) validate() error {
 		return fmt.Errorf("drug %q: multiple and price_per must not be negative", d.ID)
 	}
 	if d.Facts.Price != "" {
-		if _, err := units.LineFen(d.Facts.Price, d.Facts.PricePer, 1); err != nil {
+		if _, err := money.LineFen(d.Facts.Price, d.Facts.PricePer, 1); err != nil {
 			return fmt.Errorf("drug %q: %w", d.ID, err)
 		}
 	}

@@ -2,7 +2,7 @@ package simhis
 
 import (
 	"github.com/hisgate/hisgate/hisadapter"
-	"github.com/hisgate/hisgate/hisadapter/units"
+	"github.com/hisgate/hisgate/internal/money"
 )
 
 // DrugsFen is what the HIS itself would charge for lines, each rounded half up
@@ -20,7 +20,7 @@ func (h *HIS) drugsFen(lines []hisadapter.Line) (int64, bool) {
 		if !ok || f.Price == "" {
 			return 0, false
 		}
-		fen, err := units.LineFen(f.Price, f.PricePer, l.Quantity)
+		fen, err := money.LineFen(f.Price, f.PricePer, l.Quantity)
 		if err != nil {
 			return 0, false
 		}

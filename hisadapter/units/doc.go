@@ -17,8 +17,8 @@
 //     not there, and an overdrawn shelf is at least as overdrawn as the HIS says.
 //   - Outgoing quantities are exact, or a [NotExactError] before anything is sent.
 //   - Lots: see [Ratio.Lots].
-//   - A price is an exact decimal in yuan for so many smallest units. A line costs
-//     half_up(price × 100 × quantity / price_per) fen ([LineFen]).
+//   - A price is an exact decimal in yuan for so many smallest units. What a
+//     line costs is the affair of internal/money.
 //
 // [Table] holds the ratios and multiples of drugs whose HIS does not tell them.
 package units

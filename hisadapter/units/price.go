@@ -1,11 +1,9 @@
 package units
 
 import (
-	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
-	"strings"
 )
 
 // Price turns the price of one HIS unit, in yuan, into an exact price for so many
@@ -34,30 +32,6 @@ func (x Decimal) times(n int64) (Decimal, error) {
 	product := FromInt(0)
 	_, err := exact().Mul(product.d, x.val(), FromInt(n).d)
 	return product, err
-}
-
-// LineFen is what a line costs in fen: half_up(price × 100 × quantity / per).
-// price is a plain decimal in yuan (digits and a point) for per smallest units
-// (0 counts as 1); quantity is in smallest units, at least 1.
-func LineFen(price string, per, quantity int64) (int64, error) {
-	p, err := Parse(price)
-	if err != nil || strings.Trim(price, "0123456789.") != "" {
-		return 0, fmt.Errorf("price %q is no plain decimal number of yuan", cut(price))
-	}
-	if per < 0 || quantity < 1 {
-		return 0, errors.New("the unit of a price must not be negative, and the quantity at least 1")
-	}
-	num, den := p.fraction()
-	num.Mul(num, big.NewInt(100))
-	num.Mul(num, big.NewInt(quantity))
-	den.Mul(den, big.NewInt(max(per, 1)))
-	// Half up of a fraction that is not negative: floor((2n + d) / 2d).
-	num.Lsh(num, 1).Add(num, den)
-	num.Quo(num, den.Lsh(den, 1))
-	if !num.IsInt64() {
-		return 0, fmt.Errorf("%d at %s: %w", quantity, price, ErrRange)
-	}
-	return num.Int64(), nil
 }
 
 // Yuan writes an amount of fen as yuan with two places: 1600 is "16.00".

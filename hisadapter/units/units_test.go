@@ -169,33 +169,6 @@ func TestPricesOfPacks(t *testing.T) {
 	}
 }
 
-func TestLineFen(t *testing.T) {
-	for _, c := range []struct {
-		price         string
-		per, quantity int64
-		want          int64
-	}{
-		{"3.3330", 100, 30, 100},
-		{"19.90", 24, 24, 1990},
-		{"0.005", 1, 1, 1},
-		{"0.0049", 1, 1, 0},
-		{"0.015", 0, 1, 2},
-		{"0", 1, 5, 0},
-	} {
-		if got, err := units.LineFen(c.price, c.per, c.quantity); err != nil || got != c.want {
-			t.Errorf("%d at %s for %d: %d, %v, want %d", c.quantity, c.price, c.per, got, err, c.want)
-		}
-	}
-	for _, bad := range []string{"", "-1", "1.2.3", "free", "1E3", " 1"} {
-		if got, err := units.LineFen(bad, 1, 1); err == nil {
-			t.Errorf("price %q makes %d", bad, got)
-		}
-	}
-	if _, err := units.LineFen("92233720368547758.08", 1, 1); !errors.Is(err, units.ErrRange) {
-		t.Errorf("beyond int64: %v", err)
-	}
-}
-
 func TestYuanAndFen(t *testing.T) {
 	for fen, yuan := range map[int64]string{0: "0.00", 5: "0.05", 100: "1.00", 1600: "16.00", -7: "-0.07", math.MinInt64: "-92233720368547758.08"} {
 		if got := units.Yuan(fen); got != yuan {
@@ -246,23 +219,6 @@ func TestConversionsAgreeWithRationals(t *testing.T) {
 		}
 		if back, err := r.Reading(out); err != nil || back != quantity {
 			t.Fatalf("%d goes out as %s and comes back as %d, %v", quantity, out, back, err)
-		}
-	})
-}
-
-// A line's price is the nearest fen, the half upwards; and buying by the pack
-// price is the same as by the converted one.
-func TestLineFenIsTheNearestFen(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		price := big.NewRat(rapid.Int64Range(0, 1<<40).Draw(t, "price"), 10_000)
-		per, quantity := rapid.Int64Range(1, 1000).Draw(t, "per"), rapid.Int64Range(1, 10_000).Draw(t, "quantity")
-		got, err := units.LineFen(price.FloatString(4), per, quantity)
-		if err != nil {
-			t.Fatal(err)
-		}
-		off := new(big.Rat).Sub(new(big.Rat).Mul(price, big.NewRat(100*quantity, per)), new(big.Rat).SetInt64(got))
-		if off.Cmp(big.NewRat(1, 2)) >= 0 || off.Cmp(big.NewRat(-1, 2)) < 0 {
-			t.Fatalf("%s for %d, %d of them: %d fen is off by %s", price.FloatString(4), per, quantity, got, off)
 		}
 	})
 }
