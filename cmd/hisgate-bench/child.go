@@ -29,7 +29,9 @@ import (
 //	lock N          lock N orders
 //	end N           lock and release N orders
 //	time DURATION   lock for so long with 64 callers
-//	weigh           say how much memory is in use
+//	purge DURATION  the same, and purge what has ended all the while
+//	weigh           say how much memory is in use, and which number comes next
+//	from N          take numbers from N on
 //
 // To each line but fill the answer is one JSON object.
 type childCmd struct {
@@ -45,6 +47,11 @@ type reply struct {
 	Found   int64   `json:"found,omitempty"`
 	Missing int64   `json:"missing,omitempty"`
 	Rate    float64 `json:"rate,omitempty"`
+	P50     float64 `json:"p50,omitempty"` // seconds that a single call took
+	P99     float64 `json:"p99,omitempty"`
+	Max     float64 `json:"max,omitempty"`
+	Purged  int     `json:"purged,omitempty"`
+	Next    int64   `json:"next,omitempty"`
 	MiB     float64 `json:"mib,omitempty"` // of memory that is not a mapped file
 	Error   string  `json:"error,omitempty"`
 }
@@ -65,7 +72,7 @@ func (c *childCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	before := systems.CPU()
-	open, err := systems.OpenLedger(ctx, c.Dir, nil)
+	open, err := systems.OpenLedger(ctx, c.Dir, nil, time.Millisecond)
 	cpu := systems.CPU() - before
 	if err := errors.Join(err, stop()); err != nil {
 		return err
@@ -112,15 +119,18 @@ func (w *childWork) do(ctx context.Context, command, arg string) (reply, error) 
 		if n, err = strconv.ParseInt(arg, 10, 64); err == nil {
 			err = w.many(ctx, command == "end", n)
 		}
-	case "time":
+	case "time", "purge":
 		var during time.Duration
 		if during, err = time.ParseDuration(arg); err == nil {
-			var s load.Sample
-			s, err = load.Run(ctx, w.ops(64, w.lock), &w.next, load.Bounds{For: during})
-			r.Rate = s.Rate()
+			return w.time(ctx, during, command == "purge")
 		}
 	case "weigh":
+		r.Next = w.next.Load()
 		r.MiB, err = ownMemory()
+	case "from":
+		var n int64
+		n, err = strconv.ParseInt(arg, 10, 64)
+		w.next.Store(n)
 	default:
 		err = fmt.Errorf("no such command: %s", command)
 	}
@@ -155,10 +165,46 @@ func (w *childWork) many(ctx context.Context, end bool, n int64) error {
 	if end {
 		op = w.lockAndRelease
 	}
-	last := w.next.Load() + n
-	_, err := load.Run(ctx, w.ops(ackCallers, op), &w.next, load.Bounds{For: math.MaxInt64, Last: last})
-	w.next.Store(last)
-	return err
+	const piece = 1 << 20 // a load remembers how long each call took
+	for end := w.next.Load() + n; w.next.Load() < end; {
+		last := min(end, w.next.Load()+piece)
+		_, err := load.Run(ctx, w.ops(ackCallers, op), &w.next, load.Bounds{For: math.MaxInt64, Last: last})
+		w.next.Store(last)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// time locks for so long, and purges beside it without a rest when told to.
+func (w *childWork) time(ctx context.Context, during time.Duration, purge bool) (r reply, err error) {
+	stop, purged := make(chan struct{}), make(chan error, 1)
+	go func() { purged <- w.purge(ctx, purge, stop, &r.Purged) }()
+	s, err := load.Run(ctx, w.ops(64, w.lock), &w.next, load.Bounds{For: during})
+	close(stop)
+	err = errors.Join(err, <-purged)
+	r.Rate, r.P50, r.P99, r.Max = s.Rate(), s.P50.Seconds(), s.P99.Seconds(), s.Max.Seconds()
+	return r, err
+}
+
+// purgePiece is how many the gateway purges in a go.
+const purgePiece = 1000
+
+func (w *childWork) purge(ctx context.Context, wanted bool, stop <-chan struct{}, total *int) error {
+	for wanted {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		n, err := w.open.Ledger.Purge(ctx, purgePiece)
+		if err != nil || n == 0 {
+			return err
+		}
+		*total += n
+	}
+	return nil
 }
 
 // fill tells each acknowledgement in a write of its own: what the pipe took is

@@ -48,7 +48,7 @@ type idler struct {
 func newIdler(ctx context.Context, dir string) (*idler, error) {
 	i := &idler{drugs: systems.Drugs(spreadDrugs)}
 	var err error
-	if i.Open, err = systems.OpenLedger(ctx, dir, &i.clock); err != nil {
+	if i.Open, err = systems.OpenLedger(ctx, dir, &i.clock, 0); err != nil {
 		return nil, err
 	}
 	return i, i.lock(ctx, liveLocks, forever)

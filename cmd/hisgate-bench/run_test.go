@@ -81,6 +81,7 @@ func TestEveryKindOfCaseRuns(t *testing.T) {
 		"idle-expiry-300 fresh", "idle-purge-300 fresh",
 		"open-killed-300", "open-killed-300-cpu",
 		"size-300-200-lock empty", "size-300-200-memory", "size-300-200-disk", "size-300-200-open", "size-300-200-memory-opened",
+		"size-300-200-purge-p50 calm", "size-300-200-purge-p99 calm", "size-300-200-purge-max calm", "size-300-200-purge-locks",
 	}
 	if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

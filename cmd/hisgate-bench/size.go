@@ -16,7 +16,8 @@ const sizeTarget = 0.8
 
 // size fills a ledger in a process of its own and weighs it: memory, disk, the
 // time of an opening in good order, and the speed of Lock against an empty ledger
-// in another process.
+// in another process; then the pauses of Lock while what has ended is purged, and
+// Badger cleans up behind it.
 func size(ctx context.Context, dir string, active, ended, rounds int, during time.Duration) (rows []report.Row, err error) {
 	name := fmt.Sprintf("size-%d-%d-", active, ended)
 	one := func(what string, unit report.Unit, value float64) {
@@ -48,6 +49,7 @@ func size(ctx context.Context, dir string, active, ended, rounds int, during tim
 		return nil, err
 	}
 	one("memory", report.MiB, r.MiB)
+	next := r.Next
 	if err := large.stop(); err != nil {
 		return nil, err
 	}
@@ -67,7 +69,41 @@ func size(ctx context.Context, dir string, active, ended, rounds int, during tim
 	}
 	one("open", report.Seconds, again.opened.Seconds)
 	one("memory-opened", report.MiB, r.MiB)
-	return rows, nil
+	if _, err := again.ask(fmt.Sprintf("from %d", next)); err != nil {
+		return nil, err
+	}
+	pauses, err := pausesOfPurge(name+"purge-", again, rounds, during)
+	return append(rows, pauses...), err
+}
+
+// pausesOfPurge lets a child lock in turns with and without purging beside it. Its
+// deletions fill Badger's tables in memory and set its compactions going, which go
+// on into the calm turns, too: the first of these was measured before all of it.
+func pausesOfPurge(name string, c *child, rounds int, during time.Duration) ([]report.Row, error) {
+	purged := report.Row{Name: name + "locks", Unit: report.PerSecond}
+	rows := []report.Row{
+		{Name: name + "p50", Unit: report.Seconds, Peer: "calm"},
+		{Name: name + "p99", Unit: report.Seconds, Peer: "calm"},
+		{Name: name + "max", Unit: report.Seconds, Peer: "calm"},
+	}
+	for range rounds {
+		calm, err := c.ask("time " + during.String())
+		if err != nil {
+			return nil, err
+		}
+		busy, err := c.ask("purge " + during.String())
+		if err != nil {
+			return nil, err
+		}
+		if busy.Purged == 0 {
+			return nil, fmt.Errorf("%s: nothing was left to purge; more --ended, or a shorter --for", name)
+		}
+		for i, run := range []report.Run{{Ours: busy.P50, Theirs: calm.P50}, {Ours: busy.P99, Theirs: calm.P99}, {Ours: busy.Max, Theirs: calm.Max}} {
+			rows[i].Runs = append(rows[i].Runs, run)
+		}
+		purged.Runs = append(purged.Runs, report.Run{Ours: float64(busy.Purged) / busy.Seconds})
+	}
+	return append(rows, purged), nil
 }
 
 // speedAtSize lets both lock in turns.

@@ -22,9 +22,9 @@ type Bounds struct {
 
 // Sample is what a load got done.
 type Sample struct {
-	Done     int64
-	Elapsed  time.Duration // until the last Op ended
-	P50, P99 time.Duration // of a single Op
+	Done          int64
+	Elapsed       time.Duration // until the last Op ended
+	P50, P99, Max time.Duration // of a single Op
 }
 
 // Rate returns Ops in a second.
@@ -70,7 +70,7 @@ func Run(ctx context.Context, ops []Op, next *atomic.Int64, b Bounds) (Sample, e
 	all := slices.Concat(took...)
 	slices.Sort(all)
 	s.Done = int64(len(all))
-	s.P50, s.P99 = quantile(all, 0.50), quantile(all, 0.99)
+	s.P50, s.P99, s.Max = quantile(all, 0.50), quantile(all, 0.99), quantile(all, 1)
 	return s, nil
 }
 

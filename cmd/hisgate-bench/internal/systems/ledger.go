@@ -42,7 +42,7 @@ func (s *Ledger) Reset(ctx context.Context, _ Shape) error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	open, err := OpenLedger(ctx, s.dir, nil)
+	open, err := OpenLedger(ctx, s.dir, nil, 0)
 	s.Open = open
 	return err
 }
@@ -70,15 +70,18 @@ type Open struct {
 	Took      time.Duration // to open it
 }
 
-// OpenLedger opens the ledger in a folder. A nil clock is the system's.
-func OpenLedger(ctx context.Context, dir string, clock lockstore.Clock) (*Open, error) {
+// OpenLedger opens the ledger in a folder. A nil clock is the system's. Purge
+// forgets what ended so long ago; 0 = as in the program.
+func OpenLedger(ctx context.Context, dir string, clock lockstore.Clock, retention time.Duration) (*Open, error) {
 	start := time.Now()
 	e, err := badgerengine.Open(dir, badgerengine.Options{})
 	if err != nil {
 		return nil, err
 	}
 	c := engine.NewCommitter(e, engine.CommitterOptions{})
-	l, err := lockstore.Open(ctx, ledgerOptions(c, clock))
+	o := ledgerOptions(c, clock)
+	o.Retention = retention
+	l, err := lockstore.Open(ctx, o)
 	if err != nil {
 		return nil, errors.Join(err, c.Close(), e.Close())
 	}
