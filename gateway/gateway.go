@@ -183,18 +183,11 @@ const restWithin = 2 * time.Second
 
 // purge removes old records, now and then.
 func (g *Gateway) purge(ctx context.Context) {
-	const batch = 1000
 	tick := time.NewTicker(g.settings.PurgeEvery)
 	defer tick.Stop()
 	for {
-		for {
-			n, err := g.ledger.Purge(ctx, batch)
-			if err != nil && ctx.Err() == nil {
-				g.log.failed("purging the ledger", err)
-			}
-			if n < batch || err != nil {
-				break
-			}
+		if _, err := g.ledger.PurgeAll(ctx); err != nil && ctx.Err() == nil {
+			g.log.failed("purging the ledger", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package lockstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -206,5 +207,31 @@ func TestPurgeWaitsWhileTheClockIsInDoubt(t *testing.T) {
 	k.clock.step(1000 * time.Hour)
 	if n, err := k.Purge(k.ctx, 10); n != 0 || err != nil {
 		t.Fatalf("purged %d, %v", n, err)
+	}
+}
+
+// Much is purged in pieces, with rests between them.
+func TestPurgeAllLeavesNothingThatIsOld(t *testing.T) {
+	k := open(t, noFreeze(), func(o *lockstore.Options) { o.Retention = time.Hour })
+	const many = 250
+	for i := range many {
+		no := fmt.Sprint("OLD", i)
+		k.lock(no, 1)
+		_, err := k.Release(k.ctx, alice, no, lockstore.ByCaller)
+		k.must(err)
+	}
+	k.lock("LIVES", 1)
+	k.clock.advance(2 * time.Hour)
+	k.reopen()
+	ended, stop := context.WithCancel(k.ctx)
+	stop()
+	if n, err := k.PurgeAll(ended); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Fatalf("after its end it purged %d, %v", n, err)
+	}
+	if n, err := k.PurgeAll(k.ctx); err != nil || n != many {
+		t.Fatalf("purged %d, %v; want %d", n, err, many)
+	}
+	if all := k.listAll(lockstore.Query{}); len(all) != 1 {
+		t.Fatalf("%d locks are left", len(all))
 	}
 }

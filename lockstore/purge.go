@@ -10,6 +10,35 @@ import (
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
+const (
+	// purgePiece is how many PurgeAll purges in a go.
+	purgePiece = 100
+	// purgeRest is how many times as long as a piece took it rests after it.
+	purgeRest = 4
+)
+
+// PurgeAll is Purge until nothing is left, and returns how many. It works a piece
+// at a time and rests most of the time, so that commands hardly notice: without
+// that a long purge makes each wait ten times as long. Errors: those of Purge.
+func (l *Ledger) PurgeAll(ctx context.Context) (total int, err error) {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return total, ctx.Err()
+		case <-rest.C:
+		}
+		began := time.Now()
+		n, err := l.Purge(ctx, purgePiece)
+		total += n
+		if err != nil || n < purgePiece {
+			return total, err
+		}
+		rest.Reset(purgeRest * time.Since(began))
+	}
+}
+
 // Purge forgets up to limit ended locks and tombstones that are older than the
 // retention, oldest first, and returns how many. While the clock is in doubt it
 // does nothing. All attempts of an order go together, so that a number at the

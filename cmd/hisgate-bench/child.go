@@ -177,34 +177,27 @@ func (w *childWork) many(ctx context.Context, end bool, n int64) error {
 	return nil
 }
 
-// time locks for so long, and purges beside it without a rest when told to.
+// time locks for so long, and purges beside it, as the gateway does, when told to.
 func (w *childWork) time(ctx context.Context, during time.Duration, purge bool) (r reply, err error) {
-	stop, purged := make(chan struct{}), make(chan error, 1)
-	go func() { purged <- w.purge(ctx, purge, stop, &r.Purged) }()
+	purging, stop := context.WithCancel(ctx)
+	defer stop()
+	purged := make(chan error, 1)
+	go func() {
+		if !purge {
+			purged <- nil
+			return
+		}
+		var err error
+		if r.Purged, err = w.open.Ledger.PurgeAll(purging); purging.Err() != nil {
+			err = nil // it was stopped; what stopped us is told by the load
+		}
+		purged <- err
+	}()
 	s, err := load.Run(ctx, w.ops(64, w.lock), &w.next, load.Bounds{For: during})
-	close(stop)
+	stop()
 	err = errors.Join(err, <-purged)
 	r.Rate, r.P50, r.P99, r.Max = s.Rate(), s.P50.Seconds(), s.P99.Seconds(), s.Max.Seconds()
 	return r, err
-}
-
-// purgePiece is how many the gateway purges in a go.
-const purgePiece = 1000
-
-func (w *childWork) purge(ctx context.Context, wanted bool, stop <-chan struct{}, total *int) error {
-	for wanted {
-		select {
-		case <-stop:
-			return nil
-		default:
-		}
-		n, err := w.open.Ledger.Purge(ctx, purgePiece)
-		if err != nil || n == 0 {
-			return err
-		}
-		*total += n
-	}
-	return nil
 }
 
 // fill tells each acknowledgement in a write of its own: what the pipe took is
