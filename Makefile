@@ -43,7 +43,7 @@ lint: lint-proto
 
 # fresh proves that the generated files are those that the sources give.
 fresh: generate
-	@git diff --exit-code -- proto docs/configuration.md hisgate.example.yaml \
+	@git diff --exit-code -- proto docs/configuration.md hisgate.example.yaml deploy/prometheus/alerts.yml \
 	|| { echo "generated files are stale: run make generate and commit"; exit 1; }
 
 # bench measures the ledger side by side with its peers: docs/performance.md.
@@ -109,6 +109,7 @@ generate: proto-deps
 	$(BUF) generate --path proto/hisgate
 	$(GO) run ./cmd/hisgate config doc > docs/configuration.md
 	$(GO) run ./cmd/hisgate config example > hisgate.example.yaml
+	$(GO) run ./cmd/hisgate alert rules > deploy/prometheus/alerts.yml
 
 # lint-proto checks the form of the API.
 lint-proto: proto-deps

@@ -26,6 +26,7 @@ type Config struct {
 	Safety          Safety        `yaml:"safety"`
 	Payment         Payment       `yaml:"payment"`
 	WeChat          WeChat        `yaml:"wechat"`
+	Alerts          Alerts        `yaml:"alerts"`
 }
 
 // Listen holds the addresses. Port 0 picks a free one, which is logged.
@@ -243,5 +244,6 @@ func Default() Config {
 			MisconfiguredCase: 10 * time.Minute, Workers: 16,
 		},
 		WeChat: WeChat{Keys: "public_key", Timeout: 5 * time.Second},
+		Alerts: Alerts{Repeat: 4 * time.Hour, Language: "both"},
 	}
 }

@@ -34,6 +34,10 @@ func configDoc() string {
 	for _, s := range settingsOf(reflect.TypeFor[SafetyDrug](), "") {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Path, s.Doc)
 	}
+	b.WriteString("\nFields of an entry of `alerts.webhooks`:\n\n| field | meaning |\n| --- | --- |\n")
+	for _, s := range settingsOf(reflect.TypeFor[AlertWebhook](), "") {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Path, s.Doc)
+	}
 	return b.String()
 }
 
@@ -75,6 +79,10 @@ func writeExample(b *strings.Builder, v reflect.Value, depth int) {
 			b.WriteString("\n")
 			writeExample(b, value, depth+1)
 		case reflect.Slice:
+			if value.Len() == 0 {
+				b.WriteString(" []\n")
+				continue
+			}
 			b.WriteString("\n")
 			for i := range value.Len() {
 				e := value.Index(i)

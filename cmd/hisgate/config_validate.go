@@ -73,6 +73,7 @@ func (c *Config) Validate(where map[string]string) error {
 	c.validateLimits(k)
 	c.validateHIS(k)
 	c.validateStock(k)
+	c.validateAlerts(k)
 	if c.Payment.Enabled {
 		c.validatePayment(k)
 		c.validateWeChat(k)

@@ -15,5 +15,6 @@ func figures(p *Program, channel *wechat.Channel) server.Figures {
 	if free, err := p.engine.Free(); err == nil {
 		f.DiskFree = free
 	}
+	alertFigures(p.alarm, &f)
 	return f
 }

@@ -24,6 +24,7 @@ type cli struct {
 	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
+	Alert     alertCmd     `cmd:"" help:"Try the webhooks for alerts, print the alerts for Prometheus."`
 	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
 	Probe     probeCmd     `cmd:"" help:"Test a real HIS step by step, and print which capabilities are proven. Read only without --write."`
 	Config    configCmd    `cmd:"" help:"Begin, check or show the configuration."`

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/internal/alarm"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
@@ -40,6 +42,7 @@ type Program struct {
 	gateway   *gateway.Gateway
 	driver    io.Closer // of the HIS, nil where it holds nothing open
 	orders    *payflow.Service
+	alarm     *alarm.Alarm
 	secure    *secure
 	edge      *server.Server
 	rest      *http.Server
@@ -78,6 +81,9 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := p.openAlarm(s.alarm, registry); err != nil {
+		return nil, err
+	}
 	calls, err := server.NewHISMetrics(registry)
 	if err != nil {
 		return nil, err
@@ -128,7 +134,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
 		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
-		Health:  func() []string { return append(back.health(), r.health()...) },
+		Health:  func() []string { return slices.Concat(back.health(), r.health(), p.alarm.Health()) },
 		Figures: func() server.Figures { return figures(p, channel) },
 	})
 	if err != nil {
@@ -214,6 +220,7 @@ func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s pay
 	}
 	o.Hooks.OnAlert = func(a payflow.Alert) {
 		p.log.Error("alert", "name", a.Name, "severity", a.Severity, "order_no", a.OrderNo, "case_id", a.CaseID, "detail", a.Detail)
+		p.onOrderAlert(a)
 	}
 	var err error
 	if p.orders, err = payflow.Open(ctx, o); err != nil {
@@ -237,6 +244,7 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	work("reach", r.run)
 	work("certificates and callers", p.secure.run)
 	work("recovery", back.run)
+	work("alarm", p.alarm.Run)
 	p.workers.Go(func() {
 		select {
 		case <-p.committer.Failed():

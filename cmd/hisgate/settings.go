@@ -9,6 +9,7 @@ import (
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/internal/alarm"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/payflow"
 	"github.com/hisgate/hisgate/payflow/wechat"
@@ -21,12 +22,14 @@ type settings struct {
 	gateway gateway.Settings
 	safety  lockstore.SafetyPolicy
 	orders  payflow.Settings
+	alarm   alarm.Options
 }
 
 func (c *Config) settings() settings {
 	return settings{
 		caps: c.HIS.capabilities(), guard: c.HIS.Guard.settings(),
 		gateway: c.gatewaySettings(), safety: c.Safety.policy(), orders: c.orderSettings(),
+		alarm: c.alarmSettings(),
 	}
 }
 

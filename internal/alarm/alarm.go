@@ -23,6 +23,7 @@ type Options struct {
 	Rules    []Rule            // nil = Rules()
 	Every    time.Duration     // between two looks; 0 = 15 s
 	Repeat   time.Duration     // after which what still stands is told again; 0 = 4 h
+	Pace     time.Duration     // between two messages to one webhook; 0 = 3.5 s: robots take 20 a minute
 	Language Language          // "" = Both
 	Host     string            // which hisgate it is, for messages
 	HTTP     http.RoundTripper // to the webhooks; nil = as net/http does, with proxies of the environment
@@ -59,13 +60,16 @@ func New(o Options) (*Alarm, error) {
 	if o.Repeat == 0 {
 		o.Repeat = 4 * time.Hour
 	}
+	if o.Pace == 0 {
+		o.Pace = 3500 * time.Millisecond
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Every < 0 || o.Repeat < 0 {
+	if o.Every < 0 || o.Repeat < 0 || o.Pace < 0 {
 		return nil, errors.New("alarm: times must not be negative")
 	}
 	a := &Alarm{
@@ -75,7 +79,7 @@ func New(o Options) (*Alarm, error) {
 	p := newPoster(o.HTTP, o.Language, o.Host, o.Now)
 	for i, w := range o.Webhooks {
 		a.couriers = append(a.couriers, &courier{
-			hook: w, name: fmt.Sprintf("%d (%s)", i, w.Format), post: p, log: o.Logger, wake: make(chan struct{}, 1),
+			hook: w, name: fmt.Sprintf("%d (%s)", i, w.Format), post: p, pace: o.Pace, log: o.Logger, wake: make(chan struct{}, 1),
 		})
 	}
 	return a, nil
@@ -177,12 +181,13 @@ func (a *Alarm) Tell(key string, m Message) {
 // tell writes the line of the log and hands the message to the couriers. Callers
 // hold mu.
 func (a *Alarm) tell(m Message, at time.Time) {
-	level := slog.LevelError
-	if m.Kind == Resolved {
-		level = slog.LevelInfo
+	switch m.Kind {
+	case Happened: // whoever told of it has written it
+	case Resolved:
+		a.o.Logger.Info("alert", "name", m.Name, "severity", m.Severity, "kind", m.Kind, "title", m.Title.EN)
+	default:
+		a.o.Logger.Error("alert", "name", m.Name, "severity", m.Severity, "kind", m.Kind, "title", m.Title.EN, "figure", m.Figure, "fen", m.Fen)
 	}
-	a.o.Logger.Log(context.Background(), level, "alert", "name", m.Name, "severity", m.Severity, "kind", m.Kind,
-		"title", m.Title.EN, "figure", m.Figure, "fen", m.Fen, "order_no", m.OrderNo, "case_id", m.CaseID)
 	for _, c := range a.couriers {
 		c.push(m, at)
 	}

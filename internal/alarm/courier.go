@@ -9,9 +9,8 @@ import (
 )
 
 const (
-	queueMost   = 200                     // messages that wait for one webhook
-	pace        = 3500 * time.Millisecond // between two messages: robots take 20 a minute
-	firstPause  = time.Second             // after a failure; doubled with each
+	queueMost   = 200         // messages that wait for one webhook
+	firstPause  = time.Second // after a failure; doubled with each
 	longestTry  = time.Minute
 	giveUpAfter = 12 * time.Hour // an older message helps nobody
 )
@@ -21,6 +20,7 @@ type courier struct {
 	hook Webhook
 	name string // for logs: its place in the settings and its format
 	post *poster
+	pace time.Duration // between two messages
 	log  *slog.Logger
 	wake chan struct{}
 
@@ -127,7 +127,7 @@ func (c *courier) run(ctx context.Context) {
 			}
 			continue
 		}
-		wait := pace
+		wait := c.pace
 		if _, err := c.post.post(ctx, c.hook, batch); err == nil {
 			c.delivered(batch)
 			pause = firstPause
