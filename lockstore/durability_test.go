@@ -412,10 +412,26 @@ func TestOpeningRefusesAGarbledRecord(t *testing.T) {
 		return nil
 	}))
 	k.must(k.Ledger.Close())
-	k.must(k.opts.Committer.Append(engine.Write{Key: key, Value: rec[:len(rec)-1]}).Wait(k.ctx))
-	if _, err := lockstore.Open(k.ctx, k.opts); err == nil || !strings.Contains(err.Error(), "cut or garbled") {
-		t.Fatalf("got %v", err)
+	elsewhere := bytes.Replace(key, []byte("RX0999"), []byte("RX9999"), 1)
+	quantity := bytes.LastIndex(rec[:bytes.Index(rec, []byte(drugA))+len(drugA)+2], []byte{2 << 3, 2}) + 1 // zigzag: one unit
+	negative := bytes.Clone(rec)
+	negative[quantity] = 1 // less one
+	for what, w := range map[string]engine.Write{
+		"cut or garbled": {Key: key, Value: rec[:len(rec)-1]},
+		`holds the record of attempt 1 of "RX0999"`: {Key: elsewhere, Value: rec},
+		`it holds -1 units of "` + drugA + `"`:      {Key: key, Value: negative},
+	} {
+		k.must(k.opts.Committer.Append(w).Wait(k.ctx))
+		if _, err := lockstore.Open(k.ctx, k.opts); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: got %v", what, err)
+		}
+		k.must(k.opts.Committer.Append(engine.Write{Key: elsewhere, Delete: true}, engine.Write{Key: key, Value: rec}).Wait(k.ctx))
 	}
+	l, err := lockstore.Open(k.ctx, k.opts)
+	if err != nil {
+		t.Fatalf("as it was: %v", err)
+	}
+	k.must(l.Close())
 }
 
 func (k *kit) confirmedUnits(locks []lockstore.Lock) (n int64) {

@@ -3,6 +3,7 @@ package lockstore
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -118,7 +119,7 @@ func (l *Ledger) readActive(ctx context.Context) ([]storedLock, error) {
 		if len(stored)%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		created, err := createdOf(rec)
+		created, err := placedAt(k, rec)
 		if err != nil {
 			return fmt.Errorf("key %q: %w", k, err)
 		}
@@ -129,15 +130,33 @@ func (l *Ledger) readActive(ctx context.Context) ([]storedLock, error) {
 	return stored, err
 }
 
-// createdOf reads one field of a record, without the rest of it.
-func createdOf(rec []byte) (created time.Time, err error) {
+// placedAt reads when an active attempt was made, and refuses one that stands
+// under the key of another: changed under its own, it would be there twice. The
+// rest of the record is not read.
+func placedAt(key, rec []byte) (created time.Time, err error) {
+	var no []byte
+	var number uint64
 	r := tlv.NewReader(rec)
 	for created.IsZero() && r.Next() {
-		if r.Field() == fCreatedAt {
+		switch r.Field() {
+		case fOrderNo:
+			no = r.Bytes()
+		case fAttempt:
+			number = r.Uint()
+		case fCreatedAt:
 			created = r.Time()
 		}
 	}
-	return created, r.Err()
+	if r.Err() != nil {
+		return created, r.Err()
+	}
+	var own [len(prefixActive) + 64 + 5]byte
+	id := append(append(own[:0], prefixActive...), no...)
+	id = binary.BigEndian.AppendUint32(append(id, 0), uint32(number))
+	if !bytes.Equal(key, id) {
+		return created, fmt.Errorf("holds the record of attempt %d of %q", number, no)
+	}
+	return created, nil
 }
 
 // interrupt marks what may have been under way when the last process ended. After

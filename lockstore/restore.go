@@ -39,6 +39,11 @@ func (r *restorer) restore(s *storedLock, to *restored) {
 			to.err = r.rewrite(s, to)
 		}
 	}
+	for i := range to.lock.Items {
+		if n := to.lock.Items[i].Quantity; n < 1 && to.err == nil {
+			to.err = fmt.Errorf("it holds %d units of %q", n, to.lock.Items[i].DrugID)
+		}
+	}
 	if to.err != nil {
 		to.err = fmt.Errorf("the active lock of %s: %w", s.created.Format(time.RFC3339Nano), to.err)
 		return

@@ -108,11 +108,11 @@ func TestVerifyFindsDamage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			created, err := createdOf(rec)
+			lock, err := decodeLock(rec)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return []engine.Write{deleteWrite(indexKey(created, ID{"GONE", 1}))}
+			return []engine.Write{deleteWrite(indexKey(lock.CreatedAt, ID{"GONE", 1}))}
 		}, "does not know it"},
 		"active among the ended":   {another(attemptKey(prefixEnded, ID{"HELD", 1}), ID{"HELD", 1}), "among the active and among the ended"},
 		"without units":            {edit(held, func(l *Lock) { l.Items[0].Quantity = 0 }), "0 units"},
