@@ -294,6 +294,9 @@
 //	find_order        none frozen deducted released lapsed next
 //	list_orders       done none
 //
+// not_expired holds through the last day, and where the date is empty; a row that
+// has no such place cannot be read.
+//
 // A field is an XPath or {at, match (regular expression, its first group), default
 // (also for an empty one), format (times), in, per, true, false}; header: Set-Cookie
 // instead of at reads a header, fixed: "5" is always the same. Texts are trimmed. An answer

@@ -224,15 +224,14 @@ func (d *Driver) knownFacts(ctx context.Context, c *call, in Input) (func(string
 	for batch := range slices.Chunk(unknown, max(d.caps.BatchSize, 1)) {
 		readings, err := d.queryPharmacy(ctx, in.PharmacyID, batch)
 		if err != nil {
-			// The write was not sent, whatever became of the reading.
-			return nil, &hisadapter.Error{Outcome: hisadapter.NotSent, Err: fmt.Errorf("reading the drugs first: %w", err)}
+			return nil, readFirst(err)
 		}
 		for _, r := range readings {
 			// Older ones serve where the HIS leaves out a drug that has no stock
 			// just now, be it because this very order holds the last of it.
 			f, _ := d.facts.get(r.Key, since)
 			if f == nil && r.Err != nil {
-				return nil, &hisadapter.Error{Outcome: hisadapter.NotSent, Err: fmt.Errorf("reading the drugs first: %w", r.Err)}
+				return nil, readFirst(r.Err)
 			}
 			if f == nil {
 				return nil, c.factless(in, r)
@@ -241,6 +240,17 @@ func (d *Driver) knownFacts(ctx context.Context, c *call, in Input) (func(string
 		}
 	}
 	return func(id string) *lineFacts { return known[id] }, nil
+}
+
+// readFirst is the end of a write before which a reading failed: it was not sent,
+// whatever became of the reading. A setting that is wrong stays named, for no
+// repeat will help.
+func readFirst(err error) error {
+	out := &hisadapter.Error{Outcome: hisadapter.NotSent, Err: fmt.Errorf("reading the drugs first: %w", err)}
+	if hisadapter.OutcomeOf(err) == hisadapter.Misconfigured {
+		out.Outcome = hisadapter.Misconfigured
+	}
+	return out
 }
 
 // factless is the end of a write that needs to know a drug of which the HIS says

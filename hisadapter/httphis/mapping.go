@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -62,6 +63,10 @@ func parse(file string, doc []byte) (*Mapping, error) {
 	}}
 	if len(bytes.TrimSpace(doc)) == 0 {
 		l.add(0, "the file is empty")
+		return nil, l.err()
+	}
+	if !utf8.Valid(doc) {
+		l.add(0, "is not UTF-8; save it as UTF-8 (编码选 UTF-8)")
 		return nil, l.err()
 	}
 	var root yaml.Node

@@ -114,6 +114,9 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 	case matches:
 		return found && c.re.MatchString(s), nil
 	default:
+		if !found { // a wrong path must not turn expired lots into good ones
+			return false, fmt.Errorf("the row has no %s", c.path.src)
+		}
 		if s == "" {
 			return true, nil // no date: it does not expire
 		}

@@ -319,7 +319,18 @@ func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {
 			t.Errorf("%+v does not say %s", got[i], words)
 		}
 	}
+	// A date that stands elsewhere does not make expired lots good.
+	a.give = func(int, string) string {
+		return `{"code":"0","rows":[{"dm":"A","sl":3},{"dm":"B","sl":4,"yxq":null}]}`
+	}
+	got, err = d.QueryStock(t.Context(), keysOf("P", "A", "B"))
+	if err != nil || got[0].Err == nil || got[1].OnHand != 4 {
+		t.Errorf("%+v, %v", got, err)
+	}
 	// Where no drug can be read the answer is none.
+	a.give = func(int, string) string {
+		return `{"code":"0","rows":[{"dm":"B","sl":4,"yxq":"soon"},{"dm":"C","sl":"many","yxq":""}]}`
+	}
 	_, err = d.QueryStock(t.Context(), keysOf("P", "B", "C"))
 	wantOutcome(t, err, hisadapter.Unknown)
 	// A row without a drug may belong to any.

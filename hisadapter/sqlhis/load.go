@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the hospital's clock must be known on every machine
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -33,8 +34,14 @@ func Load(path string) (*Mapping, error) {
 // is where the files are found that it names.
 func Parse(path string, doc []byte) (*Mapping, error) {
 	var root yaml.Node
-	if err := yaml.Load(doc, &root); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if !utf8.Valid(doc) {
+		return nil, fmt.Errorf("%s: is not UTF-8; save it as UTF-8 (编码选 UTF-8)", path)
+	}
+	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
+		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
+			return nil, &Fault{path, e.Mark.Line, "not YAML: " + e.Message}
+		}
+		return nil, fmt.Errorf("%s: not YAML: %w", path, err)
 	}
 	if len(root.Content) == 0 {
 		return nil, fmt.Errorf("%s: is empty", path)
