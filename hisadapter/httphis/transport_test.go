@@ -3,12 +3,18 @@ package httphis_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +23,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
@@ -212,5 +219,63 @@ func TestReadingAnAnswerIsBounded(t *testing.T) {
 	got, err := d.QueryStock(t.Context(), keysOf("P", "A"))
 	if err != nil || got[0].OnHand != 30_000 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A HIS that demands to know who calls is shown the certificate of the mapping.
+func TestClientCertificate(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "hisgate"}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var caller atomic.Value
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller.Store(r.TLS.PeerCertificates[0].Subject.CommonName)
+		io.WriteString(w, `{"code":"0"}`)
+	}))
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	block := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
+	files := map[string]string{
+		"ca.pem": block("CERTIFICATE", s.Certificate().Raw), "c.pem": block("CERTIFICATE", cert), "k.pem": block("PRIVATE KEY", private),
+	}
+	with := func(tls string) string {
+		return strings.Replace(aboutOrder(plainOrder, ""), "charset: utf-8", "charset: utf-8, tls: {ca_file: ca.pem"+tls+"}", 1)
+	}
+	call := func(mapping string) error {
+		m, err := load(t, mapping, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := httphis.New(m, hisadapter.Capabilities{BatchSize: 20}, httphis.Options{BaseURL: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return place(t.Context(), d)
+	}
+	wantOutcome(t, call(with(", cert_file: c.pem, key_file: k.pem")), hisadapter.Done)
+	if caller.Load() != "hisgate" {
+		t.Errorf("the HIS saw %v", caller.Load())
+	}
+	// In TLS 1.3 the server's refusal comes after the request may have left.
+	if got := hisadapter.OutcomeOf(call(with(""))); got != hisadapter.Unknown && got != hisadapter.NotSent {
+		t.Errorf("without it: %v", got)
+	}
+	_, err = load(t, with(", cert_file: c.pem, key_file: ca.pem"), files)
+	if err == nil || !strings.Contains(err.Error(), "cert_file and key_file") {
+		t.Errorf("a key that is none was taken: %v", err)
 	}
 }
