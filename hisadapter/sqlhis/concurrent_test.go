@@ -78,3 +78,38 @@ func TestI1NeverBelowZero(t *testing.T) {
 		}
 	})
 }
+
+// What a number held before gives it no right to more, or to anything else; and
+// what it never took is not given back.
+func TestOtherContentUnderTheSameNumberTakesNothingOfOthers(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		h := newHospital(t, dialect)
+		d := h.driver(t, h.db.address())
+		a, b := hisadapter.Key{PharmacyID: pharmacy, DrugID: drugA}, hisadapter.Key{PharmacyID: pharmacy, DrugID: bigID}
+		h.SetStock(t, a, 10)
+		h.SetStock(t, b, 10)
+		for no, n := range map[string]int64{"RX1": 3, "RX2": 5} {
+			lines := []hisadapter.Line{{DrugID: drugA, Quantity: n}}
+			if _, err := d.Freeze(t.Context(), hisadapter.FreezeRequest{HisNo: no, PharmacyID: pharmacy, Lines: lines}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		more := order("RX1", drugA)
+		more.Lines[0].Quantity = 10
+		_, err := d.PlaceOrder(t.Context(), more)
+		if e := want(t, err, hisadapter.Refused); e.Kind != hisadapter.Insufficient {
+			t.Errorf("refused as %v", e)
+		}
+		o, err := d.PlaceOrder(t.Context(), order("RX1", bigID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.CancelOrder(t.Context(), "RX1", o.OrderNo); err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.QueryStock(t.Context(), []hisadapter.Key{a, b})
+		if err != nil || got[0].OnHand != 5 || got[1].OnHand != 10 {
+			t.Errorf("left are %+v, %v", got, err)
+		}
+	})
+}

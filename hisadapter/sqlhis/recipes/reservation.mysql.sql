@@ -63,4 +63,4 @@ JOIN hisgate_drug d ON d.drug_id = s.drug_id;
 -- GRANT SELECT ON hisgate_frozen TO 'hisgate'@'%';
 -- GRANT SELECT ON hisgate_net_stock TO 'hisgate'@'%';
 -- GRANT SELECT, INSERT, UPDATE ON hisgate_reservation TO 'hisgate'@'%';
--- GRANT SELECT, INSERT, UPDATE ON hisgate_reservation_line TO 'hisgate'@'%';
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON hisgate_reservation_line TO 'hisgate'@'%';

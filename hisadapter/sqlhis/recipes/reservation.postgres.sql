@@ -59,4 +59,5 @@ JOIN hisgate_drug d ON d.drug_id = s.drug_id;
 -- 4. What hisgate may do. Replace hisgate by the user of the mapping file.
 -- GRANT SELECT, UPDATE ON hisgate_shelf TO hisgate;
 -- GRANT SELECT ON hisgate_drug, hisgate_frozen, hisgate_net_stock TO hisgate;
--- GRANT SELECT, INSERT, UPDATE ON hisgate_reservation, hisgate_reservation_line TO hisgate;
+-- GRANT SELECT, INSERT, UPDATE ON hisgate_reservation TO hisgate;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON hisgate_reservation_line TO hisgate;
