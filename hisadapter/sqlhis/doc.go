@@ -163,5 +163,19 @@
 // error (its number) and message (a part of it); all that it states must hold. It
 // leads to next, done, refused (with kind), find, busy, misconfigured or unknown.
 //
+// # Poolers and time limits
+//
+// On PostgreSQL the statement's time is a parameter of the connection's start, so
+// that the server ends by itself what nobody waits for any more. PgBouncer refuses
+// it unless its ignore_startup_parameters names statement_timeout; give the account
+// the limit then (ALTER ROLE hisgate SET statement_timeout = '5s'). With pool_mode =
+// transaction and a PgBouncer before 1.21 write params: {default_query_exec_mode:
+// cache_describe}; pool_mode = statement has no transactions and cannot be used.
+//
+// MySQL and MariaDB go on with a statement after its connection was given up. Write
+// params: {innodb_lock_wait_timeout: "5"} so that one that waits for a row ends, and
+// on MariaDB max_statement_time: "5" beside it: with tx: own it would be applied
+// long after hisgate asked find_order what became of it.
+//
 // A HIS that has stock and no freeze finds a ready mapping in package recipes.
 package sqlhis
