@@ -70,7 +70,7 @@ func TestBackupWhileLocksAreMade(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, true)
 	h.shelve("D1", 100_000)
-	const hands = 4
+	const hands = 64
 	var made atomic.Int64
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -112,7 +112,7 @@ func TestBackupWhileLocksAreMade(t *testing.T) {
 			return nil
 		})
 	}
-	enough(200)
+	enough(640)
 	mu.Lock()
 	known := map[string]bool{}
 	for no := range before {
@@ -121,7 +121,10 @@ func TestBackupWhileLocksAreMade(t *testing.T) {
 	mu.Unlock()
 	file := filepath.Join(t.TempDir(), "hisgate.backup")
 	mustRun(t, "ledger", "backup", file, "--server", h.program.GRPCAddr)
-	mustRun(t, "ledger", "verify", "--server", h.program.GRPCAddr)
+	for range 3 {
+		mustRun(t, "ledger", "verify", "--server", h.program.GRPCAddr)
+	}
+	mustRun(t, "explain", "BACKUP-0-0", "--server", h.program.GRPCAddr)
 	enough(made.Load() + 50)
 	close(stop)
 	wg.Wait()
