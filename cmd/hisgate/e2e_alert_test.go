@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -235,4 +236,21 @@ scrape_configs: [{job_name: hisgate, static_configs: [{targets: [%q]}]}]
 	})
 	h.hisDown(false)
 	h.await("E2E-PROM", hisgatev1.Order_FULFILLED)
+	variables := strings.NewReplacer("$job", ".*", "$instance", ".*", "$__rate_interval", "1m")
+	for _, p := range dashboard(t) {
+		for _, q := range p.Targets {
+			eventually(t, "panel "+p.Title, func() error { // a rate needs two looks
+				res, err := http.PostForm(fmt.Sprintf("http://127.0.0.1:%d/api/v1/query", port), url.Values{"query": {variables.Replace(q.Expr)}})
+				if err != nil {
+					return err
+				}
+				defer res.Body.Close()
+				answer, err := io.ReadAll(res.Body)
+				if err == nil && (res.StatusCode != http.StatusOK || bytes.Contains(answer, []byte(`"result":[]`))) {
+					err = fmt.Errorf("%d %s", res.StatusCode, answer)
+				}
+				return err
+			})
+		}
+	}
 }
