@@ -66,14 +66,16 @@
 // One mutex judges. What a command writes is appended to the group commit under
 // that mutex, so that records become durable in the order of judgement, and the
 // command returns when its own are. A command that writes nothing, a repeat, a
-// refusal, a read, returns when everything judged before it is durable [B2].
+// refusal, a read, returns when everything judged before it is durable [B2]; only
+// Available, which is advice that Lock judges again, and Observe do not wait.
 // When a commit fails, waiters and all later commands get ErrOutcomeUnknown: the
 // memory is never trusted again, and the process is to end.
 //
 // On disk an active lock is one key. In memory there are the active locks, with
 // holds, timers and counters computed from them, and the tombstones, which are
-// bounded. Ended locks are read from the disk. After an opening, whatever may
-// have been under way at the HIS is Unknown [B4].
+// bounded. Ended locks are read from the disk. An opening refuses a folder with a
+// record that it cannot read, or that stands where it does not belong. After an
+// opening, whatever may have been under way at the HIS is Unknown [B4].
 //
 // # After a restore
 //
