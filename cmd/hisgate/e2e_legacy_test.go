@@ -20,13 +20,22 @@ func TestOrdersThroughAMappingFile(t *testing.T) {
 	t.Setenv("HIS_PASSWORD", "letmein-7")
 	t.Setenv("HIS_API_KEY", "4f8b2c")
 	for mapping, kind := range map[string]struct {
-		freeze bool
-		serve  func(*simhis.HIS) http.Handler
+		freeze, needed bool // can it freeze, and must it before it deducts?
+		batch          int
+		serve          func(*simhis.HIS) http.Handler
 	}{
-		"soap.yaml": {true, func(h *simhis.HIS) http.Handler {
+		"pipe.yaml": {true, true, 20, func(h *simhis.HIS) http.Handler {
+			return legacyhis.NewPipe(h, legacyhis.PipeConfig{Unit: "互联网医院", Key: "4f8b2c"})
+		}},
+		"columns.yaml": {true, true, 1, func(h *simhis.HIS) http.Handler {
+			return legacyhis.NewColumns(h, legacyhis.ColumnsConfig{
+				Key: "4f8b2c", User: "hlw", Password: "letmein-7", Store: "03", Pharmacy: simhis.DemoPharmacy, PageSize: 2,
+			})
+		}},
+		"soap.yaml": {true, false, 20, func(h *simhis.HIS) http.Handler {
 			return legacyhis.NewSOAP(h, legacyhis.SOAPConfig{Key: "4f8b2c", User: "hlw", Password: "letmein-7"})
 		}},
-		"rest.yaml": {false, func(h *simhis.HIS) http.Handler {
+		"rest.yaml": {false, false, 20, func(h *simhis.HIS) http.Handler {
 			return legacyhis.NewREST(h, legacyhis.RESTConfig{APIKey: "4f8b2c", PageSize: 2})
 		}},
 	} {
@@ -35,6 +44,7 @@ func TestOrdersThroughAMappingFile(t *testing.T) {
 			if kind.freeze {
 				caps.FreezeTTL = time.Hour
 			}
+			caps.DeductNeedsFreeze, caps.BatchSize = kind.needed, kind.batch
 			w := newWorldOf(t, simOptions{Capabilities: caps})
 			server, err := legacyhis.Serve(kind.serve(w.sims.HIS))
 			if err != nil {
