@@ -294,7 +294,7 @@
 //	find_order        none frozen deducted released lapsed next
 //	list_orders       done none
 //
-// not_expired holds through the last day, and where the date is empty; a row that
+// not_expired holds through the last day (of the month, where yyyyMM is all), and where the date is empty; a row that
 // has no such place cannot be read.
 //
 // A field is an XPath or {at, match (regular expression, its first group), default

@@ -124,8 +124,7 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		// Good through its last day.
-		return t.AddDate(0, 0, 1).After(o.now), nil
+		return c.format.end(t).After(o.now), nil // good through its last day
 	}
 }
 

@@ -297,6 +297,30 @@ func TestFactsAreReadBeforeAWriteThatNeedsThem(t *testing.T) {
 	wantOutcome(t, place("A", 24), hisadapter.Done)
 }
 
+// A lot is good through the day that is written on it, and through the month where
+// no day is.
+func TestLotsAreGoodThroughTheirLastDay(t *testing.T) {
+	for _, tc := range []struct {
+		format, date string
+		good         bool
+	}{
+		{"yyyyMMdd", "20261122", true},
+		{"yyyyMMdd", "20261121", false},
+		{"yyyy-MM-dd HH:mm:ss", "2026-11-22 00:00:00", true},
+		{"yyyyMM", "202611", true},
+		{"yyyyMM", "202610", false},
+		{"yyyy年M月", "2026年12月", true},
+		{"unix", "1763776800", false},
+	} {
+		a := &answers{give: func(int, string) string { return `{"code":"0","rows":[{"dm":"A","sl":3,"yxq":"` + tc.date + `"}]}` }}
+		d := open(t, stockMapping("", `lots: sum, where: [{at: yxq, not_expired: `+tc.format+`}], fields: {drug_id: dm, on_hand: sl, ratio: {fixed: "1"}, name: mc}`), httphis.Options{Transport: a})
+		got, err := d.QueryStock(t.Context(), keysOf("P", "A"))
+		if err != nil || (got[0].OnHand == 3) != tc.good {
+			t.Errorf("%s as %s: %+v, %v", tc.date, tc.format, got, err)
+		}
+	}
+}
+
 // [C6] A drug of which the HIS says what cannot be read does not fail the
 // others, and its own figure is none.
 func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {

@@ -3,6 +3,7 @@ package httphis
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +85,16 @@ func (f timeFormat) write(t time.Time) string {
 		}
 	}
 	return sb.String()
+}
+
+// end is when the day of a time read in the format is over, or its month where the
+// format has no day, as 有效期至2026年11月 means it.
+func (f timeFormat) end(t time.Time) time.Time {
+	month := len(f.pieces) > 0 && !slices.ContainsFunc(f.pieces, func(p timePiece) bool { return p.letter == 'd' })
+	if month {
+		return t.AddDate(0, 1, 0)
+	}
+	return t.AddDate(0, 0, 1)
 }
 
 // read takes a time written without a zone for China's.
