@@ -171,6 +171,9 @@ func (s *shower) statement(file string, st sqlhis.Statement, sent bool) {
 	default:
 		s.line("  answer: %d rows affected", st.Count)
 	}
+	if st.End != "" {
+		s.line("  outcome: %s", st.End)
+	}
 	if st.Rule > 0 {
 		s.line("  rule: %s:%d", file, st.Rule)
 	} else {

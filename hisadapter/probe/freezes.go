@@ -166,7 +166,7 @@ func (p *probe) freezeAgain(ctx context.Context, d *debt, first hisadapter.Freez
 		}
 		p.proven.freezeAgain = &once
 		if !once {
-			s.Verdict = Failed
+			s.Verdict, p.doubled = Failed, true
 		}
 	})
 }
@@ -189,21 +189,16 @@ func (p *probe) thaw(ctx context.Context, d *debt, base int64, found bool) {
 	}
 	released := p.foundAs(ctx, d, Text{"查：已解除", "find: released"}, hisadapter.Released, hisadapter.None)
 	p.proven.held = found && released
-	p.back(ctx, d, base, p.proven.freezeAgain != nil && !*p.proven.freezeAgain)
+	p.back(ctx, base)
 }
 
-// back looks whether the figure is what it was. doubled says that the HIS applied
-// a repeat: what it took for that must be back too, or a person must know.
-func (p *probe) back(ctx context.Context, d *debt, base int64, doubled bool) {
+// back looks whether the figure is what it was.
+func (p *probe) back(ctx context.Context, base int64) {
 	p.try(ctx, Text{"数量复原", "figure as before"}, func(s *Step) {
 		figure, lag, err := p.follow(ctx, base-p.step)
 		switch {
 		case err != nil:
 			s.failed(err)
-		case figure != base && doubled:
-			p.leave(s, d, Text{
-				fmt.Sprintf("重复的也被执行，数量 %d，原为 %d", figure, base), fmt.Sprintf("the repeat was applied too, and the figure is %d and was %d", figure, base),
-			})
 		case figure != base:
 			s.end(Noted, Text{fmt.Sprintf("%d，原为 %d", figure, base), fmt.Sprintf("%d, it was %d", figure, base)})
 		default:

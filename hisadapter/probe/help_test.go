@@ -16,22 +16,22 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/simhis"
 )
 
-// clock goes on only when somebody waits, and with the wall's time in between.
+// clock goes on only when somebody waits, so that no latency is ever seen.
 type clock struct {
-	mu      sync.Mutex
-	skipped time.Duration
+	mu sync.Mutex
+	at time.Time
 }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Add(c.skipped)
+	return c.at
 }
 
 func (c *clock) wait(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.skipped += d
+	c.at = c.at.Add(d)
 	return ctx.Err()
 }
 
@@ -56,7 +56,7 @@ type hospital struct {
 // open makes a HIS that can do caps.
 func open(t *testing.T, cfg simhis.Config) *hospital {
 	t.Helper()
-	c := &clock{}
+	c := &clock{at: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	cfg.Now = c.now
 	if cfg.Catalogue.Drugs == nil {
 		cfg.Catalogue = simhis.DemoCatalogue()

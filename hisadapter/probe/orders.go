@@ -142,7 +142,7 @@ func (p *probe) placeAgain(ctx context.Context, d *debt, first hisadapter.HISOrd
 		once = once && figure == base-p.step
 		p.proven.placeAgain = &once
 		if !once {
-			s.Verdict = Failed
+			s.Verdict, p.doubled = Failed, true
 		}
 	})
 }
@@ -195,6 +195,6 @@ func (p *probe) takeBack(ctx context.Context, d *debt, base int64) {
 	})
 	if canceled {
 		p.proven.cancel = p.foundAs(ctx, d, Text{"查：已撤", "find: released"}, hisadapter.Released, hisadapter.None)
-		p.back(ctx, d, base, p.proven.placeAgain != nil && !*p.proven.placeAgain)
+		p.back(ctx, base)
 	}
 }

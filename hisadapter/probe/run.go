@@ -24,6 +24,7 @@ type probe struct {
 	debts   []*debt
 	dates   []Exchange
 	proven  proven
+	doubled bool // the HIS applied a repeat
 }
 
 // proven is what was seen.

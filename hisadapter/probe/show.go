@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Head is the head of the table that Row's rows stand in.
@@ -34,10 +35,10 @@ func (s Step) Rows(chinese bool) []string {
 		if c.Sent != "" {
 			ms = fmt.Sprint(c.Took.Round(time.Millisecond).Milliseconds())
 		}
-		out = append(out, row(name, verdict, ms, c.Sent, c.Back, c.Read))
+		out = append(out, row(name, verdict, ms, c.Sent, c.Back, printable(c.Read)))
 	}
 	if found := s.Found.In(chinese); found != "" {
-		out = append(out, "    → "+found)
+		out = append(out, "    → "+printable(found))
 	}
 	return out
 }
@@ -49,7 +50,7 @@ func (v Verdict) word() Text {
 // fit cuts or fills a text to a width on the screen, on which a Chinese character
 // takes two places.
 func fit(s string, width int) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(printable(s)), " ")
 	var b strings.Builder
 	at := 0
 	for i, r := range s {
@@ -63,6 +64,16 @@ func fit(s string, width int) string {
 		at += w
 	}
 	return b.String() + strings.Repeat(" ", max(width-at, 0))
+}
+
+// printable keeps what a HIS says from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func wide(r rune) int {
@@ -84,7 +95,7 @@ func (r *Report) Write(w io.Writer, chinese bool) error {
 		if i == 0 {
 			b.WriteString("\n" + say("未能还原，请人工处理：", "COULD NOT BE UNDONE, for a person:") + "\n")
 		}
-		b.WriteString("  " + l.In(chinese) + "\n")
+		b.WriteString("  " + printable(l.In(chinese)) + "\n")
 	}
 	if r.Interrupted {
 		_, err := io.WriteString(w, b.String())

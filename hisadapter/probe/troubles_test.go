@@ -206,3 +206,55 @@ func TestRefusesOptionsThatAreWrong(t *testing.T) {
 		}
 	}
 }
+
+// Without a find nothing is frozen [C3], and an order is taken back all the same.
+func TestWithoutFind(t *testing.T) {
+	caps := can()
+	caps.Find = false
+	h := open(t, simhis.Config{Capabilities: caps})
+	r := h.probe(t, t.Context())
+	for _, o := range h.his.Books().Orders {
+		if len(o.Freezes) > 0 {
+			t.Errorf("%s was frozen, and nobody could have said what became of it", o.HisNo)
+		}
+	}
+	if got := r.Capabilities(); got.Freeze || got.Find || got.Cancel || !got.IdempotentByHisNo || !got.List {
+		t.Errorf("found %+v", got)
+	}
+	h.wantAsBefore(t)
+}
+
+// An order that the HIS cannot take back stays, and its number is named.
+func TestNamesTheOrderThatStays(t *testing.T) {
+	caps := can()
+	caps.Cancel = false
+	h := open(t, simhis.Config{Capabilities: caps})
+	r := h.probe(t, t.Context())
+	var placed []string
+	for _, o := range h.his.Books().Orders {
+		for _, p := range o.Orders {
+			placed = append(placed, p.OrderNo)
+		}
+	}
+	if len(placed) != 1 || len(r.Left) != 1 || !strings.Contains(r.Left[0].EN, placed[0]) || !strings.Contains(r.Left[0].ZH, placed[0]) {
+		t.Errorf("placed %v, left %v", placed, r.Left)
+	}
+	if got := r.Capabilities(); got.Cancel || !got.Find || !got.Freeze {
+		t.Errorf("found %+v", got)
+	}
+}
+
+// What a HIS says does not steer the terminal.
+func TestShowsNoControlCharacters(t *testing.T) {
+	s := probe.Step{
+		Name: probe.Text{ZH: "药", EN: "drug"}, Calls: []probe.Call{{Sent: "a\x1b[2Jb", Back: "c\r\nd", Read: "e\x07f"}}, Found: probe.Text{ZH: "", EN: "g\x1b]0;h"},
+	}
+	r := probe.Report{Left: []probe.Text{{ZH: "i\x1bj", EN: "i\x1bj"}}}
+	var b strings.Builder
+	if err := r.Write(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(s.Rows(false), "") + b.String(); strings.ContainsAny(all, "\x1b\x07\r") {
+		t.Errorf("%q", all)
+	}
+}

@@ -60,9 +60,52 @@ func (d *debt) ordered(no string) bool { return slices.Contains(d.orders, no) }
 // when the caller gave up.
 func (p *probe) undo(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
+	undone := p.doubled
 	for _, d := range p.debts {
 		if !d.settled || len(d.extra(d.locks)) > 0 || len(d.extra(d.orders)) > 0 {
 			p.settle(ctx, d)
+			undone = true
+		}
+	}
+	if undone && len(p.report.Left) == 0 {
+		p.weigh(ctx)
+	}
+}
+
+// weigh looks whether the figure is what it was before the first write. Where the
+// HIS applied a repeat, what is missing may be that, and a person must know.
+func (p *probe) weigh(ctx context.Context) {
+	base := p.reading.OnHand
+	p.do(Text{"最后的数量", "figure at the end"}, func(s *Step) {
+		figure, err := p.settled(ctx, base)
+		if err != nil {
+			s.failed(err)
+			return
+		}
+		s.Found = Text{fmt.Sprintf("%d，开始时 %d", figure, base), fmt.Sprintf("%d, at the beginning %d", figure, base)}
+		if figure == base {
+			return
+		}
+		s.Verdict = Noted
+		if p.doubled {
+			p.leave(s, p.debts[0], Text{
+				"HIS 重复执行了同号的写入；" + s.Found.ZH + "：请查 HGPROBE" + p.Seed + " 开头的单据",
+				"the HIS applied a repeat; " + s.Found.EN + ": look at what begins with HGPROBE" + p.Seed,
+			})
+		}
+	})
+}
+
+// settled reads the figure until it is what is wanted, or Settle is over.
+func (p *probe) settled(ctx context.Context, want int64) (int64, error) {
+	pause := 100 * time.Millisecond
+	for waited := time.Duration(0); ; waited, pause = waited+pause, min(2*pause, 2*time.Second) {
+		r, err := p.read(ctx, p.key)
+		if err != nil || r.OnHand == want || waited >= p.Settle {
+			return r.OnHand, err
+		}
+		if err := p.Wait(ctx, pause); err != nil {
+			return r.OnHand, err
 		}
 	}
 }
