@@ -16,11 +16,16 @@ RACE := $(shell command -v gcc >/dev/null && echo -race)
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: run test ci lint bench protect chaos soak mutants fresh generate proto-deps lint-proto
+.PHONY: run dist test ci lint bench protect chaos soak mutants fresh generate proto-deps lint-proto
 
 # run plays the whole story on simulated systems and stays up.
 run:
 	$(GO) run ./cmd/hisgate demo
+
+# dist makes the release archives, one for each system, and SHA256SUMS. The same
+# commit gives the same bytes. It tries the binary of this system.
+dist: proto-deps
+	$(GO) run ./internal/release -out dist -protos $(PROTODEPS)
 
 # test runs all tests; the events of the last run stay in .cache/test.json.
 # The simulation of orders has many more seeds without the race detector.

@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/alarm":                {},
 	"internal/money":                {},
 	"internal/privateserver":        {},
+	"internal/release":              {},
 	"cmd/hisgate":                   {"*"},
 	"cmd/hisgate-bench":             {"*"},
 }

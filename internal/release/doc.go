@@ -1,0 +1,10 @@
+// Command release makes what is handed to a hospital: for each system one archive
+// that holds all that an installation needs, without a network.
+//
+//	go run ./internal/release -out dist -protos .protodeps
+//
+// It is called by make dist. Binaries are static (CGO_ENABLED=0), without paths of
+// this machine (-trimpath), and know their version from the commit that they are
+// built of. The same commit and the same Go give the same bytes: files are sorted,
+// their times are the commit's, their owners nobody's. SHA256SUMS proves it.
+package main
