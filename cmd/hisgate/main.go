@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"reflect"
 	"runtime/debug"
 	"syscall"
 
@@ -23,10 +22,12 @@ type cli struct {
 	Reconcile reconcileCmd `cmd:"" help:"Compare a day: WeChat's bill, the orders here, the orders of the HIS; at a running hisgate."`
 	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
+	Doctor    doctorCmd    `cmd:"" help:"Look at clock, network, keys, HIS, WeChat Pay, disk and ports before a start, or any time."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
 	Alert     alertCmd     `cmd:"" help:"Try the webhooks for alerts, print the alerts for Prometheus."`
 	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
 	Probe     probeCmd     `cmd:"" help:"Test a real HIS step by step, and print which capabilities are proven. Read only without --write."`
+	Bundle    bundleCmd    `cmd:"" name:"support-bundle" help:"Gather version, settings, findings, metrics and a log, masked, for whoever helps."`
 	Config    configCmd    `cmd:"" help:"Begin, check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
@@ -87,11 +88,8 @@ func (c *configShowCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	v := reflect.ValueOf(cfg)
-	for _, s := range settingsOf(v.Type(), "") {
-		fmt.Printf("%s: %s\n", s.Path, lookup(v, s.Path))
-	}
-	return nil
+	_, err = os.Stdout.Write(shownConfig(cfg))
+	return err
 }
 
 type configDocCmd struct{}

@@ -28,9 +28,10 @@ const (
 )
 
 const (
-	serverEnv   = "HISGATE_SERVER" // these two are no settings of the configuration
-	tokenEnv    = "HISGATE_TOKEN_FILE"
-	maxReceived = 64 << 20 // bytes of one answer; a story with all its locks is the longest
+	serverEnv     = "HISGATE_SERVER" // these two are no settings of the configuration
+	tokenEnv      = "HISGATE_TOKEN_FILE"
+	defaultServer = "127.0.0.1:9090" // of serverFlags
+	maxReceived   = 64 << 20         // bytes of one answer; a story with all its locks is the longest
 )
 
 // exitError is an error that ends the process with a status of its own; others

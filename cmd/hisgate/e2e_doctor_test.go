@@ -1,0 +1,251 @@
+package main
+
+import (
+	"archive/zip"
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// doctored runs hisgate doctor and gives its findings, the worst of each check.
+func (w *world) doctored(wantCode int) map[string]finding {
+	w.t.Helper()
+	out, stderr, code := hisgate(w.t, "doctor", "-c", w.writeConfig(), "--json", "--lang", "en")
+	keepsSecrets(w.t, "the doctor", out+stderr)
+	found := map[string]finding{}
+	for lines := bufio.NewScanner(strings.NewReader(out)); lines.Scan(); {
+		var f finding
+		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
+			w.t.Fatalf("%v: %s", err, lines.Text())
+		}
+		for _, v := range []verdict{fine, warned, red} {
+			if f.Verdict == v.String() {
+				f.verdict = v
+			}
+		}
+		if before, ok := found[f.Check]; !ok || f.verdict >= before.verdict {
+			found[f.Check] = f
+		}
+	}
+	if code != wantCode {
+		w.t.Errorf("status %d, want %d:\n%s%s", code, wantCode, out, stderr)
+	}
+	return found
+}
+
+func wantFinding(t *testing.T, found map[string]finding, check string, v verdict, says string) {
+	t.Helper()
+	f, ok := found[check]
+	if !ok || f.Verdict != v.String() || !strings.Contains(f.Found, says) || (v > fine && f.Do == "") {
+		t.Errorf("%s: %+v, want %s that says %q and what to do", check, f, v, says)
+	}
+}
+
+// Where all is well the doctor says so, sends nothing that changes anything, and
+// leaves nothing behind; the same beside a hisgate that runs.
+func TestDoctorFindsAHealthyHouseWell(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	found := w.doctored(0)
+	for _, check := range []string{"config", "his", "wechat", "wechat tls", "clock and wechat", "clock and his", "disk", "listen.grpc", "merchant certificate"} {
+		wantFinding(t, found, check, fine, "")
+	}
+	if _, err := os.Stat(w.cfg.DataDir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the data folder: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(w.dir, ".hisgate-doctor-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q %v", left, err)
+	}
+	p := w.start()
+	found = w.doctored(0)
+	wantFinding(t, found, "data_dir", warned, "in use by another hisgate")
+	w.audit(p.api)
+}
+
+// What is wrong is red, with what to do, and the status says so.
+func TestDoctorNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	his, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobodyHere := "http://" + his.Addr().String()
+	if err := his.Close(); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	w.cfg.HIS.SimHIS.URL = nobodyHere
+	w.cfg.Listen.GRPC = taken.Addr().String()
+	w.cfg.TLS.CertFile, w.cfg.TLS.KeyFile = layCertificate(t, w.dir, "ended", time.Now().Add(-time.Hour))
+	if err := os.Chmod(w.cfg.WeChat.APIv3KeyFile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.Storage.DiskReserve = 1 << 60
+	w.cfg.WeChat.MerchantSerial = "0123456789ABCDEF0123456789ABCDEF01234567" // not that of the key
+	found := w.doctored(1)
+	wantFinding(t, found, "his", red, "refused")
+	wantFinding(t, found, "listen.grpc", red, "in use")
+	wantFinding(t, found, "tls", red, "ended")
+	wantFinding(t, found, "secrets", warned, "apiv3.key")
+	wantFinding(t, found, "disk", red, "reserve")
+	wantFinding(t, found, "wechat", red, "")
+
+	// A key that does not belong to the certificate, and a clock that is off.
+	_, w.cfg.TLS.KeyFile = layCertificate(t, w.dir, "other", time.Now().Add(time.Hour))
+	late := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
+		w.sims.HIS.Handler().ServeHTTP(rw, r)
+	}))
+	defer late.Close()
+	w.cfg.HIS.SimHIS.URL = late.URL
+	found = w.doctored(1)
+	wantFinding(t, found, "tls", red, "private key")
+	wantFinding(t, found, "clock and his", red, "ahead")
+	wantFinding(t, found, "his", fine, "")
+}
+
+// The bounds of the clock are those that WeChat gives reason for.
+func TestDoctorJudgesTheClock(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		ahead time.Duration
+		want  verdict
+	}{{0, fine}, {29 * time.Second, fine}, {31 * time.Second, warned}, {-31 * time.Second, warned}, {241 * time.Second, red}, {-time.Hour, red}} {
+		h := http.Header{"Date": {at.Format(http.TimeFormat)}}
+		sent := at.Add(c.ahead)
+		if c.ahead > 0 {
+			sent = sent.Add(time.Second) // Date counts whole seconds
+		}
+		ahead, ok := aheadOf(h, sent, sent)
+		d := &doctor{}
+		d.clock("clock", ahead)
+		if !ok || ahead != c.ahead || d.worst() != c.want {
+			t.Errorf("%s: measured %s %v, judged %s, want %s", c.ahead, ahead, ok, d.worst(), c.want)
+		}
+	}
+}
+
+// A bundle holds what helps, and nothing by which a patient or a key is known,
+// whatever stood in the log.
+func TestSupportBundleKeepsWhatIsPlanted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.shelve("D1", 10)
+	p := w.start()
+	apiKey, err := os.ReadFile(w.cfg.WeChat.APIv3KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	canaries := []string{
+		"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "13812345678", "138-1234-5678", "11010519491231002X", "110105194912310021",
+		"hg_abcdefghijklmnop", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "张三丰", "李四", "王小明", "hunter2", "s3cr3t!",
+		strings.TrimSpace(string(apiKey)),
+	}
+	log := filepath.Join(w.dir, "hisgate.log")
+	lines := []string{
+		`cut away`,
+		`{"msg":"pay","order_no":"RX20261122001","payer_openid":"` + canaries[0] + `","phone":"13812345678"}`,
+		`电话13812345678,138-1234-5678;13812345678 13812345678`,
+		`证件 11010519491231002X，110105194912310021`,
+		`authorization: Bearer hg_abcdefghijklmnop and hg_abcdefghijklmnop, eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln`,
+		`{"patient_name":"张三丰","his":"{\"xm\":\"李四\"}"} 患者姓名：王小明`,
+		`postgres://his:hunter2@10.0.0.1/his password=s3cr3t!`,
+		`key ` + canaries[len(canaries)-1],
+	}
+	if err := os.WriteFile(log, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(w.dir, "bundle.zip")
+	w.cfg.Listen.Ops = strings.TrimPrefix(p.ops, "http://")
+	w.cfg.Listen.GRPC = p.grpc
+	args := []string{"support-bundle", "-c", w.writeConfig(), "-o", out, "--log", log, "--lines", "7", "--lang", "en"}
+	mustRun(t, args...)
+	z, err := zip.OpenReader(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	pages := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[f.Name] = string(b)
+		keepsSecrets(t, f.Name, string(b))
+		for _, c := range canaries {
+			if strings.Contains(string(b), c) {
+				t.Errorf("%s has %q:\n%s", f.Name, c, b)
+			}
+		}
+	}
+	for name, says := range map[string]string{
+		"version.txt": "hisgate ", "config.txt": "wechat.api_v3_key_file: ", "doctor.txt": "clock and wechat",
+		"readyz.json": `"status"`, "metrics.txt": "hisgate_payflow_proof_broken", "guard.json": "breaker", "log.txt": "RX20261122001",
+	} {
+		if !strings.Contains(pages[name], says) || strings.Contains(pages[name], "not to be had") {
+			t.Errorf("%s does not say %q:\n%s", name, says, pages[name])
+		}
+	}
+	if strings.Contains(pages["log.txt"], "cut away") {
+		t.Error("more lines than were asked for")
+	}
+	if _, _, code := hisgate(t, args...); code != exitNobody {
+		t.Errorf("a second run over the first ended with %d", code)
+	}
+	if info, err := os.Stat(out); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	w.audit(p.api)
+}
+
+// layCertificate writes a certificate for itself, and its key.
+func layCertificate(t *testing.T, dir, name string, until time.Time) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: until.Add(-24 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
+	if err := errors.Join(
+		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
+}
