@@ -75,7 +75,7 @@ func TestChaos(t *testing.T) {
 }
 
 func (c *chaos) asQuick() {
-	c.window, c.patient, c.lag = 8*time.Second, 7*time.Minute, 500*time.Millisecond
+	c.window, c.patient, c.lag = 15*time.Second, 7*time.Minute, 500*time.Millisecond
 	file := c.writeConfig()
 	c.serve = func() *exec.Cmd { return command(c.t, quickName, "-c", file, "-window", c.window.String()) }
 }
