@@ -36,3 +36,13 @@ func (u *unit) cancelAtHIS(ctx context.Context) error {
 	}
 	return nil
 }
+
+// cancelGivenUp is a person who does not wait for the HIS any longer: the money goes
+// back with the HIS order standing, as far as anybody knows.
+func (u *unit) cancelGivenUp(r *RefundCaseRequest) Words {
+	o := u.o
+	o.CancelHIS, o.RefundBy = false, r.Actor
+	o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
+	u.note(HistoryEntry{Event: "CANCEL_GIVEN_UP", Actor: r.Actor, Detail: o.HisOrderNo})
+	return wordsRefundStanding()
+}

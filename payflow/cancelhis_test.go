@@ -90,3 +90,38 @@ func TestCancellingAtTheHISIsForWholeRefundsWhereItCan(t *testing.T) {
 	inHouse(t, func(h *house) { wrong(t, h, 0) }) // cannot
 	inHouse(t, func(h *house) { wrong(t, h, 300) }, canCancel)
 }
+
+// A HIS that does not answer keeps no patient's money for ever: a person may end the
+// waiting, and who asks again changes nothing.
+func TestC1AHISThatDoesNotAnswerKeepsNoMoney(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.paid("ORDER-1", payflow.Reserve)
+		h.locks.on("cancel", many(100, answer{err: payflow.ErrPending})...)
+		if err := takeBack(h, 0); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(5 * time.Minute)
+		h.noCases()
+		h.wait(10 * time.Minute)
+		c := h.onlyCase(payflow.CaseOverdue)
+		if n := len(h.pay.sentRefunds()); n != 0 {
+			t.Errorf("%d refunds without a word of the HIS or of a person", n)
+		}
+		h.pay.answerRefunds(payflow.RefundSuccess)
+		refund := payflow.RefundCaseRequest{VerbRequest: verb(c, "V1")}
+		for range 2 {
+			if _, err := h.svc.RefundCase(h.Context(), refund); err != nil {
+				t.Fatal(err)
+			}
+			h.wait(time.Minute)
+		}
+		h.is("ORDER-1", payflow.Refunded)
+		h.oneRefund("ORDER-1-R1", 1000)
+		h.noCases()
+		tried := h.locks.count("cancel")
+		h.wait(time.Hour)
+		if n := h.locks.count("cancel") - tried; n != 0 {
+			t.Errorf("the HIS was asked %d times more", n)
+		}
+	}, canCancel)
+}

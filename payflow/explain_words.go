@@ -85,6 +85,10 @@ func eventText(name string) string {
 		return "退款已到账\nthe money is back"
 	case "REFUND_DROPPED":
 		return "退款作废（微信从未受理）\nthe refund was dropped; WeChat never took it"
+	case "HIS_ORDER_CANCELLED":
+		return "HIS 已撤单\nthe HIS took its order back"
+	case "CANCEL_GIVEN_UP":
+		return "人工要求不再等待 HIS 撤单\na person waits no longer for the HIS to cancel"
 	case string(evMoneyBack):
 		return "已全部退回\nall the money is back"
 	case string(evRetry):

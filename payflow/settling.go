@@ -107,8 +107,9 @@ func (u *unit) withdraw() {
 }
 
 // RefundCase decides for the money: it goes back once the lock is settled. For a
-// PAID order that is overdue it ends the tries to fulfil it; a FULFILLED order's
-// part that WeChat refused is sent again, under its number.
+// PAID order that is overdue it ends the tries to fulfil it; for one that waits for
+// the HIS to cancel it ends the waiting; a FULFILLED order's part that WeChat
+// refused is sent again, under its number.
 func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnswer, error) {
 	if r.Reason == "" {
 		r.Reason = textRefundPerson
@@ -120,6 +121,8 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 		switch u.o.State {
 		case Paid:
 			return u.giveUp(&r)
+		case Refunding:
+			return u.cancelGivenUp(&r), nil
 		case Fulfilled: // an operator's part that WeChat refused
 			u.resend()
 			return wordsResend(), nil

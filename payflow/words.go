@@ -168,6 +168,13 @@ func wordsRefund() Words {
 	return Words{ZH: "先确认 HIS 不再扣库存，再发起退款。", EN: "First the HIS must be certain not to deduct, then the refund is sent."}
 }
 
+func wordsRefundStanding() Words {
+	return Words{
+		ZH: "不再等待 HIS 撤单，直接退款；请随后在 HIS 中核对并处理该单。",
+		EN: "The refund is sent without waiting for the HIS to cancel; see to its order there.",
+	}
+}
+
 func wordsResend() Words {
 	return Words{ZH: "正以原退款单号重新发起退款。", EN: "The same refund is being sent again, under its number."}
 }
