@@ -248,7 +248,8 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 // refundedElsewhere is a refund that hisgate did not make: a case, once.
 func (u *unit) refundedElsewhere(a RefundAnswer) error {
 	o := u.o
-	if slices.ContainsFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == a.OutRefundNo }) {
+	if i := slices.IndexFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == a.OutRefundNo }); i >= 0 {
+		o.Elsewhere[i].State, u.changed = a.State, true
 		return nil
 	}
 	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
@@ -259,7 +260,7 @@ func (u *unit) refundedElsewhere(a RefundAnswer) error {
 		}
 		facts.TransactionID = o.Payment.TransactionID
 	}
-	f := ForeignRefund{OutRefundNo: a.OutRefundNo, Fen: a.RefundFen}
+	f := ForeignRefund{OutRefundNo: a.OutRefundNo, Fen: a.RefundFen, State: a.State}
 	if id := u.openOf(CaseConsoleRefund); (o.ElsewhereUntold || o.PersonRefund != "") && id == "" {
 		u.said("REFUNDED_ELSEWHERE", detail) // a person settled it before its number was known
 	} else {

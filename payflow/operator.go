@@ -110,8 +110,15 @@ func (u *unit) operatorRefund(r *RefundRequest) error {
 // not know, so that another refund can take its place. Should the request fail,
 // the change is discarded with it.
 func (u *unit) dropNeverTaken() {
+	if u.o.State == Fulfilled {
+		u.drop()
+	}
+}
+
+// drop ends the open refund if WeChat refused it and does not know it.
+func (u *unit) drop() {
 	o := u.o
-	if i := o.openRefund(); i >= 0 && o.State == Fulfilled && o.Refunds[i].NeverTaken {
+	if i := o.openRefund(); i >= 0 && o.Refunds[i].NeverTaken {
 		r := &o.Refunds[i]
 		r.Status, r.EndedAt, r.Evidence = RefundEnded, u.s.now(), "refused, never taken"
 		u.said("REFUND_DROPPED", r.OutRefundNo)
@@ -122,6 +129,11 @@ func (u *unit) dropNeverTaken() {
 // first, save for an order that its lock fulfilled and that is refunded knowingly [D1].
 func (u *unit) wantRefund(reason, actor string, knowingly bool) {
 	o := u.o
+	if o.committedFen() > o.Payment.TotalFen {
+		// Some went back in the merchant console since: only the rest can.
+		u.withdraw()
+		u.drop()
+	}
 	o.RefundWantedAt, o.RefundReason, o.RefundByPerson, o.RefundBy = u.s.now(), reason, true, actor
 	o.WasFulfilled = o.WasFulfilled || knowingly
 	o.Lock.Settled = false

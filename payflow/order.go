@@ -151,9 +151,23 @@ type Dispute struct {
 
 // ForeignRefund is a refund of the order that was not made by hisgate.
 type ForeignRefund struct {
-	OutRefundNo string `json:"out_refund_no"`
-	Fen         int64  `json:"fen"`
-	CaseID      string `json:"case_id,omitempty"`
+	OutRefundNo string      `json:"out_refund_no"`
+	Fen         int64       `json:"fen"`
+	State       RefundState `json:"state,omitempty"` // as WeChat said last; "" counts as paid out
+	CaseID      string      `json:"case_id,omitempty"`
+}
+
+// elsewhereFen is what refunds that hisgate did not make have taken of the payment,
+// as far as their sums are known. Beside other money of the order nobody can tell of
+// which payment they were.
+func (o *Order) elsewhereFen() int64 {
+	var sum int64
+	for i := range o.Elsewhere {
+		if f := &o.Elsewhere[i]; f.State != RefundClosed && len(o.Disputes) == 0 {
+			sum += f.Fen
+		}
+	}
+	return sum
 }
 
 // RefundAsked is an operator's refund request that was carried out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // stepRecall asks WeChat Pay what became of an order that it may know more of than
@@ -178,6 +179,7 @@ func (u *unit) adoptRefunds(found []recalledRefund) error {
 // adopt takes one of them over; last, no later number is known.
 func (u *unit) adopt(r *RefundRecord, a RefundAnswer, last bool) {
 	o, now := u.o, u.s.now()
+	o.Elsewhere = slices.DeleteFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == r.OutRefundNo })
 	switch {
 	case r.Fen == 0:
 		r.Fen, r.Full, r.Reason = a.RefundFen, a.RefundFen == o.leftFen(), textRefundRecalled

@@ -8,9 +8,10 @@ import (
 )
 
 // committedFen is what refunds have taken of the payment: all that are done or
-// may still pay out. It never exceeds what was paid [D7].
+// may still pay out, also those made in the merchant console. Nothing is sent that
+// would make it exceed what was paid [D7].
 func (o *Order) committedFen() int64 {
-	var sum int64
+	sum := o.elsewhereFen()
 	for i := range o.Refunds {
 		if o.Refunds[i].Status != RefundEnded {
 			sum += o.Refunds[i].Fen
@@ -24,7 +25,7 @@ func (o *Order) leftFen() int64 {
 	if o.Payment == nil {
 		return 0
 	}
-	return o.Payment.TotalFen - o.committedFen()
+	return max(o.Payment.TotalFen-o.committedFen(), 0)
 }
 
 // generationsMax: so many refunds that WeChat ended without paying out are
@@ -265,7 +266,7 @@ func (u *unit) refundDone(i int, evidence string) error {
 	u.later(func(l Logger) {
 		l.Info("compensation", "order_no", o.No, "kind", "refund", "out_refund_no", r.OutRefundNo, "result", "done")
 	})
-	if o.RefundedFen >= o.Payment.TotalFen && (o.State == Refunding || o.State == NeedsAttention) {
+	if o.RefundedFen+o.elsewhereFen() >= o.Payment.TotalFen && (o.State == Refunding || o.State == NeedsAttention) {
 		return u.happened(evMoneyBack, fmt.Sprintf("%d fen", o.RefundedFen))
 	}
 	return nil
