@@ -25,6 +25,7 @@ type house struct {
 	set       payflow.Settings
 	svc       *payflow.Service
 	restore   payflow.Restore
+	now       func() time.Time // the service's wall clock; nil = time.Now
 
 	stop   context.CancelFunc
 	ended  chan error
@@ -72,7 +73,7 @@ func (h *house) open() {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	svc, err := payflow.Open(h.Context(), payflow.Options{
-		Committer: h.committer, Locks: h.locks, Pay: h.pay, Bills: h.pay, Settings: h.set, Logger: logger, Restore: h.restore,
+		Committer: h.committer, Locks: h.locks, Pay: h.pay, Bills: h.pay, Settings: h.set, Logger: logger, Restore: h.restore, Now: h.now,
 		Hooks: payflow.Hooks{OnAlert: func(a payflow.Alert) {
 			h.alerts.Lock()
 			defer h.alerts.Unlock()

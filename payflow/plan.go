@@ -51,7 +51,7 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 		if p == poolLocal && at.After(now) {
 			best.alarm = earlier(best.alarm, at)
 		}
-		if at.Before(now) {
+		if at.Before(now) || at.Sub(now) > longestWait && !kind.hasDeadline() {
 			at = now
 		}
 		// What needs no outside call goes first: it never waits behind one.
@@ -146,6 +146,13 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 	}
 	return best
 }
+
+// longestWait is more than any step waits for its next try: a time beyond it was
+// planned before the wall clock was set back, and is over.
+const longestWait = 2 * time.Hour
+
+// hasDeadline tells whether the action's time is not that of a next try.
+func (k actionKind) hasDeadline() bool { return k == actDeadline || k == actOverdue }
 
 // begins tells whether the action begins something at WeChat or the HIS that was
 // not under way: not while a recovery stands [B9].

@@ -169,7 +169,7 @@ func (s *Service) dueDay(since time.Time) (string, bool) {
 			s.log.Error("report of a reconciliation", "day", dayOf(d), "error", err)
 			continue
 		}
-		if r == nil || r.Status != ReconciliationDone && !r.NextAt.IsZero() && !now.Before(r.NextAt) {
+		if r == nil || r.Status != ReconciliationDone && !r.NextAt.IsZero() && r.dueAgain(now) {
 			return dayOf(d), true
 		}
 	}
@@ -260,6 +260,12 @@ func (s *Service) keepReport(ctx context.Context, a askedDay, started time.Time,
 	s.counts.reconciled(&r)
 	s.mu.Unlock()
 	return nil
+}
+
+// dueAgain tells whether a day is to be tried again. A time further away than any
+// was planned before the clock was set back.
+func (r *Reconciliation) dueAgain(now time.Time) bool {
+	return !now.Before(r.NextAt) || r.NextAt.Sub(now) > reconcileAfter(r.Runs)
 }
 
 // reconcileAfter is how long a day waits for its next try.

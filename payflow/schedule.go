@@ -70,7 +70,7 @@ func (s *Service) kick(no string, ask bool) bool {
 	}
 	if ask {
 		now := s.now()
-		if now.Sub(e.asked) < time.Second {
+		if since := now.Sub(e.asked); since >= 0 && since < time.Second {
 			return e.ask
 		}
 		e.ask, e.asked = true, now
@@ -85,9 +85,9 @@ func (s *Service) plan(e *entry) {
 	if e.running {
 		return
 	}
-	now := s.now()
+	now := s.wallNow()
 	a := s.wants(e, now)
-	if e.parked.After(a.at) {
+	if e.parked.After(a.at) && e.parked.Sub(now) <= longestPark {
 		a.at = e.parked
 	}
 	if a.kind == actNone {
@@ -168,6 +168,18 @@ func (s *Service) unheap(e *entry) {
 	}
 }
 
+// wallNow is the time, and notes when the wall clock was set back: what was planned
+// by it must be planned anew. Callers hold s.mu.
+func (s *Service) wallNow() time.Time {
+	now := s.now()
+	wall := now.Round(0) // without the monotonic clock, which nobody sets
+	if s.wall.Sub(wall) > time.Second {
+		s.setBack = true
+	}
+	s.wall = wall
+	return now
+}
+
 func (s *Service) nudge() {
 	select {
 	case s.wake <- struct{}{}:
@@ -191,6 +203,13 @@ func (s *Service) schedule(ctx context.Context) {
 		case <-timer.C:
 		}
 		s.mu.Lock()
+		s.wallNow()
+		if s.setBack {
+			s.setBack = false
+			for _, e := range s.entries {
+				s.plan(e)
+			}
+		}
 		sleep := longestSleep
 		for s.due.Len() > 0 {
 			e := s.due[0]

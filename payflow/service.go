@@ -73,6 +73,8 @@ type Service struct {
 	entries  map[string]*entry
 	due      dueHeap
 	tickets  uint64           // of places in queues
+	wall     time.Time        // when the orders were last planned, by the wall clock
+	setBack  bool             // since then the wall clock was set back
 	cases    map[string]*Case // open ones, as they are durable
 	bells    map[string]map[*bell]struct{}
 	watchers int
