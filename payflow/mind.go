@@ -113,6 +113,9 @@ func (s *Service) purge(ctx context.Context, before time.Time) (int, error) {
 		if err != nil || c == nil || c.Open || !c.ClosedAt.Before(before) {
 			continue
 		}
+		if o, _, err := s.load(c.OrderNo); err != nil || o != nil {
+			continue // the order names it, and goes first
+		}
 		n++
 		ticket := s.committer.Append(
 			engine.Write{Key: keyOld(id), Delete: true},
