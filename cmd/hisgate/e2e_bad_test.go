@@ -56,7 +56,7 @@ func TestBadRequestsAreRefusedAndNamed(t *testing.T) {
 		{"the same field twice", "POST /v1/locks", with(lock, `"ttl"`, `"ttl":"1s","ttl"`), 400, malformed, "ttl"},
 		{"text for a number", "POST /v1/locks", with(lock, `"3"`, `"three"`), 400, malformed, "quantity"},
 		{"a fraction", "POST /v1/locks", with(lock, `"3"`, `1.5`), 400, malformed, "quantity"},
-		{"a number for text", "POST /v1/locks", with(lock, `"D1"`, `10041`), 400, malformed, "drugId"},
+		{"a number for text", "POST /v1/locks", with(lock, `"D1"`, `10041`), 400, malformed, "drug_id"},
 		{"an object for a list", "POST /v1/locks", `{"order_no":"BAD-1","pharmacy_id":"HLWYF","items":{}}`, 400, malformed, "line 1:51"},
 		{"quantity beyond int64", "POST /v1/locks", with(lock, `"3"`, `"9223372036854775808"`), 400, malformed, "quantity"},
 		{"negative quantity", "POST /v1/locks", with(lock, `"3"`, `"-3"`), 400, field, "items[0].quantity"},
