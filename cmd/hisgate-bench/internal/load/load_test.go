@@ -36,7 +36,7 @@ func TestRunCountsWhatWasDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (Sample{Done: 400, Elapsed: time.Second, P50: 10 * time.Millisecond, P99: 10 * time.Millisecond}); got != want {
+		if want := (Sample{Done: 400, Elapsed: time.Second, P50: 10 * time.Millisecond, P99: 10 * time.Millisecond, Max: 10 * time.Millisecond}); got != want {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 		if got.Rate() != 400 {
