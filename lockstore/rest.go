@@ -31,9 +31,15 @@ func (l *Ledger) rest() (t engine.Ticket, err error) {
 	if err := l.unusable(); err != nil {
 		return t, err
 	}
+	m := l.tick()
+	// What this opening took for lost stands in memory alone until something
+	// happens to the lock. The next opening will find nothing lost.
+	for e := range l.unknown {
+		l.append(m, putWrite(attemptKey(prefixActive, e.id), e.rec))
+	}
 	w := tlv.NewWriter(16)
 	w.Uint(1, l.epoch)
-	return l.append(l.tick(), putWrite([]byte(keyRest), w.Bytes())), nil
+	return l.append(m, putWrite([]byte(keyRest), w.Bytes())), nil
 }
 
 // readRest reports whether the opening before this one ended with a Rest.

@@ -215,3 +215,22 @@ func TestB4AnEndInOrderLeavesNoDoubt(t *testing.T) {
 		}
 	}
 }
+
+// What one process lost stays in doubt however well the next one ended: the doubt
+// was noticed at its opening, and stood in its memory alone.
+func TestB4AnEndInOrderForgetsNoDoubtOfBefore(t *testing.T) {
+	for _, find := range []bool{true, false} {
+		p := noFreeze()
+		p.Find, p.IdempotentByHisNo = find, false
+		k := open(t, p)
+		k.lock("RX1", 1)
+		k.confirm("RX1")
+		k.crash() // while the order was on its way
+		k.must(k.Rest(k.ctx))
+		k.reopen()
+		l, err := k.Get(k.ctx, alice, "RX1")
+		if err != nil || !l.Unknown || !l.OrderSent || !find && l.CaseReason == "" {
+			t.Errorf("find %v: unknown %v, doubted %v, case %q, %v", find, l.Unknown, l.OrderSent, l.CaseReason, err)
+		}
+	}
+}
