@@ -31,9 +31,9 @@ dist: proto-deps
 # The simulation of orders has many more seeds without the race detector.
 test:
 	@.ci/needs
-	@.ci/test $(RACE) ./...
 	@$(GO) test -tags oracle -run Oracle ./hisadapter/sqlhis
-	$(if $(RACE),$(GO) test -count=1 -run '^TestSimulation$$' ./payflow/simtest)
+	@$(if $(RACE),$(GO) test -count=1 -run '^(TestSimulation|TestReplay)$$' ./payflow/simtest)
+	@.ci/test $(RACE) ./...
 
 # ci is what .ci/run calls on a clean clone.
 ci: lint fresh test

@@ -30,6 +30,7 @@ import (
 //	end N           lock and release N orders
 //	time DURATION   lock for so long with 64 callers
 //	purge DURATION  the same, and purge what has ended all the while
+//	rest            wait until nothing is at work any more
 //	weigh           say how much memory is in use, and which number comes next
 //	from N          take numbers from N on
 //
@@ -124,6 +125,8 @@ func (w *childWork) do(ctx context.Context, command, arg string) (reply, error) 
 		if during, err = time.ParseDuration(arg); err == nil {
 			return w.time(ctx, during, command == "purge")
 		}
+	case "rest":
+		err = rest(ctx)
 	case "weigh":
 		r.Next = w.next.Load()
 		r.MiB, err = ownMemory()
@@ -231,4 +234,27 @@ func (w *childWork) verify(ctx context.Context, name string) (found, missing int
 		}
 	}
 	return found, missing, nil
+}
+
+// restLimit bounds the wait for Badger's compactions.
+const restLimit = 3 * time.Minute
+
+// rest waits until this process uses hardly any processor time: what was written
+// in a minute, and takes months otherwise, has been put into its levels then.
+func rest(ctx context.Context) error {
+	const look = time.Second
+	deadline := time.Now().Add(restLimit)
+	for used := systems.CPU(); time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		now := systems.CPU()
+		if now-used < look/20 {
+			return nil
+		}
+		used = now
+	}
+	return nil
 }

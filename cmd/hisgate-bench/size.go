@@ -30,7 +30,8 @@ func size(ctx context.Context, dir string, active, ended, rounds int, during tim
 	defer func() { err = errors.Join(err, large.kill()) }()
 	stop := context.AfterFunc(ctx, func() { _ = large.cmd.Process.Kill() })
 	defer stop()
-	for _, command := range []string{fmt.Sprintf("end %d", ended), fmt.Sprintf("lock %d", active)} {
+	// Measured is a ledger that has grown over months, not one that is being filled.
+	for _, command := range []string{fmt.Sprintf("end %d", ended), fmt.Sprintf("lock %d", active), "rest"} {
 		if _, err := large.ask(command); err != nil {
 			return nil, err
 		}

@@ -45,10 +45,22 @@ func (l *lived) knowingly() bool { return l.fate == takenBack || l.fate == partT
 
 // begin places the order, up to where its patient can pay.
 func (l *lived) begin(a api) {
-	a.create(l.no, l.strategy, l.drug, 2)
+	a.repeat("/v1/orders", orderJSON(l.no, l.strategy, l.drug, 2))
 	if l.strategy == "HOLD" {
-		a.post(l.path(":prepay"), `{"payment":`+jsapiJSON+`}`).order(a.t)
+		a.repeat(l.path(":prepay"), `{"payment":`+jsapiJSON+`}`)
 	}
+}
+
+// repeat asks as a client does: the same again while the HIS is too busy.
+func (a api) repeat(path, body string) {
+	a.t.Helper()
+	eventually(a.t, "POST "+path, func() error {
+		got, err := a.try(http.MethodPost, path, body)
+		if err == nil && got.status != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", got.status, got.body)
+		}
+		return err
+	})
 }
 
 // live brings the order to its fate.

@@ -71,8 +71,10 @@ func (w *world) settle(c *payflow.Case, r roll) {
 		case payflow.VerbRetry:
 			a, err = l.orders.RetryFulfilment(ctx, ask)
 		case payflow.VerbRefund:
-			if c.Reason == payflow.CaseRefused && w.fulfilledOnce(ctx, l, c.OrderNo) {
-				// The HIS does not take its order back, and the person knows.
+			waits := c.Reason == payflow.CaseOverdue && c.OrderState == payflow.Refunding
+			if (waits || c.Reason == payflow.CaseRefused) && w.fulfilledOnce(ctx, l, c.OrderNo) {
+				// The HIS does not take its order back, or does not answer, and the
+				// person knows.
 				w.person(c.OrderNo, "refunded although the HIS did not cancel")
 			}
 			a, err = l.orders.RefundCase(ctx, payflow.RefundCaseRequest{VerbRequest: ask})
