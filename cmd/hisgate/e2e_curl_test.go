@@ -118,12 +118,12 @@ func TestSimAndServeFindEachOther(t *testing.T) {
 	if err := sim.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	defer func() { // before the test's context ends, and the process with it
 		sim.Process.Signal(syscall.SIGTERM)
 		if err := sim.Wait(); err != nil {
 			t.Errorf("sim ended with %v", err)
 		}
-	})
+	}()
 	var said []string
 	for lines := bufio.NewScanner(out); len(said) < 3 && lines.Scan(); {
 		said = append(said, lines.Text())
