@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pem  []byte
-	n    int64
+	n    atomic.Int64
 }
 
 func newAuthority(t *testing.T, name string) *authority {
@@ -68,10 +69,10 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 // issue makes a certificate and its key in PEM, good for so long from now.
 func (a *authority) issue(name string, life time.Duration) (cert, key []byte) {
 	a.t.Helper()
-	a.n++
+	n := a.n.Add(1)
 	k := newKey(a.t)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(a.n + 1), Subject: pkix.Name{CommonName: name},
+		SerialNumber: big.NewInt(n + 1), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
