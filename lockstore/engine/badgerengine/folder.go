@@ -153,7 +153,7 @@ func imitate(scratch, dir string, manifest badger.Manifest, keys *badger.KeyRegi
 			return err
 		}
 	}
-	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	logs, err := writtenLogs(dir)
 	if err != nil {
 		return err
 	}

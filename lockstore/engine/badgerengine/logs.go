@@ -44,7 +44,7 @@ const (
 // than one complete transaction, acknowledged data was damaged, and Badger would
 // cut off all that follows as well.
 func verifyLogs(dir string, keys *badger.KeyRegistry) error {
-	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	names, err := writtenLogs(dir)
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,25 @@ func verifyLogs(dir string, keys *badger.KeyRegistry) error {
 		}
 	}
 	return nil
+}
+
+// writtenLogs are the logs that are not empty; a process that was killed right
+// after it created one leaves it without a byte.
+func writtenLogs(dir string) (names []string, err error) {
+	all, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range all {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() > 0 {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // findDamage returns in words what is wrong with a log, "" for nothing.

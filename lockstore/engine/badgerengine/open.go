@@ -61,7 +61,7 @@ func prepare(dir string, opts Options) (orphaned uint64, err error) {
 		return 0, err
 	}
 	defer unlock() // Badger takes the same lock next
-	if err := errors.Join(probe(dir), syncLogs(dir)); err != nil {
+	if err := errors.Join(probe(dir), dropEmptyLogs(dir), syncLogs(dir)); err != nil {
 		return 0, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
 	}
 	return inspect(dir, opts)
@@ -78,6 +78,27 @@ func checkKey(dir string, key []byte) error {
 			Detail: fmt.Sprintf("it has %d bytes, 16, 24 or 32 are possible", len(key)),
 		}
 	}
+}
+
+// dropEmptyLogs removes logs without a byte, which a process leaves that is killed
+// right after it created one. Badger would not open with them.
+func dropEmptyLogs(dir string) error {
+	for _, pattern := range []string{"*.vlog", "*.mem"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			info, err := os.Stat(name)
+			if err == nil && info.Size() == 0 {
+				err = os.Remove(name)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // syncLogs makes durable what the logs hold. A process that was killed in the

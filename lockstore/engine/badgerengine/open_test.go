@@ -268,3 +268,37 @@ func TestSkipVerifyOpensWhatIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// A process that is killed right after it created a log leaves it without a byte,
+// which Badger itself takes for a reason not to open.
+func TestLogsThatWereJustCreatedAreNoObstacle(t *testing.T) {
+	for _, suffix := range []string{".vlog", ".mem"} {
+		t.Run(suffix, func(t *testing.T) {
+			dir := t.TempDir()
+			e := mustOpen(t, dir, badgerengine.Options{})
+			if err := errors.Join(e.Apply([]engine.Write{{Key: []byte("a"), Value: []byte("1")}}), e.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "000099"+suffix), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f, err := badgerengine.OpenReader(dir, badgerengine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := f.Get([]byte("a")); err != nil || string(v) != "1" {
+				t.Fatalf("read %q, %v", v, err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			e = mustOpen(t, dir, badgerengine.Options{})
+			if v, err := e.Get([]byte("a")); err != nil || string(v) != "1" {
+				t.Fatalf("got %q, %v", v, err)
+			}
+			if err := e.Apply([]engine.Write{{Key: []byte("b")}}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
