@@ -44,6 +44,7 @@ lint: lint-proto
 	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags oracle ./hisadapter/sqlhis ./cmd/hisgate
+	$(GO) vet -tags chaos ./cmd/hisgate
 	$(STATICCHECK) ./...
 
 # fresh proves that the generated files are those that the sources give.
@@ -74,7 +75,7 @@ DURATION ?= 20m
 SEED ?=
 chaos:
 	$(GO) build -o bin/ ./cmd/hisgate
-	HISGATE_CHAOS=$(DURATION) HISGATE_TEST_SEED=$(SEED) HISGATE_BINARY=$(CURDIR)/bin/hisgate $(GO) test -count=1 -v -timeout 24h -run '^TestChaos$$' ./cmd/hisgate
+	HISGATE_CHAOS=$(DURATION) HISGATE_TEST_SEED=$(SEED) HISGATE_BINARY=$(CURDIR)/bin/hisgate $(GO) test -tags chaos -count=1 -v -timeout 24h -run '^TestChaos$$' ./cmd/hisgate
 
 # soak runs the random tests for long: the simulation of orders, histories with
 # crashes, kills of a real process, the model, and the fuzz targets. About two
