@@ -45,7 +45,7 @@ func run(root, only, in string) error {
 	r := runner{root: root, tmp: tmp}
 	var errs []error
 	var mutants []mutant
-	for _, m := range slices.Concat(table(), protectTable(), paymentTable()) {
+	for _, m := range all() {
 		if !strings.Contains(m.bug, only) || !slices.ContainsFunc(m.packages(), func(p string) bool { return strings.Contains(p, in) }) {
 			continue
 		}
@@ -78,6 +78,9 @@ func run(root, only, in string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// all lists every bug.
+func all() []mutant { return slices.Concat(table(), protectTable(), paymentTable()) }
 
 // words names the first few tests.
 func words(tests []string) string {
@@ -121,12 +124,12 @@ func (m *mutant) packages() []string {
 // wantClean checks that the tests pass without any bug, so that what they say of
 // one means something.
 func (r *runner) wantClean(mutants []mutant) error {
-	var all []string
+	var packages []string
 	for _, m := range mutants {
-		all = append(all, m.packages()...)
+		packages = append(packages, m.packages()...)
 	}
-	slices.Sort(all)
-	for _, p := range slices.Compact(all) {
+	slices.Sort(packages)
+	for _, p := range slices.Compact(packages) {
 		if failed, out, err := r.test(p); err != nil || len(failed) > 0 {
 			return errors.Join(fmt.Errorf("the tests of %s fail without any bug: %v\n%s", p, failed, out), err)
 		}
