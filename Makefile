@@ -43,7 +43,7 @@ lint: lint-proto
 	@out="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v '\.pb\.'))"; \
 	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags oracle ./hisadapter/sqlhis ./cmd/hisgate
+	$(GO) vet -tags oracle ./hisadapter/sqldb ./hisadapter/sqlhis ./cmd/hisgate
 	$(GO) vet -tags chaos ./cmd/hisgate
 	$(STATICCHECK) ./...
 

@@ -3,7 +3,6 @@ package sqlhis
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +10,6 @@ import (
 
 // dialect is what differs between the databases.
 type dialect interface {
-	// open prepares connections; it asks nobody.
-	open(m *Mapping) (*sql.DB, error)
-
 	// place writes the n-th placeholder (from 1) for a value, and what is bound.
 	place(n int, v value, zone *time.Location) (string, any)
 
@@ -163,15 +159,4 @@ func classify(code string, retry, busy, misconfigured []string) class {
 	default:
 		return unclear
 	}
-}
-
-func address(c *connection, port int) (string, int) {
-	if c.port != 0 {
-		port = c.port
-	}
-	return c.host, port
-}
-
-func badParam(key string) error {
-	return fmt.Errorf("connection: params: %s is set by hisgate itself", key)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/sqldb"
 )
 
 // Driver is a HIS that is spoken to through its database.
@@ -34,13 +35,10 @@ func Open(m *Mapping, caps hisadapter.Capabilities, now func() time.Time) (*Driv
 	if err != nil {
 		return nil, err
 	}
-	db, err := di.open(m)
+	db, err := sqldb.Open(m.settings())
 	if err != nil {
-		return nil, fmt.Errorf("%s:%d: connection: %w", m.file, m.connection.line, m.connection.redact(err))
+		return nil, fmt.Errorf("%s:%d: connection: %w", m.file, m.connection.line, err)
 	}
-	db.SetMaxOpenConns(m.connection.maxOpen)
-	db.SetMaxIdleConns(m.connection.maxOpen)
-	db.SetConnMaxIdleTime(m.connection.idle)
 	return &Driver{m: m, caps: caps, dialect: di, db: db, now: now}, nil
 }
 

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 	_ "time/tzdata" // the hospital's clock must be known on every machine
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hisgate/hisgate/hisadapter/sqldb"
 	"github.com/hisgate/hisgate/hisadapter/units"
 )
 
@@ -74,7 +74,10 @@ type loader struct {
 func (l *loader) mapping(n *yaml.Node) *Mapping {
 	l.m = &Mapping{
 		file: l.file, timeout: 5 * time.Second, maxRows: 10_000, retries: 3, ops: map[string]*operation{},
-		connection: connection{line: n.Line, tls: "disable", maxOpen: 8, connectTimeout: 5 * time.Second, idle: 5 * time.Minute},
+		connection: connection{
+			line:     n.Line,
+			Settings: sqldb.Settings{TLS: "disable", MaxOpen: 8, ConnectTimeout: 5 * time.Second, Idle: 5 * time.Minute},
+		},
 	}
 	zone, ratio, file := "Asia/Shanghai", "", ""
 	ratioLine, fileLine, zoneLine := n.Line, n.Line, n.Line
@@ -116,7 +119,7 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 		l.fault(n.Line, "dialect is missing: %s, %s, %s or %s", Postgres, MySQL, SQLServer, Oracle)
 		return l.m // statements cannot be read without
 	}
-	if l.m.connection.host == "" {
+	if l.m.connection.Host == "" {
 		l.fault(l.m.connection.line, "connection: host is missing")
 	}
 	for name, n := range ops {
@@ -168,31 +171,31 @@ func (l *loader) connection(n *yaml.Node) {
 		return func(n *yaml.Node) { lineOf[key] = n.Line; read(n) }
 	}
 	l.group(n, "connection", keys{
-		"host":          l.text(&c.host, "connection: host"),
-		"port":          l.whole(&c.port, "connection: port", 1, 65535),
-		"database":      l.text(&c.database, "connection: database"),
-		"user":          l.text(&c.user, "connection: user"),
+		"host":          l.text(&c.Host, "connection: host"),
+		"port":          l.whole(&c.Port, "connection: port", 1, 65535),
+		"database":      l.text(&c.Database, "connection: database"),
+		"user":          l.text(&c.User, "connection: user"),
 		"password_file": at("file", l.text(&file, "connection: password_file")),
 		"password_env":  at("env", l.text(&env, "connection: password_env")),
 		"password": func(n *yaml.Node) {
 			l.fault(n.Line, "connection: a password does not stand in this file; use password_file or password_env")
 		},
-		"tls":             l.oneOf(&c.tls, "connection: tls", "disable", "require", "verify"),
-		"ca_file":         l.text(&c.caFile, "connection: ca_file"),
-		"max_open":        l.whole(&c.maxOpen, "connection: max_open", 1, 1000),
-		"connect_timeout": l.duration(&c.connectTimeout, "connection: connect_timeout", 10*time.Millisecond, time.Minute),
-		"idle":            l.duration(&c.idle, "connection: idle", time.Second, 24*time.Hour),
+		"tls":             l.oneOf(&c.TLS, "connection: tls", "disable", "require", "verify"),
+		"ca_file":         l.text(&c.CAFile, "connection: ca_file"),
+		"max_open":        l.whole(&c.MaxOpen, "connection: max_open", 1, 1000),
+		"connect_timeout": l.duration(&c.ConnectTimeout, "connection: connect_timeout", 10*time.Millisecond, time.Minute),
+		"idle":            l.duration(&c.Idle, "connection: idle", time.Second, 24*time.Hour),
 		"params": func(n *yaml.Node) {
-			c.params = map[string]string{}
+			c.Params = map[string]string{}
 			l.pairs(n, "connection: params", func(key string, line int, v *yaml.Node) {
 				s := ""
 				l.text(&s, "connection: params: "+key)(v)
-				c.params[key] = s
+				c.Params[key] = s
 			})
 		},
 	})
-	if c.caFile != "" {
-		c.caFile = l.path(c.caFile)
+	if c.CAFile != "" {
+		c.CAFile = l.path(c.CAFile)
 	}
 	switch {
 	case file != "" && env != "":
@@ -202,19 +205,11 @@ func (l *loader) connection(n *yaml.Node) {
 		if err != nil {
 			l.fault(lineOf["file"], "connection: password_file: %v", err)
 		}
-		c.password = string(bytes.TrimRight(b, "\r\n"))
+		c.Password = string(bytes.TrimRight(b, "\r\n"))
 	case env != "":
 		var ok bool
-		if c.password, ok = os.LookupEnv(env); !ok {
+		if c.Password, ok = os.LookupEnv(env); !ok {
 			l.fault(lineOf["env"], "connection: the environment has no %s", env)
 		}
 	}
-}
-
-// redact takes the password out of an error's words.
-func (c *connection) redact(err error) error {
-	if err == nil || c.password == "" || !strings.Contains(err.Error(), c.password) {
-		return err
-	}
-	return errors.New(strings.ReplaceAll(err.Error(), c.password, "[redacted]"))
 }

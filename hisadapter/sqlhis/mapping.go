@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/sqldb"
 	"github.com/hisgate/hisgate/hisadapter/units"
 )
 
 // The dialects, as a mapping file names them.
 const (
-	Postgres  = "postgres"
-	MySQL     = "mysql" // and MariaDB
-	SQLServer = "sqlserver"
-	Oracle    = "oracle"
+	Postgres  = sqldb.Postgres
+	MySQL     = sqldb.MySQL // and MariaDB
+	SQLServer = sqldb.SQLServer
+	Oracle    = sqldb.Oracle
 )
 
 // Mapping is a mapping file that was read and found whole. It is immutable.
@@ -32,17 +33,18 @@ type Mapping struct {
 	ops        map[string]*operation
 }
 
-// connection says how the database is reached.
+// connection says how the database is reached. What stands elsewhere in the file
+// is added by settings.
 type connection struct {
-	line                 int
-	host                 string
-	port                 int
-	database             string
-	user, password       string
-	tls, caFile          string
-	params               map[string]string
-	maxOpen              int
-	connectTimeout, idle time.Duration
+	sqldb.Settings
+	line int
+}
+
+// settings is the connection with what else in the file has a part in it.
+func (m *Mapping) settings() sqldb.Settings {
+	s := m.connection.Settings
+	s.Dialect, s.Zone, s.StatementTimeout = m.dialect, m.zone, m.timeout
+	return s
 }
 
 // operation is one of the driver's operations.

@@ -2,13 +2,8 @@ package sqlhis
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
-	"fmt"
-	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -17,50 +12,6 @@ import (
 
 // mariadb speaks to MySQL and MariaDB.
 type mariadb struct{}
-
-func (mariadb) open(m *Mapping) (*sql.DB, error) {
-	c := &m.connection
-	host, port := address(c, 3306)
-	cfg := mysql.NewConfig()
-	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(host, strconv.Itoa(port))
-	cfg.User, cfg.Passwd, cfg.DBName = c.user, c.password, c.database
-	cfg.Timeout = c.connectTimeout
-	cfg.ClientFoundRows = true // rows that a statement found, changed or not, as everywhere else
-	cfg.Logger = &mysql.NopLogger{}
-	// The server turns its GBK tables into UTF-8 for us, and back.
-	_, offset := time.Now().In(m.zone).Zone()
-	cfg.Params = map[string]string{"time_zone": fmt.Sprintf("'%+03d:%02d'", offset/3600, abs(offset)/60%60)}
-	for key, v := range c.params {
-		if key == "time_zone" || key == "charset" {
-			return nil, badParam(key)
-		}
-		cfg.Params[key] = v
-	}
-	if err := cfg.Apply(mysql.Charset("utf8mb4", "")); err != nil {
-		return nil, err
-	}
-	if c.tls != "disable" {
-		conf := &tls.Config{ServerName: host, InsecureSkipVerify: c.tls == "require"}
-		if c.caFile != "" {
-			pem, err := os.ReadFile(c.caFile)
-			if err != nil {
-				return nil, err
-			}
-			conf.RootCAs = x509.NewCertPool()
-			if !conf.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, fmt.Errorf("connection: ca_file: %s holds no certificate", c.caFile)
-			}
-		}
-		cfg.TLS = conf
-	}
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return sql.OpenDB(connector), nil
-}
-
-func abs(n int) int { return max(n, -n) }
 
 // place gives numbers their type: MySQL would compare a text with a number as
 // floats.

@@ -18,27 +18,6 @@ type oracle struct{}
 
 func oracleDialect() (dialect, error) { return oracle{}, nil }
 
-func (oracle) open(m *Mapping) (*sql.DB, error) {
-	c := &m.connection
-	host, port := address(c, 1521)
-	options := map[string]string{
-		"CONNECTION TIMEOUT": strconv.Itoa(max(1, int(c.connectTimeout.Seconds()))),
-		// Commit takes no context: this ends the wait for its answer.
-		"TIMEOUT": strconv.Itoa(max(1, int(m.timeout.Seconds()))),
-	}
-	if c.tls != "disable" {
-		options["SSL"] = "true"
-		options["SSL VERIFY"] = strconv.FormatBool(c.tls == "verify")
-	}
-	for key, v := range c.params {
-		if _, ours := options[key]; ours {
-			return nil, badParam(key)
-		}
-		options[key] = v
-	}
-	return sql.OpenDB(ora.NewConnector(ora.BuildUrl(host, port, c.database, c.user, c.password, options))), nil
-}
-
 // place writes decimals so that the session's language does not matter.
 func (oracle) place(n int, v value, zone *time.Location) (string, any) {
 	words := ":" + strconv.Itoa(n)

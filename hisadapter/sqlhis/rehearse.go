@@ -156,7 +156,7 @@ func (x *execution) seen(s *step, line *lineValues, words string, args []any, a 
 		out.Rows = append(out.Rows, cells)
 	}
 	if err != nil {
-		out.Err = x.d.m.connection.redact(err).Error()
+		out.Err = x.d.m.connection.Redact(err).Error()
 	}
 	if end != nil {
 		out.End = end.Error()

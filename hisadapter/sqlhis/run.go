@@ -101,7 +101,7 @@ func (x *execution) read(ctx context.Context) error {
 // pin takes a connection that is alive. One that went stale in the pool is found
 // out by a ping, before anything of ours is sent over it.
 func (d *Driver) pin(ctx context.Context) (*sql.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.m.connection.connectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.m.connection.ConnectTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
 		conn, err := d.db.Conn(ctx)
@@ -113,7 +113,7 @@ func (d *Driver) pin(ctx context.Context) (*sql.Conn, error) {
 		}
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		_ = conn.Close()
-		if ctx.Err() != nil || try > d.m.connection.maxOpen {
+		if ctx.Err() != nil || try > d.m.connection.MaxOpen {
 			return nil, err
 		}
 	}
@@ -172,7 +172,7 @@ func (x *execution) step(ctx context.Context, conn *sql.Conn, s *step, line *lin
 
 // notBegun is the end of a call of which no statement was sent.
 func (x *execution) notBegun(ctx context.Context, err error) error {
-	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.NotSent, Err: x.d.m.connection.redact(because(ctx, err))}
+	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.NotSent, Err: x.d.m.connection.Redact(because(ctx, err))}
 	if f, ok := x.d.dialect.fault(err); ok {
 		e.Code, e.Message = f.code(), f.message
 		switch f.class {

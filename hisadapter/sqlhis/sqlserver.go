@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"net"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -14,43 +12,6 @@ import (
 
 // sqlserver speaks to Microsoft SQL Server.
 type sqlserver struct{}
-
-func (sqlserver) open(m *Mapping) (*sql.DB, error) {
-	c := &m.connection
-	host, port := address(c, 1433)
-	q := url.Values{}
-	q.Set("database", c.database)
-	q.Set("app name", "hisgate")
-	q.Set("dial timeout", strconv.Itoa(max(1, int(c.connectTimeout.Seconds()))))
-	switch c.tls {
-	case "disable":
-		q.Set("encrypt", "disable")
-	case "require":
-		q.Set("encrypt", "true")
-		q.Set("TrustServerCertificate", "true")
-	default:
-		q.Set("encrypt", "true")
-		q.Set("TrustServerCertificate", "false")
-	}
-	if c.caFile != "" {
-		q.Set("certificate", c.caFile)
-	}
-	for key, v := range c.params {
-		if q.Has(key) || key == "password" || key == "user id" {
-			return nil, badParam(key)
-		}
-		q.Set(key, v)
-	}
-	dsn := url.URL{
-		Scheme: "sqlserver", User: url.UserPassword(c.user, c.password),
-		Host: net.JoinHostPort(host, strconv.Itoa(port)), RawQuery: q.Encode(),
-	}
-	connector, err := mssql.NewConnector(dsn.String())
-	if err != nil {
-		return nil, err
-	}
-	return sql.OpenDB(connector), nil
-}
 
 // place gives numbers their type, so that no text is compared with one.
 func (sqlserver) place(n int, v value, zone *time.Location) (string, any) {

@@ -1,12 +1,10 @@
 package sqlhis
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/hisgate/hisgate/hisadapter/sqldb"
 	"github.com/hisgate/hisgate/hisadapter/units"
 )
 
@@ -44,77 +42,34 @@ func momentOf(t time.Time) value {
 
 // string is the value in words, blanks at its end taken off: CHAR columns are
 // padded.
-func (v value) string() string {
-	if v.kind == moment {
-		return v.time.Format(time.RFC3339Nano)
-	}
-	return strings.TrimRight(v.text, " ")
-}
+func (v value) string() string { return v.cell().String() }
 
-// maxCell bounds one cell that a database sends.
-const maxCell = 64 << 10
+// cell is a value that is one as the database hands it over.
+func (v value) cell() sqldb.Cell {
+	kinds := [...]sqldb.Kind{text: sqldb.Text, whole: sqldb.Whole, decimal: sqldb.Decimal, moment: sqldb.Moment, list: sqldb.Null, null: sqldb.Null}
+	return sqldb.Cell{Kind: kinds[v.kind], Text: v.text, Time: v.time}
+}
 
 // valueOf reads a cell as database/sql hands it over. column is its type's name
-// at the database. Floats are written as the shortest text that means them.
+// at the database.
 func valueOf(cell any, column string, zone *time.Location) (value, error) {
-	column = strings.ToUpper(column)
-	switch c := cell.(type) {
-	case nil:
+	c, err := sqldb.ReadCell(cell, column, zone)
+	if err != nil {
+		return value{}, err
+	}
+	switch c.Kind {
+	case sqldb.Null:
 		return value{kind: null}, nil
-	case int64:
-		return wholeOf(c), nil
-	case float64:
-		return value{kind: decimal, text: strconv.FormatFloat(c, 'f', -1, 64)}, nil
-	case float32:
-		return value{kind: decimal, text: strconv.FormatFloat(float64(c), 'f', -1, 32)}, nil
-	case bool:
-		if c {
-			return textOf("1"), nil
-		}
-		return textOf("0"), nil
-	case time.Time:
-		if !zoned(column) {
-			// A wall clock of the hospital, whatever zone the driver made of it.
-			c = time.Date(c.Year(), c.Month(), c.Day(), c.Hour(), c.Minute(), c.Second(), c.Nanosecond(), zone)
-		}
-		return momentOf(c), nil
-	case []byte:
-		return cellText(string(c), column)
-	case string:
-		return cellText(c, column)
+	case sqldb.Whole:
+		return value{kind: whole, text: c.Text}, nil
+	case sqldb.Decimal:
+		return value{kind: decimal, text: c.Text}, nil
+	case sqldb.Moment:
+		return momentOf(c.Time), nil
 	default:
-		return value{}, fmt.Errorf("a column of type %s (%T) cannot be read", column, cell)
+		return textOf(c.Text), nil
 	}
-}
-
-func cellText(s, column string) (value, error) {
-	if len(s) > maxCell {
-		return value{}, fmt.Errorf("a cell of more than %d bytes", maxCell)
-	}
-	v := textOf(s)
-	if slices.ContainsFunc([]string{"DECIMAL", "NUMERIC", "NUMBER", "MONEY", "SMALLMONEY"}, func(t string) bool { return strings.HasPrefix(column, t) }) {
-		v.kind = decimal
-	}
-	return v, nil
-}
-
-// zoned reports whether a column's times carry their zone.
-func zoned(column string) bool {
-	return strings.Contains(column, "TZ") || strings.Contains(column, "OFFSET") || strings.Contains(column, "TIME ZONE")
 }
 
 // asTime reads a moment, or the text of one on the hospital's clock.
-func (v value) asTime(zone *time.Location) (time.Time, error) {
-	switch v.kind {
-	case moment:
-		return v.time, nil
-	case null:
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateTime, "2006-01-02T15:04:05", time.RFC3339, time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, v.string(), zone); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time", v.string())
-}
+func (v value) asTime(zone *time.Location) (time.Time, error) { return v.cell().AsTime(zone) }
