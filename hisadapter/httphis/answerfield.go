@@ -22,13 +22,15 @@ func (op Op) fieldNames() []string {
 		return []string{"his_no"}
 	case OpListOrders:
 		return []string{"his_no", "his_order_no", "amount", "canceled"}
+	case opMessage:
+		return []string{"drug_id", "pharmacy_id", "on_hand", "ratio", "sequence", "time"}
 	default:
 		return nil
 	}
 }
 
 func (q *answerLoader) fields(n *yaml.Node) {
-	what := string(q.op) + ": answer: fields"
+	what := q.op.reading() + ": fields"
 	known := q.op.fieldNames()
 	for _, p := range q.pairs(n, what) {
 		if known != nil && !slices.Contains(known, p.key) {
@@ -132,14 +134,14 @@ func (q *answerLoader) fieldFits(f field, what string, free bool) {
 	quantity := slices.Contains([]string{"on_hand", "available", "quantity"}, f.name)
 	amount := f.name == "amount"
 	boolean := f.name == "stopped" || f.name == "canceled"
-	moment := f.name == "expires"
+	moment := f.name == "expires" || f.name == "time"
 	want(f.in == "" || quantity && (f.in == "smallest" || f.in == "pack") || amount && (f.in == "yuan" || f.in == "fen"),
 		"in: smallest or pack for quantities, yuan or fen for amounts")
 	want(!amount || f.in != "", "say in: yuan, or in: fen")
 	want(f.per == "" || f.name == "price", "per belongs to price")
 	want(boolean == (f.truths != nil) && boolean == (f.falses != nil) || f.fixed != nil,
 		"true: [...] and false: [...] say which texts mean yes and no (stopped and canceled, no others)")
-	want(moment == (f.format.pattern != "") || f.fixed != nil, "format belongs to expires, which needs it: yyyy-MM-dd HH:mm:ss, unix, unix_ms, rfc3339")
+	want(moment == (f.format.pattern != "") || f.fixed != nil, "format belongs to expires and time, which need it: yyyy-MM-dd HH:mm:ss, unix, unix_ms, rfc3339")
 	want(!f.subtract || f.name == "on_hand", "subtract belongs to on_hand")
 	want(f.table == "" || f.name == "pharmacy_id", "table belongs to pharmacy_id")
 }

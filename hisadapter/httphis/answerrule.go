@@ -162,7 +162,7 @@ func (q *answerLoader) conditions(n *yaml.Node, what string, also keys) (rule, b
 
 // where reads the conditions that a row must meet to count.
 func (q *answerLoader) where(n *yaml.Node) {
-	what := string(q.op) + ": answer: where"
+	what := q.op.reading() + ": where"
 	if n.Kind != yaml.SequenceNode {
 		q.at(n, "%s: must be a list of conditions", what)
 		return

@@ -91,8 +91,14 @@ func (q *answerLoader) step(n *yaml.Node, what string) (step, bool) {
 				q.at(n, "%s: inside: at and unwrap are needed", what)
 			}
 		}),
-		"charset":   set("charset", func(n *yaml.Node) { s.charset = charset(q.oneOf(n, what+": charset", charsetNames()...)) }),
-		"outcome":   set("outcome", func(n *yaml.Node) { s.rules = q.rules(n, what+": outcome", true) }),
+		"charset": set("charset", func(n *yaml.Node) { s.charset = charset(q.oneOf(n, what+": charset", charsetNames()...)) }),
+		"outcome": set("outcome", func(n *yaml.Node) {
+			if q.op == opMessage {
+				q.at(n, "%s: outcome: a message has none; skip says which messages are about no change", what)
+				return
+			}
+			s.rules = q.rules(n, what+": outcome", true)
+		}),
 		"delimited": set("delimited", func(n *yaml.Node) { s.layout = q.layout(n, what+": delimited") }),
 		"decrypt":   set("decrypt", func(n *yaml.Node) { q.decrypt(n, what+": decrypt", &s) }),
 	})

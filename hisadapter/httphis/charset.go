@@ -62,19 +62,19 @@ var replacementGB18030 = []byte{0x84, 0x31, 0xa4, 0x37}
 func (c charset) decode(b []byte) (string, error) {
 	if c == utf8Charset || c == "" {
 		if !utf8.Valid(b) {
-			return "", errors.New("the answer is not valid utf-8")
+			return "", errors.New("the text is not valid utf-8")
 		}
 		return strings.TrimPrefix(string(b), "\ufeff"), nil
 	}
 	if speaksUTF8(b) {
-		return "", fmt.Errorf("the answer is utf-8, not %s", c)
+		return "", fmt.Errorf("the text is utf-8, not %s", c)
 	}
 	out, err := c.encoding().NewDecoder().Bytes(b)
 	if err != nil {
-		return "", fmt.Errorf("the answer is not valid %s: %w", c, err)
+		return "", fmt.Errorf("the text is not valid %s: %w", c, err)
 	}
 	if strings.Count(string(out), "\ufffd") > bytes.Count(b, replacementGB18030) {
-		return "", fmt.Errorf("the answer is not valid %s", c)
+		return "", fmt.Errorf("the text is not valid %s", c)
 	}
 	return strings.TrimPrefix(string(out), "\ufeff"), nil
 }

@@ -45,7 +45,7 @@ func (j *judgement) raw(f field, from *node) (s string, there bool, err error) {
 func (j *judgement) must(f field, from *node) (string, error) {
 	s, there, err := j.raw(f, from)
 	if err == nil && !there {
-		err = fmt.Errorf("the answer has no %s", f.name)
+		err = fmt.Errorf("there is no %s", f.name)
 	}
 	return s, err
 }

@@ -56,33 +56,10 @@ func Load(file string) (*Mapping, error) {
 }
 
 func parse(file string, doc []byte) (*Mapping, error) {
-	l := &loader{faults: faults{file: file}, m: &Mapping{
-		file: file, secrets: map[string]secretSource{}, values: map[string]string{},
-		tables: map[string]map[string]string{}, factsMax: 10 * time.Minute, ops: map[Op][]*call{},
-		conn: connection{charset: utf8Charset, answerMax: 8 << 20, login: 10 * time.Second},
-	}}
-	if len(bytes.TrimSpace(doc)) == 0 {
-		l.add(0, "the file is empty")
-		return nil, l.err()
+	l := newLoader(file)
+	if n := l.document(doc); n != nil {
+		l.read(n)
 	}
-	if !utf8.Valid(doc) {
-		l.add(0, "is not UTF-8; save it as UTF-8 (编码选 UTF-8)")
-		return nil, l.err()
-	}
-	var root yaml.Node
-	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
-		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-			l.add(e.Mark.Line, "not YAML: %s", e.Message)
-		} else {
-			l.add(0, "not YAML: %v", err)
-		}
-		return nil, l.err()
-	}
-	if len(root.Content) == 0 {
-		l.add(1, "the file is empty")
-		return nil, l.err()
-	}
-	l.read(root.Content[0])
 	if err := l.err(); err != nil {
 		return nil, err
 	}
@@ -91,6 +68,41 @@ func parse(file string, doc []byte) (*Mapping, error) {
 		return nil, err
 	}
 	return l.m, nil
+}
+
+func newLoader(file string) *loader {
+	return &loader{faults: faults{file: file}, m: &Mapping{
+		file: file, secrets: map[string]secretSource{}, values: map[string]string{},
+		tables: map[string]map[string]string{}, factsMax: 10 * time.Minute, ops: map[Op][]*call{},
+		conn: connection{charset: utf8Charset, answerMax: 8 << 20, login: 10 * time.Second},
+	}}
+}
+
+// document reads the file as one YAML document, or notes why it is none and
+// returns nil.
+func (l *loader) document(doc []byte) *yaml.Node {
+	if len(bytes.TrimSpace(doc)) == 0 {
+		l.add(0, "the file is empty")
+		return nil
+	}
+	if !utf8.Valid(doc) {
+		l.add(0, "is not UTF-8; save it as UTF-8 (编码选 UTF-8)")
+		return nil
+	}
+	var root yaml.Node
+	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
+		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
+			l.add(e.Mark.Line, "not YAML: %s", e.Message)
+		} else {
+			l.add(0, "not YAML: %v", err)
+		}
+		return nil
+	}
+	if len(root.Content) == 0 {
+		l.add(1, "the file is empty")
+		return nil
+	}
+	return root.Content[0]
 }
 
 // File is the mapping file, as Load was given it.
@@ -124,18 +136,10 @@ type loader struct {
 func (l *loader) read(n *yaml.Node) {
 	var session, operations *yaml.Node
 	l.group(n, "mapping", keys{
-		"connection": l.connection,
-		"secrets":    l.secretSources,
-		"values":     func(n *yaml.Node) { l.m.values = l.constants(n, "values") },
-		"tables": func(n *yaml.Node) {
-			for _, p := range l.pairs(n, "tables") {
-				table := map[string]string{}
-				for _, e := range l.pairs(p.value, "tables: "+p.key) {
-					table[e.key], _ = l.text(e.value, "tables: "+p.key+": "+e.key)
-				}
-				l.m.tables[p.key] = table
-			}
-		},
+		"connection":    l.connection,
+		"secrets":       l.secretSources,
+		"values":        func(n *yaml.Node) { l.m.values = l.constants(n, "values") },
+		"tables":        l.tables,
 		"drugs_file":    l.drugsFile,
 		"facts_max_age": func(n *yaml.Node) { l.m.factsMax = l.duration(n, "facts_max_age") },
 		"session":       func(n *yaml.Node) { session = n },
@@ -155,6 +159,17 @@ func (l *loader) read(n *yaml.Node) {
 		return
 	}
 	l.operations(session, operations)
+}
+
+// tables reads the tables of texts that templates and fields look up.
+func (l *loader) tables(n *yaml.Node) {
+	for _, p := range l.pairs(n, "tables") {
+		table := map[string]string{}
+		for _, e := range l.pairs(p.value, "tables: "+p.key) {
+			table[e.key], _ = l.text(e.value, "tables: "+p.key+": "+e.key)
+		}
+		l.m.tables[p.key] = table
+	}
 }
 
 // piece is an exchange before its request is read.

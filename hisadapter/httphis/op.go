@@ -37,3 +37,11 @@ func (op Op) reads() bool {
 
 // rowed reports whether the answer has rows, and may have pages.
 func (op Op) rowed() bool { return op == OpQueryStock || op == OpListOrders }
+
+// reading is where a mapping file says how the answer is read.
+func (op Op) reading() string {
+	if op == opMessage {
+		return string(op)
+	}
+	return string(op) + ": answer"
+}
