@@ -160,10 +160,20 @@ func (c *Cache[K, V, S]) join(key K, want Want) (t *ticket[K, V, S], until time.
 		c.start(c.live)
 		return t, until, e, nil
 	}
-	t, l := c.share(key, want.Rank)
-	t.join(want.Rank)
+	rank := c.urgency(key, want.Rank)
+	t, l := c.share(key, rank)
+	t.join(rank)
 	c.start(l)
 	return t, c.patience(key), e, nil
+}
+
+// urgency is the rank that an ordinary reader's load has, under mu: not the
+// reader's own while only a push asks for the load.
+func (c *Cache[K, V, S]) urgency(key K, rank int) int {
+	if r := c.store.get(key); r != nil && c.opts.Now().Before(r.due) {
+		return min(rank, c.opts.RefreshRank)
+	}
+	return rank
 }
 
 // patience is until when readers of the key wait, under mu: MaxWait after the

@@ -183,7 +183,7 @@ func (c *Cache[K, V, S]) record(t *ticket[K, V, S], res Result[V], stamp S, bega
 		r.value, r.pushedAt = t.amend(res.Value), t.amended
 	}
 	if t.suspect || (t.outdated && !amended) {
-		r.freshTo = time.Time{}
+		r.due, r.freshTo = r.freshTo, time.Time{}
 	}
 	return r
 }

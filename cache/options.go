@@ -43,7 +43,8 @@ type Options[K comparable, V, S any] struct {
 	// key that nobody reads is left alone. It costs the source MaxAge /
 	// RefreshAfter times the loads. 0 = never.
 	RefreshAfter time.Duration
-	// RefreshRank is the rank of a load that nobody waits for.
+	// RefreshRank is the rank of a load that nobody waits for, and the most that one
+	// has which only a push asks for.
 	RefreshRank int
 	// MaxStale is the age up to which the last value is answered, marked Stale,
 	// when it cannot be loaded. Default 5 min.

@@ -23,6 +23,10 @@ type sequenceKey[K comparable] struct {
 // reader joins such a load any more [A3]. A pushed figure is answered for as long
 // as the value under it is fresh: its age is not renewed, so that the source is
 // asked as often as without pushes. A key of which nothing is known stays so.
+//
+// "Changed" has the next reader wait for a load, at the rank of one that nobody
+// waits for: however many come, they cost the source what that rank is given.
+// Changes of a key that come before its load has begun share it.
 func (c *Cache[K, V, S]) Push(key K, p Push[V]) bool {
 	c.mu.Lock()
 	applied := c.push(key, p)
@@ -63,6 +67,9 @@ func (c *Cache[K, V, S]) push(key K, p Push[V]) bool {
 	r := old.clone()
 	switch {
 	case p.Amend == nil, old.absent:
+		if old.fresh(now) {
+			r.due = old.freshTo
+		}
 		r.freshTo = r.loadedAt // over at once; kept for when it cannot be loaded
 	default:
 		r.value, r.pushedAt = p.Amend(old.value), now

@@ -229,3 +229,51 @@ func TestChangesAreTold(t *testing.T) {
 		}
 	})
 }
+
+// A load that only pushes ask for has the rank of one that nobody waits for: what
+// they cost the source is bounded by what that rank is given.
+func TestChangesAreLoadedAtTheRefreshRank(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, func(o *cache.Options[string, int, int64]) { o.RefreshRank = 1 })
+		get := func(key string) int {
+			t.Helper()
+			before := s.calls()
+			if _, err := s.Get(t.Context(), key, cache.Want{Rank: 3}); err != nil {
+				t.Fatal(err)
+			}
+			if s.calls() == before {
+				t.Fatal("no load")
+			}
+			return s.batch(before).Rank
+		}
+		if rank := get("a"); rank != 3 {
+			t.Errorf("the first load has rank %d", rank)
+		}
+		s.Push("a", cache.Push[int]{})
+		s.Push("a", cache.Push[int]{})
+		if rank := get("a"); rank != 1 {
+			t.Errorf("after a push: rank %d", rank)
+		}
+		s.Push("a", cache.Push[int]{})
+		go s.Get(context.Background(), "a", cache.Want{})
+		synctest.Wait()
+		s.Push("a", cache.Push[int]{}) // while it is being loaded
+		time.Sleep(time.Second)
+		if rank := get("a"); rank != 1 {
+			t.Errorf("after a push that came in flight: rank %d", rank)
+		}
+		s.Push("a", cache.Push[int]{})
+		time.Sleep(10 * time.Second) // its age would be over by now
+		if rank := get("a"); rank != 3 {
+			t.Errorf("when its age is over: rank %d", rank)
+		}
+		s.Push("a", cache.Push[int]{})
+		before := s.calls()
+		if _, err := s.Get(t.Context(), "a", cache.Want{Live: true, Rank: 4}); err != nil {
+			t.Fatal(err)
+		}
+		if rank := s.batch(before).Rank; rank != 4 {
+			t.Errorf("a live reader: rank %d", rank)
+		}
+	})
+}

@@ -17,6 +17,7 @@ type record[V, S any] struct {
 	loadedAt time.Time
 	pushedAt time.Time
 	freshTo  time.Time // zero: outdated, to be loaded before it is answered as fresh
+	due      time.Time // until then it would be fresh but for a push; zero: no push outdated it
 	absent   bool
 	read     atomic.Bool // since it was loaded
 	behind   atomic.Bool // its successor was asked for behind its readers
@@ -50,7 +51,7 @@ func (r *record[V, S]) entry() Entry[V, S] {
 func (r *record[V, S]) clone() *record[V, S] {
 	c := &record[V, S]{
 		value: r.value, stamp: r.stamp, loadedAt: r.loadedAt,
-		pushedAt: r.pushedAt, freshTo: r.freshTo, absent: r.absent,
+		pushedAt: r.pushedAt, freshTo: r.freshTo, due: r.due, absent: r.absent,
 		wantedFrom: r.wantedFrom, wantedLast: r.wantedLast,
 	}
 	c.read.Store(r.read.Load())
