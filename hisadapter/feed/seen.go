@@ -1,0 +1,66 @@
+package feed
+
+import (
+	"sync"
+	"time"
+)
+
+// mark is the beginning of a post's signature: two posts that are not the same
+// have another, and nobody without the key can make one.
+type mark [16]byte
+
+// maxSeen bounds the posts that are remembered in each of two generations.
+const maxSeen = 200_000
+
+// seen remembers posts for as long as their timestamps are good. It keeps two
+// generations, and forgets the older one when every post in it is too old to be
+// taken by its timestamp: a post's timestamp is at most Window ahead of the
+// moment it came, and good for Window after.
+type seen struct {
+	// Posts signed before are not remembered; whole seconds, rounded up. One that was
+	// signed by a clock ahead of ours may be after it and taken a second time.
+	since time.Time
+	most  int
+
+	mu       sync.Mutex
+	now, old map[mark]bool
+	began    time.Time // of now
+}
+
+func newSeen(now time.Time, most int) *seen {
+	return &seen{since: now.Add(time.Second - 1).Truncate(time.Second), most: most, now: map[mark]bool{}, old: map[mark]bool{}, began: now}
+}
+
+// verdict of begin.
+type verdict uint8
+
+const (
+	seenNew verdict = iota
+	seenBefore
+	seenTooMany
+)
+
+// begin remembers a post, unless it is remembered already or there is no room.
+func (s *seen) begin(m mark, now time.Time) verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.began) > 2*Window {
+		s.old, s.now, s.began = s.now, map[mark]bool{}, now
+	}
+	switch {
+	case s.now[m], s.old[m]:
+		return seenBefore
+	case len(s.now) >= s.most:
+		return seenTooMany
+	}
+	s.now[m] = true
+	return seenNew
+}
+
+// forget lets a post that did not take effect come again.
+func (s *seen) forget(m mark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.now, m)
+	delete(s.old, m)
+}

@@ -1,0 +1,198 @@
+package feed_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hisgate/hisgate/hisadapter/feed"
+)
+
+var (
+	key      = []byte("a key of 16 bytes")
+	otherKey = []byte("another, for the change")
+)
+
+// hook is a webhook with a clock of its own.
+type hook struct {
+	*feed.Webhook
+	f     *feed.Feed
+	shelf *shelf
+	now   time.Time
+}
+
+func newHook(t *testing.T) *hook {
+	t.Helper()
+	h := &hook{shelf: new(shelf), now: time.Unix(1795309267, 500)}
+	letters, _ := newLetters(t)
+	h.f = newFeed(t, feed.Options{Apply: h.shelf.apply, Letters: letters, Now: func() time.Time { return h.now }})
+	var err error
+	if h.Webhook, err = feed.NewWebhook(h.f, key, otherKey); err != nil {
+		t.Fatal(err)
+	}
+	h.now = h.now.Add(time.Hour) // long after the start
+	return h
+}
+
+// signed is a post as it should be.
+func (h *hook) signed(nonce, body string) *http.Request {
+	return signedAt(h.now, key, nonce, body)
+}
+
+func signedAt(at time.Time, key []byte, nonce, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/v1/feeds/mq/webhook", strings.NewReader(body))
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	r.Header.Set(feed.TimestampHeader, timestamp)
+	r.Header.Set(feed.NonceHeader, nonce)
+	r.Header.Set(feed.SignatureHeader, feed.Sign(key, timestamp, nonce, []byte(body)))
+	return r
+}
+
+func (h *hook) post(r *http.Request) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
+}
+
+const someStock = `{"d": "A", "q": 4}`
+
+func TestAPostTakesEffectBeforeItsAnswer(t *testing.T) {
+	h := newHook(t)
+	if code := h.post(h.signed("nonce-01", someStock)); code != http.StatusNoContent {
+		t.Errorf("answered %d", code)
+	}
+	if n, ok := h.shelf.figure("A"); !ok || n != 4 {
+		t.Errorf("A is %d, %v", n, ok)
+	}
+	if code := h.post(signedAt(h.now, otherKey, "nonce-02", someStock)); code != http.StatusNoContent {
+		t.Errorf("signed by the other key: answered %d", code)
+	}
+}
+
+func TestPostsThatAreRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		code int
+		edit func(h *hook, r *http.Request) *http.Request
+	}{
+		{"another method", 405, func(_ *hook, r *http.Request) *http.Request { r.Method = http.MethodGet; return r }},
+		{"no signature", 401, func(_ *hook, r *http.Request) *http.Request { r.Header.Del(feed.SignatureHeader); return r }},
+		{"two signatures", 401, func(_ *hook, r *http.Request) *http.Request {
+			r.Header.Add(feed.SignatureHeader, r.Header.Get(feed.SignatureHeader))
+			return r
+		}},
+		{"a signature that is none", 401, func(_ *hook, r *http.Request) *http.Request {
+			r.Header.Set(feed.SignatureHeader, "sha256=00")
+			return r
+		}},
+		{"another key", 401, func(h *hook, _ *http.Request) *http.Request {
+			return signedAt(h.now, []byte("not the key at all"), "nonce-01", someStock)
+		}},
+		{"another body", 401, func(_ *hook, r *http.Request) *http.Request {
+			r.Body = http.NoBody
+			return r
+		}},
+		{"another nonce", 401, func(_ *hook, r *http.Request) *http.Request { r.Header.Set(feed.NonceHeader, "nonce-99"); return r }},
+		{"another time", 401, func(h *hook, r *http.Request) *http.Request {
+			r.Header.Set(feed.TimestampHeader, strconv.FormatInt(h.now.Unix()+1, 10))
+			return r
+		}},
+		{"a short nonce", 401, func(h *hook, _ *http.Request) *http.Request { return h.signed("1", someStock) }},
+		{"no time", 401, func(_ *hook, r *http.Request) *http.Request { r.Header.Set(feed.TimestampHeader, "now"); return r }},
+		{"too old", 401, func(h *hook, _ *http.Request) *http.Request {
+			return signedAt(h.now.Add(-feed.Window-time.Second), key, "nonce-01", someStock)
+		}},
+		{"too far ahead", 401, func(h *hook, _ *http.Request) *http.Request {
+			return signedAt(h.now.Add(feed.Window+2*time.Second), key, "nonce-01", someStock)
+		}},
+		{"too long", 413, func(h *hook, _ *http.Request) *http.Request {
+			return h.signed("nonce-01", strings.Repeat(" ", feed.MaxMessage+1))
+		}},
+		{"unreadable", 422, func(h *hook, _ *http.Request) *http.Request { return h.signed("nonce-01", "{]") }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHook(t)
+			if code := h.post(tc.edit(h, h.signed("nonce-01", someStock))); code != tc.code {
+				t.Errorf("answered %d, want %d", code, tc.code)
+			}
+			if _, ok := h.shelf.figure("A"); ok {
+				t.Error("it took effect")
+			}
+			st := h.f.State()
+			if wantDead := tc.code == 422; (st.Dead == 1) != wantDead || (st.Refused == 1) == wantDead {
+				t.Errorf("got %+v", st)
+			}
+		})
+	}
+}
+
+// A post is taken once, for as long as its timestamp would be good.
+func TestReplaysAreRefused(t *testing.T) {
+	h := newHook(t)
+	at := h.now.Add(feed.Window) // a sender whose clock is as far ahead as may be
+	again := func() *http.Request { return signedAt(at, key, "nonce-01", someStock) }
+	if code := h.post(again()); code != http.StatusNoContent {
+		t.Fatalf("answered %d", code)
+	}
+	for i := range 60 {
+		h.now = h.now.Add(11 * time.Second)
+		if code := h.post(again()); code != http.StatusConflict && code != http.StatusUnauthorized {
+			t.Fatalf("a replay after %v was answered %d", time.Duration(i+1)*11*time.Second, code)
+		}
+		if code := h.post(h.signed("other-"+strconv.Itoa(i+100), someStock)); code != http.StatusNoContent {
+			t.Fatalf("another post was answered %d", code)
+		}
+	}
+	if st := h.f.State(); st.Applied != 61 {
+		t.Errorf("%d were applied", st.Applied)
+	}
+}
+
+// After a start nobody remembers the posts before it.
+func TestPostsFromBeforeTheStartAreRefused(t *testing.T) {
+	h := newHook(t)
+	fresh, err := feed.NewWebhook(h.f, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	fresh.ServeHTTP(w, signedAt(h.now, key, "nonce-01", someStock))
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("of the second of the start: answered %d", w.Code)
+	}
+	h.now = h.now.Add(2 * time.Second)
+	w = httptest.NewRecorder()
+	fresh.ServeHTTP(w, signedAt(h.now, key, "nonce-01", someStock))
+	if w.Code != http.StatusNoContent {
+		t.Errorf("a later one: answered %d", w.Code)
+	}
+}
+
+// A post that did not take effect may come again as it is.
+func TestAPostThatWasNotTakenMayComeAgain(t *testing.T) {
+	h := newHook(t)
+	h.shelf.gate = make(chan struct{})
+	r := h.signed("nonce-01", someStock)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if code := h.post(r.WithContext(ctx)); code != http.StatusServiceUnavailable {
+		t.Errorf("answered %d", code)
+	}
+	close(h.shelf.gate)
+	if code := h.post(h.signed("nonce-01", someStock)); code != http.StatusNoContent {
+		t.Errorf("the second time: answered %d", code)
+	}
+}
+
+func TestKeysAreNotShort(t *testing.T) {
+	f := newFeed(t, feed.Options{})
+	for _, keys := range [][][]byte{nil, {[]byte("short")}, {key, []byte("short")}} {
+		if _, err := feed.NewWebhook(f, keys...); err == nil {
+			t.Errorf("%d keys were taken", len(keys))
+		}
+	}
+}
