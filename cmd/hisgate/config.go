@@ -27,6 +27,8 @@ type Config struct {
 	Payment         Payment       `yaml:"payment"`
 	WeChat          WeChat        `yaml:"wechat"`
 	Alerts          Alerts        `yaml:"alerts"`
+	Feeds           []Feed        `yaml:"feeds" doc:"Where the HIS side tells of stock changes the moment they happen. docs/stock-feed.md is the guide. Empty = nowhere: the cache asks every 10 seconds."`
+	DeadLetters     DeadLetters   `yaml:"dead_letters"`
 }
 
 // Listen holds the addresses. Port 0 picks a free one, which is logged.
@@ -245,5 +247,7 @@ func Default() Config {
 		},
 		WeChat: WeChat{Keys: "public_key", Timeout: 5 * time.Second},
 		Alerts: Alerts{Repeat: 4 * time.Hour, Language: "both"},
+
+		DeadLetters: DeadLetters{MaxBytes: 64 << 20},
 	}
 }

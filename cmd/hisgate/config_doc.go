@@ -38,6 +38,10 @@ func configDoc() string {
 	for _, s := range settingsOf(reflect.TypeFor[AlertWebhook](), "") {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Path, s.Doc)
 	}
+	b.WriteString("\nFields of an entry of `feeds`:\n\n| field | meaning |\n| --- | --- |\n")
+	for _, s := range settingsOf(reflect.TypeFor[Feed](), "") {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Path, s.Doc)
+	}
 	return b.String()
 }
 

@@ -74,6 +74,7 @@ func (c *Config) Validate(where map[string]string) error {
 	c.validateHIS(k)
 	c.validateStock(k)
 	c.validateAlerts(k)
+	c.validateFeeds(k)
 	if c.Payment.Enabled {
 		c.validatePayment(k)
 		c.validateWeChat(k)

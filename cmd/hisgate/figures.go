@@ -16,5 +16,6 @@ func figures(p *Program, channel *wechat.Channel) server.Figures {
 		f.DiskFree = free
 	}
 	alertFigures(p.alarm, &f)
+	f.Feeds = p.feeds.figures()
 	return f
 }

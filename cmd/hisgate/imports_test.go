@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"hisadapter/httphis":            {"hisadapter", "hisadapter/units"},
 	"hisadapter/legacyhis":          {"hisadapter", "hisadapter/simhis"},
 	"examples/his":                  {},
-	"hisadapter/feed":               {"hisadapter", "hisadapter/units"},
+	"hisadapter/feed":               {"hisadapter", "hisadapter/httphis"},
 	"hisadapter/feed/natsfeed":      {"hisadapter/feed"},
 	"hisadapter/feed/rabbitfeed":    {"hisadapter/feed"},
 	"hisadapter/feed/kafkafeed":     {"hisadapter/feed"},

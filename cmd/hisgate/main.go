@@ -27,6 +27,7 @@ type cli struct {
 	Alert     alertCmd     `cmd:"" help:"Try the webhooks for alerts, print the alerts for Prometheus."`
 	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
 	Probe     probeCmd     `cmd:"" help:"Test a real HIS step by step, and print which capabilities are proven. Read only without --write."`
+	Feed      feedCmd      `cmd:"" help:"Bring stock changes the moment they happen."`
 	Bundle    bundleCmd    `cmd:"" name:"support-bundle" help:"Gather version, settings, findings, metrics and a log, masked, for whoever helps."`
 	Config    configCmd    `cmd:"" help:"Begin, check or show the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

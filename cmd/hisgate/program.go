@@ -41,6 +41,7 @@ type Program struct {
 	ledger    *lockstore.Ledger
 	gateway   *gateway.Gateway
 	driver    io.Closer // of the HIS, nil where it holds nothing open
+	feeds     *feeds
 	orders    *payflow.Service
 	alarm     *alarm.Alarm
 	secure    *secure
@@ -116,6 +117,9 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.feeds, err = openFeeds(&c, p.gateway, log); err != nil {
+		return nil, err
+	}
 	channel, err := p.openChannel(ctx, c)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,8 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
 		Limits: server.Limits(c.Limits), Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
-		Health:  func() []string { return slices.Concat(back.health(), r.health(), p.alarm.Health()) },
+		Health:  func() []string { return slices.Concat(back.health(), r.health(), p.feeds.health(), p.alarm.Health()) },
+		Feeds:   p.feeds.hooks,
 		Figures: func() server.Figures { return figures(p, channel) },
 	})
 	if err != nil {
@@ -245,6 +250,9 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	work("certificates and callers", p.secure.run)
 	work("recovery", back.run)
 	work("alarm", p.alarm.Run)
+	for _, f := range p.feeds.list {
+		work("feed", f.Run)
+	}
 	p.workers.Go(func() {
 		select {
 		case <-p.committer.Failed():
@@ -334,6 +342,9 @@ func (p *Program) closeDriver() error {
 
 func (p *Program) closeStorage() error {
 	var errs []error
+	if p.feeds != nil {
+		errs = append(errs, p.feeds.close())
+	}
 	if p.secure != nil {
 		errs = append(errs, p.secure.close())
 	}

@@ -23,15 +23,25 @@ func NewHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// public sends callbacks to the webhook and everything else to REST. It is no
-// http.ServeMux because that cleans paths, and an id may hold any character.
-type public struct{ rest, webhook http.Handler }
+// public sends callbacks to the webhook, posts of feeds to theirs, and everything
+// else to REST. It is no http.ServeMux because that cleans paths, and an id may
+// hold any character.
+type public struct {
+	rest, webhook http.Handler // no webhook: it has a listener of its own
+	feeds         map[string]http.Handler
+}
 
 // ServeHTTP implements http.Handler.
 func (p public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/wechat/") {
+	if p.webhook != nil && strings.HasPrefix(r.URL.Path, "/wechat/") {
 		p.webhook.ServeHTTP(w, r)
 		return
+	}
+	if name, ok := strings.CutPrefix(r.URL.Path, "/v1/feeds/"); ok {
+		if f := p.feeds[strings.TrimSuffix(name, "/webhook")]; f != nil && strings.HasSuffix(name, "/webhook") {
+			f.ServeHTTP(w, r)
+			return
+		}
 	}
 	p.rest.ServeHTTP(w, r)
 }

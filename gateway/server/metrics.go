@@ -104,5 +104,5 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.collectLedger(gauge, counter, func(m prometheus.Metric) { out <- m })
 	c.collectOrders(gauge, counter)
 	c.collectGuard(gauge, counter)
-	c.collectProgram(gauge, counter)
+	c.collectProgram(gauge, counter, func(m prometheus.Metric) { out <- m })
 }

@@ -56,6 +56,15 @@ var collected = []struct {
 	{"hisgate_stock_pushes_total", "Changes reported from the HIS's side, by result: applied, or dropped because a later one came before.", []string{"result"}},
 	{"hisgate_stock_watchers", "Watchers of stock.", nil},
 
+	{"hisgate_feed_down", "1 while the feed has no connection to its source.", []string{"feed"}},
+	{"hisgate_feed_silent", "1 while the feed had no message for longer than its silent_after.", []string{"feed"}},
+	{"hisgate_feed_lag_messages", "Messages that wait at the source, where it says.", []string{"feed"}},
+	{"hisgate_feed_last_message_age_seconds", "Time since the last message, or since the start.", []string{"feed"}},
+	{"hisgate_feed_losses_total", "Connections that were lost, and tries that failed.", []string{"feed"}},
+	{"hisgate_feed_messages_total", "Messages, by result: taken, skipped, dead, lost, refused.", []string{"feed", "result"}},
+	{"hisgate_feed_changes_total", "Changes in them, by result: applied, older, ignored.", []string{"feed", "result"}},
+	{"hisgate_feed_delay_seconds", "How long changes took from their time at the source to readers.", []string{"feed"}},
+
 	{"hisgate_payflow_orders", "Orders that are not at rest, by state.", []string{"state"}},
 	{"hisgate_payflow_open_cases", "Open cases of orders, by reason.", []string{"reason", "severity"}},
 	{"hisgate_payflow_overdue_cases", "Open cases past their deadline.", nil},
@@ -112,11 +121,13 @@ type Figures struct {
 	ClockSkew time.Duration // how far our clock is ahead of WeChat Pay's; 0 = as far as anybody knows, not at all
 	DiskFree  uint64        // bytes on the disk of the data folder
 
+	Feeds []FeedFigures // of stock changes
+
 	AlertsFiring                            map[string]int // alerts that stand, by severity
 	AlertsSent, AlertsFailed, AlertsDropped uint64         // messages taken by webhooks; tries that failed; messages given up
 }
 
-func (c *collector) collectProgram(gauge, counter emit) {
+func (c *collector) collectProgram(gauge, counter emit, histogram func(prometheus.Metric)) {
 	f := c.figures()
 	gauge("hisgate_clock_skew_seconds", f.ClockSkew.Seconds())
 	gauge("hisgate_disk_free_bytes", float64(f.DiskFree))
@@ -126,6 +137,7 @@ func (c *collector) collectProgram(gauge, counter emit) {
 	counter("hisgate_alert_messages_total", float64(f.AlertsSent), "sent")
 	counter("hisgate_alert_messages_total", float64(f.AlertsFailed), "failed")
 	counter("hisgate_alert_messages_total", float64(f.AlertsDropped), "dropped")
+	c.collectFeeds(f.Feeds, gauge, counter, histogram)
 }
 
 func (c *collector) collectLedger(gauge, counter emit, histogram func(prometheus.Metric)) {

@@ -35,6 +35,8 @@ type Options struct {
 	Access func(access.Proof) (access.Identity, error) // who calls; nil = everybody is "local", with all roles
 	TLS    *tls.Config                                 // of gRPC; nil = without
 
+	Feeds map[string]http.Handler // takes POST /v1/feeds/{name}/webhook; each proves its callers itself
+
 	Limits Limits // on callers; the zero value sets none, DefaultLimits are a start
 
 	Version  string               // for the metrics
@@ -53,6 +55,7 @@ type Server struct {
 	health  *health.Server
 	rest    http.Handler
 	webhook http.Handler
+	feeds   map[string]http.Handler
 	ops     http.Handler
 
 	draining context.Context // ends when Drain is called
@@ -87,7 +90,7 @@ func New(o Options) (*Server, error) {
 		drain(err)
 		return nil, err
 	}
-	s.webhook = newWebhook(o.Orders, o.Logger, o.Now)
+	s.webhook, s.feeds = newWebhook(o.Orders, o.Logger, o.Now), o.Feeds
 	s.ops = newOps(&o, draining)
 	return s, nil
 }
@@ -127,13 +130,14 @@ func (s *Server) GRPC() *grpc.Server { return s.grpc }
 // /wechat/v1/payment and /wechat/v1/refund.
 func (s *Server) Webhook() http.Handler { return s.webhook }
 
-// Public returns REST, and the callbacks too when they have no listener of their
-// own.
+// Public returns REST and the feeds that are posted to, and the callbacks too when
+// they have no listener of their own.
 func (s *Server) Public(callbacks bool) http.Handler {
-	if !callbacks {
-		return s.rest
+	p := public{rest: s.rest, feeds: s.feeds}
+	if callbacks {
+		p.webhook = s.webhook
 	}
-	return public{rest: s.rest, webhook: s.webhook}
+	return p
 }
 
 // Ops returns the handler of /livez, /readyz and /metrics.

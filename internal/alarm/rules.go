@@ -23,7 +23,7 @@ func sum(terms ...Term) Signal { return Signal{Sum: terms} }
 // deploy/prometheus/alerts.yml has them for Prometheus.
 func Rules() []Rule {
 	var rules []Rule
-	for _, group := range [][]Rule{moneyRules(), hisRules(), workRules(), houseRules()} {
+	for _, group := range [][]Rule{moneyRules(), hisRules(), feedRules(), workRules(), houseRules()} {
 		rules = append(rules, group...)
 	}
 	for i := range rules {

@@ -1,0 +1,7 @@
+package main
+
+// feedCmd is for who brings stock changes to hisgate.
+type feedCmd struct {
+	Parse feedParseCmd `cmd:"" help:"Read a saved message by a mapping file, and show the changes that it tells of."`
+	Sign  feedSignCmd  `cmd:"" help:"Print the headers of a post to a webhook feed, to try one with curl."`
+}
