@@ -1,0 +1,5 @@
+//go:build !race
+
+package feedtest
+
+const messages = 100_000
