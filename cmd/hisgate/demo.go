@@ -15,6 +15,7 @@ import (
 
 type demoCmd struct {
 	Once    bool   `help:"End after the table."`
+	Feed    bool   `help:"Play the minute after 09:01 with and without a feed of stock changes instead, and end."`
 	JSON    bool   `name:"json" help:"Print the result as one JSON object on standard output; the story goes to standard error."`
 	Lang    string `enum:"auto,zh,en" default:"auto" help:"Language of the story: zh, en, or that of the locale."`
 	DataDir string `type:"path" help:"Folder for data, keys and logs, kept afterwards. Default: a fresh temporary one, removed at the end."`
@@ -42,6 +43,9 @@ func (c *demoCmd) Run(ctx context.Context) (err error) {
 		story = os.Stderr
 	}
 	d := &demo{out: story, zh: c.chinese(), run: time.Now().Format("150405")}
+	if c.Feed {
+		return c.runFeed(ctx, d, dir)
+	}
 	defer d.close()
 	if err := d.open(dir); err != nil {
 		return err
@@ -67,6 +71,18 @@ func (c *demoCmd) Run(ctx context.Context) (err error) {
 	}
 	if !r.InvariantsHold {
 		return errInvariant
+	}
+	return nil
+}
+
+func (c *demoCmd) runFeed(ctx context.Context, d *demo, dir string) error {
+	rows, err := d.feedStory(ctx, dir)
+	if err != nil {
+		return err
+	}
+	d.tellFeed(rows)
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(rows)
 	}
 	return nil
 }

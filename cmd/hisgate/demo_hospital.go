@@ -43,7 +43,7 @@ func quickTime(s *settings) {
 }
 
 // openHospital starts all three; pace may be nil.
-func openHospital(dir string, freeze bool, l Listen, pace func(*settings)) (_ *hospital, err error) {
+func openHospital(dir string, freeze bool, l Listen, pace func(*settings), edit ...func(*Config)) (_ *hospital, err error) {
 	h := &hospital{}
 	defer func() {
 		if err != nil {
@@ -64,6 +64,9 @@ func openHospital(dir string, freeze bool, l Listen, pace func(*settings)) (_ *h
 	}
 	c := h.sims.config()
 	c.Listen = l
+	for _, f := range edit {
+		f(&c)
+	}
 	if err := c.Validate(nil); err != nil {
 		return nil, err
 	}

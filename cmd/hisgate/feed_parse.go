@@ -51,7 +51,7 @@ func (c *feedParseCmd) Run(k *kong.Context) error {
 		s.change(change)
 	}
 	if said.Ignored > 0 {
-		s.line("  %d rows are left out: where, or a pharmacy that the table does not name", said.Ignored)
+		s.line("  rows left out (where, or a pharmacy that the table does not name): %d", said.Ignored)
 	}
 	if unreadable != nil {
 		return errors.Join(s.err, fmt.Errorf("it would be a dead letter: %w", unreadable))

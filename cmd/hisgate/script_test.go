@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true,
 		Cmds: scriptCmds(),
+		Setup: func(e *testscript.Env) error {
+			examples, err := filepath.Abs("../../examples/feed")
+			e.Setenv("FEED", examples)
+			return err
+		},
 	})
 }
 
