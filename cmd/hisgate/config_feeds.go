@@ -10,17 +10,20 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
+	"github.com/hisgate/hisgate/hisadapter/feed/natsfeed"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
 // Feed is one source of stock changes.
 type Feed struct {
 	Name        string        `yaml:"name" doc:"What it is called in logs, metrics and dead letters: small letters, digits, - and _."`
-	Driver      string        `yaml:"driver" doc:"webhook: the HIS posts to /v1/feeds/NAME/webhook on listen.http, signed."`
+	Driver      string        `yaml:"driver" doc:"nats: NATS JetStream. webhook: the HIS posts to /v1/feeds/NAME/webhook on listen.http, signed. The settings of the others are left alone."`
 	MappingFile string        `yaml:"mapping_file" doc:"The YAML file that says how a message is read; docs/stock-feed.md has examples, hisgate feed parse tries one."`
 	Batch       int           `yaml:"batch" doc:"The most messages that are fetched ahead of their effect; 0 = 256."`
 	SilentAfter time.Duration `yaml:"silent_after" doc:"No message for so long is a fault that is alarmed; 0 = never."`
 	Webhook     FeedWebhook   `yaml:"webhook"`
+
+	NATS natsfeed.Settings `yaml:"nats"`
 }
 
 // FeedWebhook is a feed that the HIS posts to.
@@ -36,7 +39,10 @@ type DeadLetters struct {
 }
 
 // The drivers of feeds.
-const feedWebhook = "webhook"
+const (
+	feedWebhook = "webhook"
+	feedNATS    = "nats"
+)
 
 var feedName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
@@ -61,11 +67,15 @@ func (c *Config) validateFeeds(k *checker) {
 
 // validateDriver checks the settings of the driver that is chosen.
 func (f *Feed) validateDriver(k *checker, p string) {
-	k.oneOf(f.Driver, p+".driver", feedWebhook)
-	if f.Driver != feedWebhook {
+	before := len(k.errs)
+	if k.oneOf(f.Driver, p+".driver", feedNATS, feedWebhook); len(k.errs) > before {
 		return
 	}
-	before := len(k.errs)
+	if f.Driver != feedWebhook {
+		_, err := f.open()
+		k.want(err == nil, p, "%v", err)
+		return
+	}
 	k.readable(f.Webhook.KeyFile, p+".webhook.key_file")
 	if len(k.errs) == before {
 		_, err := f.Webhook.keys()

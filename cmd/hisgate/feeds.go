@@ -11,6 +11,7 @@ import (
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/hisadapter/feed"
+	"github.com/hisgate/hisgate/hisadapter/feed/natsfeed"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
@@ -75,6 +76,8 @@ func (c *Feed) open() (feed.Driver, error) {
 	switch c.Driver {
 	case feedWebhook:
 		return nil, nil
+	case feedNATS:
+		return natsfeed.New(c.NATS)
 	default:
 		return nil, fmt.Errorf("driver: %q is not known", c.Driver)
 	}

@@ -80,7 +80,7 @@ func run(root, only, in string) error {
 }
 
 // all lists every bug.
-func all() []mutant { return slices.Concat(table(), protectTable(), paymentTable()) }
+func all() []mutant { return slices.Concat(table(), protectTable(), paymentTable(), feedTable()) }
 
 // words names the first few tests.
 func words(tests []string) string {

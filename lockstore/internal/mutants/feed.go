@@ -1,0 +1,25 @@
+package main
+
+// feedTable are the bugs in what brings stock changes.
+func feedTable() []mutant {
+	core, cache, gateway, answers := []string{"../hisadapter/feed"}, []string{"../cache"}, []string{"../gateway"}, []string{"../hisadapter/httphis"}
+	return []mutant{
+		{"acknowledge a change before its effect", "../hisadapter/feed/feed.go", "if _, err := f.take(ctx, &batch[i]); err != nil {\n\t\t\treturn err\n\t\t}", "go func() { _, _ = f.take(context.WithoutCancel(ctx), &batch[i]) }()", core},
+		{"hold up a batch for a message that cannot be read", "../hisadapter/feed/feed.go", "return unreadable.Error(), nil", "return unreadable.Error(), unreadable", core},
+		{"give a source up", "../hisadapter/feed/feed.go", "if stood := f.state.lost(err); stood >= steady {", "if f.state.lost(err); failures > 5 {\n\t\t\treturn nil\n\t\t}\n\t\tif false {", core},
+		{"hammer a source that is away", "../hisadapter/feed/feed.go", "d = time.Second << (failures - 1)", "d = time.Second", core},
+		{"count a change that never took effect", "../hisadapter/feed/feed.go", "if ctx.Err() != nil && err != nil {\n\t\t\treturn \"\", ctx.Err()\n\t\t}", "_ = err", core},
+		{"lose a dead letter that the source did not take", "../hisadapter/feed/bury.go", "if !errors.Is(err, ErrNoBurial) {", "if err != nil {\n\t\t\tf.state.buried(true)\n\t\t\treturn\n\t\t}\n\t\tif !errors.Is(err, ErrNoBurial) {", core},
+		{"let dead letters grow for ever", "../hisadapter/feed/letters.go", "l.size+int64(len(text)) > l.most {", "false {", core},
+		{"take posts that nobody signed", "../hisadapter/feed/webhook.go", "if !h.signed(sign, timestamp, nonce, body) {", "if false {", core},
+		{"leave the time out of the signature", "../hisadapter/feed/webhook.go", "timestamp+\".\"+nonce+\".\"", "nonce+\".\"", core},
+		{"take a post twice", "../hisadapter/feed/seen.go", "case s.now[m], s.old[m]:", "case false:", core},
+		{"forget posts too early", "../hisadapter/feed/seen.go", "now.Sub(s.began) > 2*Window", "now.Sub(s.began) > Window/2", core},
+		{"take posts of any age", "../hisadapter/feed/webhook.go", "d > Window || d < -Window", "false && d > Window", core},
+		{"take posts from before the start", "../hisadapter/feed/webhook.go", "if p.at.Before(h.seen.since) {", "if false {", core},
+		{"let a push feed a lock", "../gateway/reading.go", "OnHand: e.Value.onHand, Multiple: e.Value.facts.Multiple,", "OnHand: e.Value.shown(), Multiple: e.Value.facts.Multiple,", gateway},
+		{"let a storm of changes read as readers do", "../cache/cache.go", "if r := c.store.get(key); r != nil && c.opts.Now().Before(r.due) {", "if false {\n\t\tr := c.store.get(key)\n\t\t_ = r", cache},
+		{"pass a sum that lacks a lot off as a figure", "../hisadapter/httphis/change.go", "if c.call.ans.sumLots && len(errs) > 0 {", "if false {", answers},
+		{"tell only one of the pharmacies that share a store", "../hisadapter/httphis/change.go", "return r.c.here[s], nil", "return r.c.here[s][:min(1, len(r.c.here[s]))], nil", answers},
+	}
+}
