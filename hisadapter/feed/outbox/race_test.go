@@ -1,0 +1,6 @@
+//go:build race
+
+package outbox_test
+
+// sales are the changes of the large test.
+const sales = 10_000
