@@ -30,10 +30,10 @@ func TestHeldOpenTransactionIsNotMissed(t *testing.T) {
 			h.run(t, sell+"'"+drug(i)+"'")
 		}
 		r.count(38)
-		r.look(30)
+		r.look(10)
 		middle.run(t, "COMMIT")
 		r.count(39)
-		r.look(30)
+		r.look(10)
 		open.run(t, "COMMIT")
 		r.count(40)
 		r.look(5)
