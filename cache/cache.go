@@ -54,7 +54,7 @@ func (c *Cache[K, V, S]) Get(ctx context.Context, key K, want Want) (Entry[V, S]
 			return e, nil
 		}
 	}
-	t, until, e, err := c.join(key, want)
+	t, until, e, err := c.join(ctx, key, want)
 	if t == nil {
 		return e, err
 	}
@@ -74,7 +74,7 @@ func (c *Cache[K, V, S]) GetMany(ctx context.Context, keys []K, want Want) []Ans
 				continue
 			}
 		}
-		tickets[i], until[i], answers[i].Entry, answers[i].Err = c.join(key, want)
+		tickets[i], until[i], answers[i].Entry, answers[i].Err = c.join(ctx, key, want)
 	}
 	for i, t := range tickets {
 		if t != nil {
@@ -141,7 +141,7 @@ func (c *Cache[K, V, S]) fresh(key K) (e Entry[V, S], ok bool) {
 // join makes the caller a waiter for the key, and says until when it waits where
 // it has a last value; zero = for as long as the load takes. It returns no ticket
 // when a load landed in between, or with an error.
-func (c *Cache[K, V, S]) join(key K, want Want) (t *ticket[K, V, S], until time.Time, e Entry[V, S], err error) {
+func (c *Cache[K, V, S]) join(ctx context.Context, key K, want Want) (t *ticket[K, V, S], until time.Time, e Entry[V, S], err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !want.Live {
@@ -156,13 +156,13 @@ func (c *Cache[K, V, S]) join(key K, want Want) (t *ticket[K, V, S], until time.
 	}
 	c.waiting++
 	if want.Live {
-		t := c.live.place(key).join(want.Rank)
+		t := c.live.place(key).join(ctx, want.Rank)
 		c.start(c.live)
 		return t, until, e, nil
 	}
 	rank := c.urgency(key, want.Rank)
 	t, l := c.share(key, rank)
-	t.join(rank)
+	t.join(ctx, rank)
 	c.start(l)
 	return t, c.patience(key), e, nil
 }

@@ -1,6 +1,9 @@
 package cache
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // ticket is one key's place in a load. Its fields belong to Cache.mu; answer and
 // err are written before done is closed and read after.
@@ -9,6 +12,7 @@ type ticket[K comparable, V, S any] struct {
 	rank     int
 	flies    int // the rank that its load was given
 	waiters  int
+	reader   context.Context  // of the first waiter, for what it carries; nil = nobody waits
 	behind   bool             // to be loaded though nobody waits
 	left     bool             // the same: its readers lost patience, and want it still
 	outdated bool             // a push came while it was flying
@@ -26,7 +30,10 @@ func newTicket[K comparable, V, S any](key K) *ticket[K, V, S] {
 }
 
 // join makes the caller a waiter of the ticket.
-func (t *ticket[K, V, S]) join(rank int) *ticket[K, V, S] {
+func (t *ticket[K, V, S]) join(ctx context.Context, rank int) *ticket[K, V, S] {
+	if t.reader == nil {
+		t.reader = ctx
+	}
 	if t.waiters == 0 || rank > t.rank {
 		t.rank = rank
 	}

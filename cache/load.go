@@ -52,6 +52,9 @@ func (c *Cache[K, V, S]) run(l *lane[K, V, S]) {
 		}
 		for i, t := range tickets {
 			batch.Keys[i] = t.key
+			if t.reader != nil {
+				batch.Readers = append(batch.Readers, t.reader)
+			}
 			if t.waiters > 0 || t.left {
 				batch.Rank = max(batch.Rank, t.rank)
 			}

@@ -81,6 +81,10 @@ type Batch[K comparable, S any] struct {
 	Stamp S    // of this load; every key in it was asked for before it was taken
 	Rank  int  // the highest of all who wait for it
 	Live  bool // from the live lane
+
+	// Readers are the contexts of those who asked first for each key, for what
+	// they carry. They may be over; the load does not end with them.
+	Readers []context.Context
 }
 
 // Result is what the source said of one key.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -26,7 +27,10 @@ func (g *Gateway) confirm(ctx context.Context, principal, orderNo string, ref lo
 	defer leave()
 	for try := 1; ; try++ {
 		l, err := g.recalling(ctx, principal, orderNo, rankConfirm, func() (lockstore.Lock, error) {
-			l, _, err := g.ledger.Confirm(ctx, principal, orderNo, ref)
+			in, s := span.Begin(ctx, "ledger Confirm")
+			s.Text("order_no", orderNo)
+			l, _, err := g.ledger.Confirm(in, principal, orderNo, ref)
+			ledgered(s, &l, err)
 			return l, err
 		})
 		if err != nil || l.Status == lockstore.Confirmed {
@@ -66,7 +70,11 @@ func (g *Gateway) Release(ctx context.Context, principal, orderNo string) (locks
 		return lockstore.Lock{}, err
 	}
 	l, err := g.recalling(ctx, principal, orderNo, rankRelease, func() (lockstore.Lock, error) {
-		return g.ledger.Release(ctx, principal, orderNo, lockstore.ByCaller)
+		in, s := span.Begin(ctx, "ledger Release")
+		s.Text("order_no", orderNo)
+		l, err := g.ledger.Release(in, principal, orderNo, lockstore.ByCaller)
+		ledgered(s, &l, err)
+		return l, err
 	})
 	if err != nil {
 		return l, interrupted(ctx, err)

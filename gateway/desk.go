@@ -18,6 +18,8 @@ type job struct {
 	again   bool // somebody joined since the record was last looked at
 	afters  []func()
 
+	under context.Context // of the steps under way, with the span of whoever asked; the worker's alone
+
 	done    chan struct{}
 	lock    lockstore.Lock // as it stands at the end
 	refused *HISRefusedError
@@ -28,9 +30,10 @@ type job struct {
 // visitor is whoever wants something of a lock.
 type visitor struct {
 	rank  int
-	asked bool   // it is a caller
-	due   bool   // the ledger says that the time of a look has come
-	after func() // called when the job has ended; nil = nobody cares
+	asked bool            // it is a caller
+	due   bool            // the ledger says that the time of a look has come
+	after func()          // called when the job has ended; nil = nobody cares
+	cause context.Context // what the steps carry of the caller who asked for them; nil = nothing
 }
 
 // desk knows which locks are being worked on, and when the others may be worked
@@ -95,6 +98,9 @@ func (d *desk) join(id lockstore.ID, v visitor) (j *job, mine bool) {
 	j.rank = max(j.rank, v.rank)
 	j.asked = j.asked || v.asked
 	j.due = j.due || v.due
+	if j.cause == nil {
+		j.cause = v.cause
+	}
 	if v.after != nil {
 		j.afters = append(j.afters, v.after)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -171,6 +172,7 @@ func (g *Gateway) lookOnce(ctx context.Context, id lockstore.ID) (there bool, er
 		return false, nil // somebody else went on with it
 	}
 	version := j.lock.Version
+	j.under = span.Carry(g.base, ctx)
 	e, _ := g.take(j, find, rankRefresh)
 	if e.err != nil {
 		return false, e.trouble

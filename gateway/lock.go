@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -103,12 +104,15 @@ func (g *Gateway) lockLive(r *LockRequest) bool {
 // which holds were dropped are loaded again, live [A1].
 func (g *Gateway) judge(ctx context.Context, r *LockRequest, req lockstore.LockRequest) (lockstore.Lock, error) {
 	for try := 1; ; try++ {
-		l, created, err := g.ledger.Lock(ctx, req)
+		in, s := span.Begin(ctx, "ledger Lock")
+		s.Text("order_no", r.OrderNo)
+		l, created, err := g.ledger.Lock(in, req)
+		ledgered(s, &l, err)
 		switch {
 		case err == nil:
 			if created {
 				g.hub.lockChanged(&l)
-				g.log.held(&l)
+				g.log.in(ctx).held(&l)
 			}
 			return l, nil
 		case !isStale(err):
@@ -119,6 +123,18 @@ func (g *Gateway) judge(ctx context.Context, r *LockRequest, req lockstore.LockR
 		if req.Readings, req.Degraded, err = g.readings(ctx, r, true); err != nil {
 			return l, err
 		}
+	}
+}
+
+// ledgered ends the span of a step of the ledger, which was durable when it
+// answered.
+func ledgered(s span.Span, l *lockstore.Lock, err error) {
+	if s.On() {
+		s.Text("his_no", l.HISNo)
+		s.Text("status", l.Status.String())
+		_, short := errors.AsType[*lockstore.ShortageError](err)
+		s.Flag("short", short)
+		s.End(err != nil && !short && !isStale(err))
 	}
 }
 
@@ -146,7 +162,7 @@ func (g *Gateway) finishLock(ctx context.Context, l lockstore.Lock, joined func(
 // seeThrough joins or begins the work on a lock, says so, and waits for its end.
 // An error means that the end is not known.
 func (g *Gateway) seeThrough(ctx context.Context, l lockstore.Lock, rank int, joined func()) (lockstore.Lock, *job, error) {
-	j := g.pursue(l.ID(), visitor{rank: rank, asked: true})
+	j := g.pursue(l.ID(), visitor{rank: rank, asked: true, cause: span.Cause(ctx)})
 	joined()
 	if j == nil {
 		return l, nil, ErrOutcomeUnknown // the next process goes on with it

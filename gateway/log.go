@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
 // logger writes the gateway's lines. Their fields are fixed: order_no, his_no,
 // drug_id, quantity, op, outcome, his_code, his_message, duration_ms.
 type logger struct{ *slog.Logger }
+
+// in is the logger for lines about the work of ctx, which may be in a trace.
+func (g logger) in(ctx context.Context) logger { return logger{span.Log(ctx, g.Logger)} }
 
 // held is the log point "stock held": one line for each drug of a lock that is
 // held from now on.

@@ -8,6 +8,7 @@ import (
 	"github.com/hisgate/hisgate/cache"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -82,6 +83,9 @@ const maxBatch = 500
 // load is the cache's source: one batch from the HIS, in the class of its
 // highest waiter [C5]. Every figure is shown to the ledger before anyone else.
 func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
+	ctx, s := span.BeginFor(ctx, b.Readers, "cache load")
+	s.Number("keys", len(b.Keys))
+	s.Flag("live", b.Live)
 	began := g.ledger.Mono()
 	start := g.now()
 	results := g.query(withRank(ctx, b.Rank), b.Keys)
@@ -117,7 +121,9 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 	if hisadapter.OutcomeOf(last) == hisadapter.Misconfigured && !turnedAway(last) {
 		g.alert(Alert{Name: AlertMisconfigured, Detail: hisError(opQueryStock, last).Error()})
 	}
-	g.log.loaded(b, failed, last, g.now().Sub(start))
+	g.log.in(ctx).loaded(b, failed, last, g.now().Sub(start))
+	s.Number("failed", failed)
+	s.End(failed > 0)
 	return results
 }
 
@@ -214,6 +220,15 @@ const liveTries = 2
 // entries reads keys for a lock: live, or as young as the cache's age. Figures
 // that are only a fallback are an error here.
 func (g *Gateway) entries(ctx context.Context, keys []hisadapter.Key, live bool) ([]stockEntry, error) {
+	ctx, s := span.Begin(ctx, "cache")
+	s.Number("keys", len(keys))
+	s.Flag("live", live)
+	out, err := g.entriesFrom(ctx, keys, live)
+	s.End(err != nil)
+	return out, err
+}
+
+func (g *Gateway) entriesFrom(ctx context.Context, keys []hisadapter.Key, live bool) ([]stockEntry, error) {
 	want := cache.Want{Live: live, Rank: rankCheck}
 	out := make([]stockEntry, len(keys))
 	for i, a := range g.cache.GetMany(ctx, keys, want) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hisgate/hisgate/cache"
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -75,7 +76,12 @@ type StockResult struct {
 // Errors: *UnknownDrugError, *HISError, *HISRefusedError (the HIS refuses to
 // answer for this drug), ErrOverloaded, ErrClosed, the error of ctx.
 func (g *Gateway) GetStock(ctx context.Context, key hisadapter.Key, f Freshness) (Stock, error) {
+	ctx, s := span.Begin(ctx, "cache")
 	e, err := g.cache.Get(ctx, key, cache.Want{Live: f == Live, Rank: rankQuery})
+	s.Flag("live", f == Live)
+	s.Flag("hit", err == nil && !e.Waited)
+	s.Flag("stale", e.Stale)
+	s.End(err != nil)
 	if err != nil {
 		return Stock{}, readError(err)
 	}
@@ -87,6 +93,10 @@ func (g *Gateway) GetStock(ctx context.Context, key hisadapter.Key, f Freshness)
 // that of ctx.
 func (g *Gateway) BatchGetStock(ctx context.Context, keys []hisadapter.Key, f Freshness) ([]StockResult, error) {
 	out := make([]StockResult, len(keys))
+	ctx, s := span.Begin(ctx, "cache")
+	s.Number("keys", len(keys))
+	s.Flag("live", f == Live)
+	defer s.End(false)
 	for i, a := range g.cache.GetMany(ctx, keys, cache.Want{Live: f == Live, Rank: rankQuery}) {
 		if a.Err != nil {
 			out[i].Err = readError(a.Err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore"
 )
 
@@ -53,6 +54,7 @@ func (g *Gateway) work(j *job) {
 // stands, never with what somebody remembers of it.
 func (g *Gateway) steps(j *job, v visitor) {
 	rank, asked := v.rank, v.asked
+	j.under = span.Carry(g.base, v.cause)
 	l, err := g.record(j.id)
 	if err != nil {
 		j.err = err
@@ -148,13 +150,16 @@ func (g *Gateway) take(j *job, s step, rank int) (e end, on bool) {
 	}
 	version := j.lock.Version
 	// What a call came to is recorded even when it was cut off.
-	l, err := g.ledger.Record(context.WithoutCancel(g.base), j.id, e.event)
+	ctx, sp := span.Begin(context.WithoutCancel(j.under), "ledger Record")
+	sp.Text("event", e.event.Kind.String())
+	l, err := g.ledger.Record(ctx, j.id, e.event)
+	ledgered(sp, &l, err)
 	if err != nil {
 		return e, g.recordFailed(j, e, err)
 	}
 	j.lock = l
 	g.hub.lockChanged(&l)
-	g.log.stepped(&l, e)
+	g.log.in(j.under).stepped(&l, e)
 	// An event that changed nothing (a "none" within the grace time, say) would
 	// only lead to the same call again, save a freeze that stands as it stood.
 	return e, !e.later && (l.Version != version || e.standing)
@@ -179,12 +184,12 @@ func (g *Gateway) timedCall(j *job, s step, rank int) end {
 	if s == find {
 		limit = g.settings.Calls.Read
 	}
-	ctx, cancel := context.WithTimeout(g.base, limit)
+	ctx, cancel := context.WithTimeout(j.under, limit)
 	defer cancel()
 	start := g.now()
 	e := g.call(withRank(ctx, max(rank, rankOf(&j.lock))), &j.lock, s)
 	e.event.Began = start
-	g.log.called(&j.lock, e, g.now().Sub(start))
+	g.log.in(ctx).called(&j.lock, e, g.now().Sub(start))
 	return e
 }
 
@@ -192,7 +197,7 @@ func (g *Gateway) timedCall(j *job, s step, rank int) end {
 // HIS contradicts itself, or a race that we lost) is logged and looked at later;
 // anything else means that the ledger is gone.
 func (g *Gateway) recordFailed(j *job, e end, err error) (on bool) {
-	g.log.refused(&j.lock, e, err)
+	g.log.in(j.under).refused(&j.lock, e, err)
 	g.lost.Store(true)
 	if _, fault := errors.AsType[*lockstore.FaultError](err); !fault {
 		j.err = err

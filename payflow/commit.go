@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
@@ -116,12 +117,12 @@ func (u *unit) publish() {
 			s.rx.rest(u.o) // the stored index knows it from here on
 			s.judge.Unlock()
 		}
-		s.show(u.o, u.place, u.moves)
+		s.show(u.o, u.place, u.moves, u.cause)
 		u.o = u.o.clone()
 	}
 	s.showCases(u.cases)
 	for _, f := range u.logs {
-		f(s.log)
+		f(span.Log(u.cause, s.log))
 	}
 	for _, a := range u.alerts {
 		s.hooks.OnAlert(a)

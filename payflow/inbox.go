@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
@@ -68,7 +69,7 @@ func (s *Service) loadInbox(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.inbox.next = max(s.inbox.next, l.seq+1)
-		s.post(l)
+		s.post(l, nil)
 		return nil
 	})
 }
@@ -84,7 +85,7 @@ func (s *Service) PaymentCallback(ctx context.Context, c Callback) error {
 	tx, err := s.pay.ParsePayment(ctx, c)
 	if err != nil {
 		s.counts.callback(callbackResult("payment", err))
-		s.log.Warn("callback", "result", callbackResult("payment", err), "time", s.now())
+		span.Log(ctx, s.log).Warn("callback", "result", callbackResult("payment", err), "time", s.now())
 		return err
 	}
 	return s.take(ctx, &letter{Payment: &tx})
@@ -98,7 +99,7 @@ func (s *Service) RefundCallback(ctx context.Context, c Callback) error {
 	r, err := s.pay.ParseRefund(ctx, c)
 	if err != nil {
 		s.counts.callback(callbackResult("refund", err))
-		s.log.Warn("callback", "result", callbackResult("refund", err), "time", s.now())
+		span.Log(ctx, s.log).Warn("callback", "result", callbackResult("refund", err), "time", s.now())
 		return err
 	}
 	return s.take(ctx, &letter{Refund: &r})
@@ -142,9 +143,9 @@ func (s *Service) take(ctx context.Context, l *letter) error {
 		return err
 	}
 	s.counts.callback("accepted")
-	s.log.Info("callback", "order_no", l.orderNo(), "result", "accepted", "time", l.At)
+	span.Log(ctx, s.log).Info("callback", "order_no", l.orderNo(), "result", "accepted", "time", l.At)
 	s.mu.Lock()
-	s.post(l)
+	s.post(l, span.Cause(ctx))
 	s.mu.Unlock()
 	return nil
 }
@@ -159,7 +160,7 @@ func (s *Service) durable(ctx context.Context, t engine.Ticket) error {
 }
 
 // post puts a durable letter before its order. Callers hold s.mu.
-func (s *Service) post(l *letter) {
+func (s *Service) post(l *letter, cause context.Context) {
 	s.inbox.waiting[l.identity()] = l
 	no := l.orderNo()
 	e := s.entries[no]
@@ -168,6 +169,9 @@ func (s *Service) post(l *letter) {
 		s.entries[no] = e
 	}
 	e.mail = append(e.mail, l)
+	if cause != nil {
+		e.cause = cause
+	}
 	s.plan(e)
 }
 

@@ -25,10 +25,11 @@ type entry struct {
 	order  *Order // durable and shared: replaced, never changed
 	place  place
 	mail   []*letter
-	ask    bool      // someone waits: do not wait for NextAt
-	asked  time.Time // when ask was last set
-	faults int       // panics and unexpected errors in a row
-	parked time.Time // a poisoned order rests until then
+	ask    bool            // someone waits: do not wait for NextAt
+	asked  time.Time       // when ask was last set
+	faults int             // panics and unexpected errors in a row
+	parked time.Time       // a poisoned order rests until then
+	cause  context.Context // of the call or callback that its next steps follow from; nil = none
 
 	running bool      // with a worker, which plans anew at the end of its turn
 	queued  bool      // in the queue of pool in, by that ticket
@@ -40,7 +41,7 @@ type entry struct {
 }
 
 // show makes a durable order visible and plans its next turn.
-func (s *Service) show(o *Order, at place, moves []Transition) {
+func (s *Service) show(o *Order, at place, moves []Transition, cause context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range moves {
@@ -52,6 +53,9 @@ func (s *Service) show(o *Order, at place, moves []Transition) {
 		s.entries[o.No] = e
 	}
 	e.order, e.place = o, at
+	if cause != nil {
+		e.cause = cause
+	}
 	s.plan(e)
 }
 
@@ -89,6 +93,9 @@ func (s *Service) plan(e *entry) {
 	a := s.wants(e, now)
 	if e.parked.After(a.at) && e.parked.Sub(now) <= longestPark {
 		a.at = e.parked
+	}
+	if a.kind == actNone || a.at.After(now) {
+		e.cause = nil // what comes later nobody waits for
 	}
 	if a.kind == actNone {
 		s.unheap(e)
@@ -133,16 +140,17 @@ func (s *Service) wants(e *entry, now time.Time) action {
 	return nextAction(e.order, s.set, s.restore, now, e.ask)
 }
 
-// claim takes a popped entry over; false when its place in the queue is void.
-func (s *Service) claim(q turnAt, p pool) bool {
+// claim takes a popped entry over, with what its steps follow from; false when its
+// place in the queue is void.
+func (s *Service) claim(q turnAt, p pool) (cause context.Context, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[q.no]
 	if e == nil || !e.queued || e.in != p || e.ticket != q.ticket {
-		return false
+		return nil, false
 	}
 	e.queued, e.running = false, true
-	return true
+	return e.cause, true
 }
 
 func (e *entry) urgent() bool {

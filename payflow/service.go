@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
@@ -228,6 +229,7 @@ func (s *Service) change(ctx context.Context, no string, f func(*unit) error) (O
 		return Order{}, err
 	}
 	defer u.release()
+	u.cause = span.Cause(ctx)
 	if err := f(u); err != nil {
 		return Order{}, err
 	}
@@ -251,7 +253,7 @@ func (s *Service) loadOrders(ctx context.Context) error {
 			return err
 		}
 		s.rx.set(o)
-		s.show(o, placeActive, nil)
+		s.show(o, placeActive, nil, nil)
 		return nil
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"github.com/hisgate/hisgate/internal/span"
 )
 
 // stepsPerTurn keeps one order from holding a worker for long.
@@ -18,8 +20,8 @@ func (s *Service) work(ctx context.Context, p pool) {
 		if !ok {
 			return
 		}
-		if s.claim(q, p) {
-			s.turn(ctx, q.no, p)
+		if cause, ok := s.claim(q, p); ok {
+			s.turn(span.Carry(ctx, cause), q.no, p)
 		}
 	}
 }
@@ -78,6 +80,7 @@ func (s *Service) step(ctx context.Context, no string, p pool) (again bool, err 
 		return false, err
 	}
 	defer u.release()
+	u.cause = span.Cause(ctx)
 	l, ask := s.pending(no, u)
 	if l != nil {
 		if err := u.deliver(l); err != nil {
@@ -181,8 +184,12 @@ func (s *Service) poisoned(ctx context.Context, no string, cause error) {
 func (s *Service) outside(ctx context.Context, op string, limit time.Duration, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	ctx, sp := span.Begin(ctx, "order "+op)
 	start := s.now()
 	err := call(ctx)
-	s.hooks.OnStep(op, outcomeOf(err), s.now().Sub(start))
+	outcome := outcomeOf(err)
+	s.hooks.OnStep(op, outcome, s.now().Sub(start))
+	sp.Text("outcome", outcome)
+	sp.End(outcome != kindDone)
 	return err
 }

@@ -1,6 +1,7 @@
 package payflow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,11 +23,12 @@ type unit struct {
 	changed bool
 	cases   map[string]*Case // touched
 	writes  []engine.Write
-	judging bool           // holds s.judge until the writes are appended
-	onApply []func()       // memory that follows the writes, under s.judge
-	alerts  []Alert        // given out once durable
-	moves   []Transition   // counted once durable
-	logs    []func(Logger) // written once durable
+	judging bool            // holds s.judge until the writes are appended
+	onApply []func()        // memory that follows the writes, under s.judge
+	alerts  []Alert         // given out once durable
+	moves   []Transition    // counted once durable
+	logs    []func(Logger)  // written once durable
+	cause   context.Context // of the call or callback that it follows from; nil = none
 }
 
 // Logger is the part of slog that the room uses.

@@ -36,6 +36,9 @@ type Options struct {
 	Now       func() time.Time  // nil = time.Now
 	Transport http.RoundTripper // nil = the network; what it answers is not retried
 	Record    func(Exchange)    // sees every exchange, secrets masked; must be safe for concurrent use
+	// Header adds to the headers of each request what belongs to its context, such
+	// as the caller's trace; nil = nothing. It must be safe for concurrent use.
+	Header func(context.Context, http.Header)
 	// Offline: the secrets are not read but stand-ins used, for Render and Parse
 	// where there is no HIS.
 	Offline bool
@@ -67,6 +70,7 @@ func New(m *Mapping, caps hisadapter.Capabilities, o Options) (*Driver, error) {
 		return nil, err
 	}
 	d.wire = newTransport(m.conn, o.Transport)
+	d.wire.header = o.Header
 	if m.session != nil {
 		d.session = &session{spec: m.session, now: d.now, limit: m.conn.login, login: func(ctx context.Context) (*judgement, error) {
 			return d.once(ctx, m.session.call, Input{}, nil, nil)

@@ -16,6 +16,7 @@ import (
 // them.
 type transport struct {
 	rt        http.RoundTripper
+	header    func(context.Context, http.Header) // adds what belongs to a call; nil = nothing
 	answerMax int64
 }
 
@@ -66,7 +67,14 @@ func (t *transport) send(ctx context.Context, m *message) (*response, error) {
 		}
 		return nil, e
 	}
-	resp, err := t.rt.RoundTrip(m.request().WithContext(traced))
+	req := m.request().WithContext(traced)
+	if t.header != nil {
+		if req.Header == nil {
+			req.Header = make(http.Header)
+		}
+		t.header(ctx, req.Header)
+	}
+	resp, err := t.rt.RoundTrip(req)
 	if err != nil {
 		return fail(err)
 	}
