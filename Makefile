@@ -113,6 +113,7 @@ mutants:
 generate: proto-deps
 	rm -f proto/hisgate/v1/*.pb.go proto/hisgate/v1/*.pb.gw.go proto/hisgate/v1/*.swagger.json
 	$(BUF) generate --path proto/hisgate
+	$(GO) run ./proto/internal/openapi proto/examples.json proto/hisgate/v1/hisgate.swagger.json
 	$(GO) run ./cmd/hisgate config doc > docs/configuration.md
 	$(GO) run ./cmd/hisgate config example > hisgate.example.yaml
 	$(GO) run ./cmd/hisgate alert rules > deploy/prometheus/alerts.yml

@@ -33,11 +33,12 @@ type Config struct {
 
 // Listen holds the addresses. Port 0 picks a free one, which is logged.
 type Listen struct {
-	GRPC    string `yaml:"grpc" doc:"gRPC services."`
-	HTTP    string `yaml:"http" doc:"REST, /openapi.json and, unless listen.webhook is set, the WeChat callbacks."`
-	Webhook string `yaml:"webhook" doc:"An address for the WeChat callbacks alone, for the proxy that ends TLS; empty = on listen.http. The only one that may be open to the outside."`
-	Ops     string `yaml:"ops" doc:"/metrics, /livez and /readyz."`
-	OpsOpen bool   `yaml:"ops_open" doc:"Let listen.ops be another than a loopback address. It has neither TLS nor authentication."`
+	GRPC        string   `yaml:"grpc" doc:"gRPC services."`
+	HTTP        string   `yaml:"http" doc:"REST, /openapi.json, the page /docs/ that shows it and, unless listen.webhook is set, the WeChat callbacks."`
+	Webhook     string   `yaml:"webhook" doc:"An address for the WeChat callbacks alone, for the proxy that ends TLS; empty = on listen.http. The only one that may be open to the outside."`
+	Ops         string   `yaml:"ops" doc:"/metrics, /livez and /readyz."`
+	OpsOpen     bool     `yaml:"ops_open" doc:"Let listen.ops be another than a loopback address. It has neither TLS nor authentication."`
+	CORSOrigins []string `yaml:"cors_origins" doc:"Origins of web pages whose browsers may call REST, such as https://shop.example.cn. Empty = none: no CORS header is sent, and what a page of another origin wants to change is refused."`
 }
 
 // Storage is how the data folder is kept.

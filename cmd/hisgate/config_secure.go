@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/http"
 
 	"github.com/hisgate/hisgate/gateway/server/access"
 )
@@ -54,6 +55,10 @@ func (c *Config) validateListen(k *checker) {
 		default:
 			k.want(c.TLS.CertFile != "" || c.TLS.Plaintext, l.path, "%s is not a loopback address, and tokens would cross the network in the clear: set tls.cert_file, or tls.plaintext where something else encrypts", l.addr)
 		}
+	}
+	for _, origin := range c.Listen.CORSOrigins {
+		err := http.NewCrossOriginProtection().AddTrustedOrigin(origin)
+		k.want(err == nil, "listen.cors_origins", "%v", err)
 	}
 	if c.Listen.Webhook != "" {
 		_, _, err := net.SplitHostPort(c.Listen.Webhook)

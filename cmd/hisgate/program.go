@@ -136,7 +136,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	p.edge, err = server.New(server.Options{
 		Access: p.secure.identify(), TLS: p.secure.config(),
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
-		Limits: server.Limits(c.Limits), Registry: registry,
+		Limits: server.Limits(c.Limits), Origins: c.Listen.CORSOrigins, Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
 		Health:  func() []string { return slices.Concat(back.health(), r.health(), p.feeds.health(), p.alarm.Health()) },
 		Feeds:   p.feeds.hooks,

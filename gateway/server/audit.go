@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/hisgate/hisgate/internal/span"
 )
 
 // audit notes who did what: every call of a known caller that changes something,
@@ -29,6 +31,9 @@ func (i *interceptors) audit(ctx context.Context, method string, req any, err er
 		if about.id != "" {
 			attrs = append(attrs, slog.String(about.name, about.id))
 		}
+	}
+	if id := span.TraceID(ctx); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	if why := reasonOf(status.Convert(err)); why != "" {
 		attrs = append(attrs, slog.String("reason", why))

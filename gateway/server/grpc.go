@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"time"
 
 	"google.golang.org/grpc"
@@ -51,7 +50,7 @@ func (s *services) register(r grpc.ServiceRegistrar) {
 	hisgatev1.RegisterOpsServiceServer(r, s.ops)
 }
 
-func newGRPC(s *services, i *interceptors, t *tls.Config) (*grpc.Server, *health.Server) {
+func newGRPC(s *services, i *interceptors, o *Options) (*grpc.Server, *health.Server) {
 	options := []grpc.ServerOption{
 		grpc.UnaryInterceptor(i.unary),
 		grpc.StreamInterceptor(i.stream),
@@ -62,8 +61,11 @@ func newGRPC(s *services, i *interceptors, t *tls.Config) (*grpc.Server, *health
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	}
-	if t != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(t)))
+	if o.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(o.TLS)))
+	}
+	if o.Tracer != nil {
+		options = append(options, grpc.StatsHandler(newStatsHandler(o.Tracer)))
 	}
 	srv := grpc.NewServer(options...)
 	s.register(srv)

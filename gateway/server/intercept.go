@@ -10,11 +10,11 @@ import (
 	"buf.build/go/protovalidate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server/access"
+	"github.com/hisgate/hisgate/internal/span"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -37,11 +37,12 @@ type interceptors struct {
 
 // unary is the chain of a unary call.
 func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+	ctx = inTrace(ctx)
 	ctx, id := withRequestID(ctx)
-	_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, id))
+	_ = grpc.SetHeader(ctx, headerOf(ctx, id))
 	began := i.now()
 	defer func() {
-		i.observe(ctx, info.FullMethod, began, err)
+		i.observe(ctx, info.FullMethod, req, began, err)
 		i.audit(ctx, info.FullMethod, req, err)
 	}()
 	defer i.recoverTo(ctx, info.FullMethod, &err)
@@ -72,11 +73,12 @@ func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServe
 
 // stream is the chain of a stream.
 func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-	ctx, id := withRequestID(ss.Context())
-	_ = ss.SetHeader(metadata.Pairs(requestIDHeader, id))
+	ctx := inTrace(ss.Context())
+	ctx, id := withRequestID(ctx)
+	_ = ss.SetHeader(headerOf(ctx, id))
 	began := i.now()
 	defer func() {
-		i.observe(ctx, info.FullMethod, began, err)
+		i.observe(ctx, info.FullMethod, nil, began, err)
 		i.audit(ctx, info.FullMethod, nil, err)
 	}()
 	defer i.recoverTo(ctx, info.FullMethod, &err)
@@ -144,7 +146,7 @@ func (i *interceptors) valid(m any) error {
 func (i *interceptors) translate(ctx context.Context, method string, err error) error {
 	s, known := toStatus(err)
 	if !known {
-		i.log.ErrorContext(ctx, "internal error", "method", method, "request_id", requestID(ctx), "error", err)
+		span.Log(ctx, i.log).ErrorContext(ctx, "internal error", "method", method, "request_id", requestID(ctx), "error", err)
 	}
 	return s.Err()
 }
@@ -153,7 +155,7 @@ func (i *interceptors) translate(ctx context.Context, method string, err error) 
 func (i *interceptors) recoverTo(ctx context.Context, method string, err *error) {
 	if p := recover(); p != nil {
 		i.metrics.panics.Inc()
-		i.log.ErrorContext(ctx, "panic", "method", method, "request_id", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
+		span.Log(ctx, i.log).ErrorContext(ctx, "panic", "method", method, "request_id", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
 		*err = internalFailure().status().Err()
 	}
 }

@@ -9,11 +9,14 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/hisgate/hisgate/internal/span"
 )
 
 // observe logs and counts a call that has ended. It never sees its content.
-func (i *interceptors) observe(ctx context.Context, method string, began time.Time, err error) {
+func (i *interceptors) observe(ctx context.Context, method string, req any, began time.Time, err error) {
 	took, s := i.now().Sub(began), status.Convert(err)
+	noteCall(ctx, method, req, s)
 	i.metrics.observe(method, s.Code(), took)
 	level := levelOf(method, s.Code())
 	if !i.log.Enabled(ctx, level) {
@@ -28,6 +31,9 @@ func (i *interceptors) observe(ctx context.Context, method string, began time.Ti
 	}
 	if why := reasonOf(s); why != "" {
 		attrs = append(attrs, slog.String("reason", why))
+	}
+	if id := span.TraceID(ctx); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	i.log.LogAttrs(ctx, level, "call", attrs...)
 }

@@ -40,7 +40,7 @@ func newOps(o *Options, draining context.Context) http.Handler {
 		writeHealth(w, http.StatusOK, a)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	return mux
+	return secured(mux)
 }
 
 func writeHealth(w http.ResponseWriter, code int, a healthAnswer) {

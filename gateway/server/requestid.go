@@ -44,9 +44,17 @@ func plainRequestID(s string) bool {
 
 // withRequestID numbers a call.
 func withRequestID(ctx context.Context) (context.Context, string) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	id := pickRequestID(md.Get(requestIDHeader))
+	id := pickRequestID(metadata.ValueFromIncomingContext(ctx, requestIDHeader))
 	return context.WithValue(ctx, requestIDKey{}, id), id
+}
+
+// headerOf is what the answer to a call tells of it: its number, and its span
+// where it is traced.
+func headerOf(ctx context.Context, id string) metadata.MD {
+	if trace := traceResponse(ctx); trace != "" {
+		return metadata.Pairs(requestIDHeader, id, traceResponseHeader, trace)
+	}
+	return metadata.Pairs(requestIDHeader, id)
 }
 
 func requestID(ctx context.Context) string {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -15,17 +14,22 @@ import (
 
 // newREST builds the REST side: routes of the .proto files over a channel in
 // this process, with the interceptors of gRPC.
-func newREST(s *services, i *interceptors, log *slog.Logger) (http.Handler, error) {
+func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
 	channel := new(inprocgrpc.Channel).WithServerUnaryInterceptor(i.unary).WithServerStreamInterceptor(i.stream)
 	s.register(channel)
-	queries, routes, err := readRoutes()
+	queries, routes, watched, err := readRoutes()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := newOrigins(o.Origins)
 	if err != nil {
 		return nil, err
 	}
 	out := newJSON()
-	errs := &restErrors{json: out, log: log, routes: routes}
+	errs := &restErrors{json: out, log: o.Logger, routes: routes}
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, out),
+		runtime.WithMarshalerOption(eventStream, eventJSON{out}),
 		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithDisableHTTPMethodOverride(),
@@ -35,26 +39,45 @@ func newREST(s *services, i *interceptors, log *slog.Logger) (http.Handler, erro
 		runtime.WithErrorHandler(errs.handle),
 		runtime.WithStreamErrorHandler(errs.streamed),
 		runtime.WithRoutingErrorHandler(errs.routing),
-		runtime.WithMiddlewares(queries.check(errs), putSlashesBack),
+		runtime.WithMiddlewares(namedSpan, queries.check(errs), putSlashesBack, asEvents(watched, o.Heartbeat)),
 	)
 	if err := hisgatev1.RegisterREST(context.Background(), mux, firstOrError{channel}); err != nil {
 		return nil, fmt.Errorf("routes of the API: %w", err)
 	}
 	api := errs.guarded(boundedBody(errs, plainPath(errs, mux)))
-	spec := newOpenAPI(errs)
+	traced := tracedREST(o.Tracer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api.ServeHTTP(w, withRequest(r))
+	}))
+	all, err := described(errs, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		traced.ServeHTTP(w, r)
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return secured(numbered(pages.protect(errs, all))), nil
+}
+
+// secured sets the headers that keep a browser from making more of an answer
+// than it is.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// numbered gives a request its number, and tells it.
+func numbered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := pickRequestID(r.Header.Values(requestIDHeader))
 		r.Header.Set(requestIDHeader, id)
-		h := w.Header()
-		h.Set(requestIDHeader, id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		if r.URL.Path == openAPIPath {
-			spec.ServeHTTP(w, r)
-			return
-		}
-		h.Set("Cache-Control", "no-store")
-		api.ServeHTTP(w, withRequest(r))
-	}), nil
+		w.Header().Set(requestIDHeader, id)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // incomingHeader lets one header of a client through to the services: its number

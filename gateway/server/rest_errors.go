@@ -9,12 +9,14 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/hisgate/hisgate/internal/span"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -50,12 +52,16 @@ func (e *restErrors) routing(_ context.Context, _ *runtime.ServeMux, _ runtime.M
 	case http.StatusNotFound:
 		e.fail(w, r, code, codes.NotFound, hisgatev1.Reason_NO_SUCH_METHOD, "there is nothing at this path", "没有这个路径")
 	case http.StatusMethodNotAllowed:
-		allow := e.routes.allow(r.URL.Path)
-		w.Header().Set("Allow", allow)
-		e.fail(w, r, code, codes.Unimplemented, hisgatev1.Reason_NO_SUCH_METHOD, "this path takes "+allow+", not "+r.Method, "该路径只支持 "+allow)
+		e.notAllowed(w, r, e.routes.allow(r.URL.Path))
 	default:
 		e.refuse(w, r, code, "the request cannot be read", "请求无法解析")
 	}
+}
+
+// notAllowed writes that the path takes other methods.
+func (e *restErrors) notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	e.fail(w, r, http.StatusMethodNotAllowed, codes.Unimplemented, hisgatev1.Reason_NO_SUCH_METHOD, "this path takes "+allow+", not "+r.Method, "该路径只支持 "+allow)
 }
 
 // refuse writes that a request could not be read.
@@ -64,7 +70,7 @@ func (e *restErrors) refuse(w http.ResponseWriter, r *http.Request, code int, me
 }
 
 func (e *restErrors) fail(w http.ResponseWriter, r *http.Request, code int, c codes.Code, why reason, message, zh string) {
-	e.log.InfoContext(r.Context(), "request refused", "http_method", r.Method, "status", code,
+	span.Log(r.Context(), e.log).InfoContext(r.Context(), "request refused", "http_method", r.Method, "status", code,
 		"why", message, "request_id", r.Header.Get(requestIDHeader))
 	e.write(w, r, code, failure{code: c, reason: why, message: message, zh: zh}.status())
 }
@@ -74,11 +80,9 @@ func (e *restErrors) write(w http.ResponseWriter, r *http.Request, code int, s *
 	h.Del("Trailer")
 	h.Del("Transfer-Encoding")
 	h.Set("Content-Type", e.json.ContentType(nil))
-	for _, d := range s.Details() {
-		if retry, ok := d.(*errdetails.RetryInfo); ok {
-			seconds := math.Ceil(retry.GetRetryDelay().AsDuration().Seconds())
-			h.Set("Retry-After", strconv.Itoa(int(max(seconds, 1))))
-		}
+	h.Set("Cache-Control", "no-store")
+	if d, ok := retryDelay(s); ok {
+		h.Set("Retry-After", strconv.Itoa(int(max(math.Ceil(d.Seconds()), 1))))
 	}
 	if s.Code() == codes.Unauthenticated {
 		h.Set("WWW-Authenticate", "Bearer")
@@ -90,6 +94,17 @@ func (e *restErrors) write(w http.ResponseWriter, r *http.Request, code int, s *
 	}
 	w.WriteHeader(code)
 	_, _ = w.Write(append(body, '\n')) // the caller may be gone
+}
+
+// retryDelay is how long the caller of a failed call is to wait; false when it is
+// not told.
+func retryDelay(s *status.Status) (time.Duration, bool) {
+	for _, d := range s.Details() {
+		if retry, ok := d.(*errdetails.RetryInfo); ok {
+			return retry.GetRetryDelay().AsDuration(), true
+		}
+	}
+	return 0, false
 }
 
 // detailed gives the errors that no row of the table made, those of decoding and
@@ -126,7 +141,7 @@ func (e *restErrors) guarded(next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
-			e.log.ErrorContext(r.Context(), "panic", "request_id", r.Header.Get(requestIDHeader), "panic", p, "stack", string(debug.Stack()))
+			span.Log(r.Context(), e.log).ErrorContext(r.Context(), "panic", "request_id", r.Header.Get(requestIDHeader), "panic", p, "stack", string(debug.Stack()))
 			e.write(w, r, http.StatusInternalServerError, internalFailure().status())
 		}()
 		next.ServeHTTP(w, r)

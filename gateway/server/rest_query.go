@@ -17,10 +17,10 @@ import (
 // none. grpc-gateway would ignore those that it does not know.
 type queries map[string]map[string]bool
 
-// readRoutes reads the routes, and the parameters of those that have some, out of
-// the .proto files.
-func readRoutes() (queries, routes, error) {
-	out, all := queries{}, routes{}
+// readRoutes reads the routes, the parameters of those that have some, and the
+// paths of what can be watched, out of the .proto files.
+func readRoutes() (_ queries, _ routes, watched map[string]bool, _ error) {
+	out, all, watched := queries{}, routes{}, map[string]bool{}
 	for _, f := range files() {
 		for i := range f.Services().Len() {
 			methods := f.Services().Get(i).Methods()
@@ -28,18 +28,22 @@ func readRoutes() (queries, routes, error) {
 				m := methods.Get(j)
 				rule, ok := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
 				if !ok || rule == nil {
-					return nil, nil, fmt.Errorf("method %s has no route", m.FullName())
+					return nil, nil, nil, fmt.Errorf("method %s has no route", m.FullName())
 				}
 				method, path := methodOf(rule.GetGet(), rule.GetPost())
 				all = append(all, newRoute(method, path))
 				if method == http.MethodGet {
 					out[path] = parametersOf(m.Input(), path)
 				}
+				watched[path] = m.IsStreamingServer() && strings.HasPrefix(string(m.Name()), "Watch")
 			}
 		}
 	}
-	return out, all, nil
+	return out, all, watched, nil
 }
+
+// routePath is the path of a route as the .proto files have it.
+func routePath(p runtime.Pattern) string { return strings.ReplaceAll(p.String(), "=*}", "}") }
 
 // parametersOf are the fields of a request that are not in its path, by both of
 // their names.
@@ -64,7 +68,7 @@ func (q queries) check(errs *restErrors) runtime.Middleware {
 				return
 			}
 			pattern, _ := runtime.HTTPPattern(r.Context())
-			allowed := q[strings.ReplaceAll(pattern.String(), "=*}", "}")]
+			allowed := q[routePath(pattern)]
 			for name, all := range values {
 				if r.Method != http.MethodGet || !allowed[name] {
 					errs.refuse(w, r, http.StatusBadRequest, fmt.Sprintf("unknown query parameter %q", name), "未知的查询参数")

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"cmp"
-	"net/http"
 	"strings"
 	"testing"
 )
@@ -166,20 +165,6 @@ func TestRequestIDGoesBothWays(t *testing.T) {
 				t.Errorf("the log does not know %s", got[0])
 			}
 		})
-	}
-}
-
-func TestOpenAPIIsServedWithAnETag(t *testing.T) {
-	w := newWorld(t, newFakePay())
-	code, header, out := w.call(t, "GET", "/openapi.json", "")
-	if code != 200 || out["swagger"] != "2.0" || header.Get("ETag") == "" {
-		t.Fatalf("%d, ETag %q", code, header.Get("ETag"))
-	}
-	if code, _, _ := w.call(t, "GET", "/openapi.json", "", "If-None-Match", header.Get("ETag")); code != http.StatusNotModified {
-		t.Errorf("asked again: %d", code)
-	}
-	if code, _, _ := w.call(t, "POST", "/openapi.json", ""); code != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %d", code)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"buf.build/go/protovalidate"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 
@@ -37,6 +38,9 @@ type Options struct {
 
 	Feeds map[string]http.Handler // takes POST /v1/feeds/{name}/webhook; each proves its callers itself
 
+	Origins   []string      // of web pages that may call REST: https://shop.example.cn; nil = none
+	Heartbeat time.Duration // of server-sent events that have nothing to tell; 0 = 15 s
+
 	Limits Limits // on callers; the zero value sets none, DefaultLimits are a start
 
 	Version  string               // for the metrics
@@ -44,6 +48,7 @@ type Options struct {
 	Figures  func() Figures       // for the metrics; nil = none are known
 	Ready    func() error         // why no requests can be taken yet; nil = always ready
 	Registry *prometheus.Registry // for the metrics; nil = one of its own
+	Tracer   trace.TracerProvider // collects the spans of calls; nil = calls are not traced
 	Logger   *slog.Logger         // nil = silent
 	Audit    *slog.Logger         // who changed what; nil = not noted
 	Now      func() time.Time     // nil = time.Now
@@ -85,12 +90,12 @@ func New(o Options) (*Server, error) {
 	}
 	svc := newServices(&o)
 	s := &Server{draining: draining, drain: drain}
-	s.grpc, s.health = newGRPC(svc, chain, o.TLS)
-	if s.rest, err = newREST(svc, chain, o.Logger); err != nil {
+	s.grpc, s.health = newGRPC(svc, chain, &o)
+	if s.rest, err = newREST(&o, svc, chain); err != nil {
 		drain(err)
 		return nil, err
 	}
-	s.webhook, s.feeds = newWebhook(o.Orders, o.Logger, o.Now), o.Feeds
+	s.webhook, s.feeds = newWebhook(o.Orders, &o), o.Feeds
 	s.ops = newOps(&o, draining)
 	return s, nil
 }
@@ -119,6 +124,9 @@ func (o Options) filled() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = heartbeat
 	}
 	return o
 }

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/hisgate/hisgate/internal/span"
 	"github.com/hisgate/hisgate/payflow"
 )
 
@@ -33,13 +34,13 @@ type callbacks interface {
 	RefundCallback(ctx context.Context, c payflow.Callback) error
 }
 
-func newWebhook(orders callbacks, log *slog.Logger, now func() time.Time) http.Handler {
-	h := &webhook{log: log, now: now}
+func newWebhook(orders callbacks, o *Options) http.Handler {
+	h := &webhook{log: o.Logger, now: o.Now}
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/v1/payment", h.take(orders.PaymentCallback))
 	mux.Handle("/wechat/v1/refund", h.take(orders.RefundCallback))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { h.answer(w, http.StatusNotFound, "no such path") })
-	return mux
+	return secured(tracedCallback(o.Tracer, mux))
 }
 
 func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) http.Handler {
@@ -57,7 +58,7 @@ func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) ht
 			defer cancel()
 			code, why = h.verdict(ctx, r, deliver(ctx, c))
 		}
-		h.log.InfoContext(r.Context(), "callback answered", "path", r.URL.Path, "status", code, "why", why,
+		span.Log(r.Context(), h.log).InfoContext(r.Context(), "callback answered", "path", r.URL.Path, "status", code, "why", why,
 			"duration_ms", float64(h.now().Sub(began).Microseconds())/1000)
 		h.answer(w, code, why)
 	})

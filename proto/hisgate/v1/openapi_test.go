@@ -4,12 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"buf.build/go/protovalidate"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
@@ -21,18 +28,31 @@ type document struct {
 	} `json:"info"`
 	Paths       map[string]map[string]operation `json:"paths"`
 	Definitions map[string]schema               `json:"definitions"`
+	Responses   map[string]answer               `json:"responses"`
 }
 
 type operation struct {
-	OperationID string      `json:"operationId"`
-	Summary     string      `json:"summary"`
-	Parameters  []parameter `json:"parameters"`
+	OperationID string            `json:"operationId"`
+	Summary     string            `json:"summary"`
+	Description string            `json:"description"`
+	Produces    []string          `json:"produces"`
+	Parameters  []parameter       `json:"parameters"`
+	Responses   map[string]answer `json:"responses"`
+}
+
+type answer struct {
+	Ref         string                     `json:"$ref"`
+	Description string                     `json:"description"`
+	Examples    map[string]json.RawMessage `json:"examples"`
+	Headers     map[string]any             `json:"headers"`
 }
 
 type parameter struct {
-	Name     string `json:"name"`
-	In       string `json:"in"`
-	Required bool   `json:"required"`
+	Name     string          `json:"name"`
+	In       string          `json:"in"`
+	Required bool            `json:"required"`
+	Words    string          `json:"description"`
+	Example  json.RawMessage `json:"x-example"`
 	Schema   struct {
 		Ref string `json:"$ref"`
 	} `json:"schema"`
@@ -76,6 +96,119 @@ func TestEveryMethodHasItsRoute(t *testing.T) {
 		if op.Summary == "" {
 			t.Errorf("OpenAPI says nothing of %s", id)
 		}
+	}
+}
+
+// TestEveryRouteIsToldInFull: what it does, who may call it, what it may be
+// refused for, and what goes in and comes out, as messages that the API takes.
+func TestEveryRouteIsToldInFull(t *testing.T) {
+	v, err := protovalidate.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := openAPI(t)
+	for _, m := range methods() {
+		verb, path := route(m.Options())
+		op := doc.Paths[path][verb]
+		if op.Summary == "" || strings.Contains(op.Summary, "\n") || !strings.Contains(strings.Join(strings.Fields(op.Description), " "), "Role: ") {
+			t.Errorf("%s: summary %q, description %q", m.Name(), op.Summary, op.Description)
+		}
+		body := newMessage(t, m.Input())
+		for _, p := range op.Parameters {
+			if p.Words == "" {
+				t.Errorf("%s: nothing is said of %s", m.Name(), p.Name)
+			}
+			switch {
+			case p.In == "body":
+				if err := protojson.Unmarshal(p.Example, body); err != nil {
+					t.Errorf("%s: the example of the body: %v", m.Name(), err)
+				}
+			case p.In == "path" || p.Required:
+				if p.Example == nil {
+					t.Errorf("%s: %s has no example", m.Name(), p.Name)
+				}
+			}
+		}
+		if verb == "post" {
+			for _, p := range op.Parameters {
+				if f := m.Input().Fields().ByName(protoreflect.Name(p.Name)); p.In == "path" && f != nil {
+					body.ProtoReflect().Set(f, protoreflect.ValueOfString(strings.Trim(string(p.Example), `"`)))
+				}
+			}
+			if err := v.Validate(body); err != nil {
+				t.Errorf("%s would be refused: %v", m.Name(), err)
+			}
+		}
+		tellsAnswers(t, doc, m, verb, op)
+	}
+}
+
+// tellsAnswers holds the answers of an operation: an example each, of the right
+// message, and the errors that any call may end in.
+func tellsAnswers(t *testing.T, doc document, m protoreflect.MethodDescriptor, verb string, op operation) {
+	t.Helper()
+	wanted := []string{"200", "401", "403", "429", "500", "503", "504"}
+	if len(op.Parameters) > 0 {
+		wanted = append(wanted, "400")
+	}
+	if verb == "post" {
+		wanted = append(wanted, "413", "415")
+	}
+	for _, status := range wanted {
+		if _, ok := op.Responses[status]; !ok {
+			t.Errorf("%s does not tell of %s", m.Name(), status)
+		}
+	}
+	for status, a := range op.Responses {
+		if name, shared := strings.CutPrefix(a.Ref, "#/responses/"); shared {
+			a = doc.Responses[name]
+		}
+		if a.Description == "" {
+			t.Errorf("%s: nothing is said of %s", m.Name(), status)
+		}
+		if (status == "429" || status == "503") != (a.Headers["Retry-After"] != nil) {
+			t.Errorf("%s: %s and Retry-After", m.Name(), status)
+		}
+		example, out := a.Examples["application/json"], newMessage(t, m.Output())
+		switch {
+		case status == "default":
+			continue
+		case status != "200":
+			out = &spb.Status{}
+		case m.IsStreamingServer():
+			var line struct {
+				Result json.RawMessage `json:"result"`
+			}
+			if err := json.Unmarshal(a.Examples["application/x-ndjson"], &line); err != nil {
+				t.Errorf("%s: %v", m.Name(), err)
+			}
+			example = line.Result
+			if watched := strings.HasPrefix(string(m.Name()), "Watch"); watched != slices.Contains(op.Produces, "text/event-stream") {
+				t.Errorf("%s produces %v", m.Name(), op.Produces)
+			}
+		}
+		if err := protojson.Unmarshal(example, out); err != nil {
+			t.Errorf("%s: the example of %s: %v", m.Name(), status, err)
+		}
+		if e, ok := out.(*spb.Status); ok {
+			tellsReason(t, m, status, a, e)
+		}
+	}
+}
+
+// tellsReason: the example of an error has a reason that the words name, and the
+// code that goes with the status.
+func tellsReason(t *testing.T, m protoreflect.MethodDescriptor, status string, a answer, e *spb.Status) {
+	t.Helper()
+	var info errdetails.ErrorInfo
+	for _, d := range e.GetDetails() {
+		_ = d.UnmarshalTo(&info) // of another type, perhaps
+	}
+	if _, known := hisgatev1.Reason_Code_value[info.GetReason()]; !known || !strings.Contains(a.Description, info.GetReason()) {
+		t.Errorf("%s: the example of %s has the reason %q, the words are %q", m.Name(), status, info.GetReason(), a.Description)
+	}
+	if got := strconv.Itoa(runtime.HTTPStatusFromCode(codes.Code(e.GetCode()))); got != status && status != "413" && status != "415" {
+		t.Errorf("%s: the example of %s has code %d", m.Name(), status, e.GetCode())
 	}
 }
 

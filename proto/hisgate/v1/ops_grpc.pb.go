@@ -63,28 +63,28 @@ type OpsServiceClient interface {
 	//
 	// The case of a lock is named lock:ORDER_NO:ATTEMPT and has reason LOCK_DOUBT.
 	// It is open as long as the lock's case_reason stands, and listed among the
-	// closed ones as long as the lock's history tells of it.
+	// closed ones as long as the lock's history tells of it. Role: operator.
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// Read a case.
 	//
-	// Errors: NOT_FOUND.
+	// Role: operator. Errors: NOT_FOUND.
 	GetCase(ctx context.Context, in *GetCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Take a case as one's own.
 	//
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ClaimCase(ctx context.Context, in *ClaimCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Hand a case over to another person.
 	//
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	HandOverCase(ctx context.Context, in *HandOverCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Ask HIS and WeChat again how things stand.
 	//
 	// Changes nothing by itself; a case that turns out to be settled is closed.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	RecheckCase(ctx context.Context, in *RecheckCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Try once more to get the drugs of a paid order from the HIS.
 	//
-	// Not when a refund was sent that is not verifiably closed.
+	// Not when a refund was sent that is not verifiably closed. Role: operator.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, REFUND_SENT, WAS_FULFILLED,
 	// ETAG_MISMATCH.
 	RetryFulfilment(ctx context.Context, in *RetryFulfilmentRequest, opts ...grpc.CallOption) (*Case, error)
@@ -93,90 +93,94 @@ type OpsServiceClient interface {
 	// It is sent when the HIS verifiably cannot apply the order any more. Where
 	// hisgate cannot find that out by itself, look at the HIS and say so with
 	// ResolveLockCase first. Not held back by the hourly limit of automatic
-	// refunds.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, LOCK_UNSETTLED, REFUND_IN_PROGRESS,
-	// ETAG_MISMATCH.
+	// refunds. Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED,
+	// LOCK_UNSETTLED, REFUND_IN_PROGRESS, ETAG_MISMATCH.
 	RefundCase(ctx context.Context, in *RefundCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Say that the patient got the drugs.
 	//
 	// For an order that was entered at the HIS by hand; the HIS's order number is
-	// the evidence.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// the evidence. Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED,
+	// ETAG_MISMATCH.
 	MarkFulfilled(ctx context.Context, in *MarkFulfilledRequest, opts ...grpc.CallOption) (*Case, error)
 	// Say that the patient got the money back by another way.
 	//
-	// For a refund made in the merchant console or in cash; needs evidence.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// For a refund made in the merchant console or in cash; needs evidence. Role:
+	// operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	MarkRefunded(ctx context.Context, in *MarkRefundedRequest, opts ...grpc.CallOption) (*Case, error)
 	// Close a case that a person looked into and settled.
 	//
-	// For the cases of reconciliation, and for money that belongs to another system
-	// of the merchant. The note says what was found and done. The order stays as it
-	// is; to give money back use RefundOrder.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// For the cases of reconciliation, and for money that belongs to another
+	// system of the merchant. The note says what was found and done. The order
+	// stays as it is; to give money back use RefundOrder. Role: operator. Errors:
+	// NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	SettleCase(ctx context.Context, in *SettleCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Say what became of a call to the HIS whose outcome is unknown.
 	//
 	// For a HIS that cannot be asked: look there, then say applied or not. The
-	// lock goes on from that. A repeat of the same outcome answers the case.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// lock goes on from that. A repeat of the same outcome answers the case. Role:
+	// operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ResolveLockCase(ctx context.Context, in *ResolveLockCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Read the brake of automatic refunds.
+	//
+	// Role: operator.
 	GetRefundBrake(ctx context.Context, in *GetRefundBrakeRequest, opts ...grpc.CallOption) (*RefundBrake, error)
 	// Open the brake of automatic refunds again.
 	//
 	// It is shut while the hourly limit (10) is used up; refunds that are wanted
 	// meanwhile become cases. This begins a new hour and lets the cases of the
-	// brake go on, up to the limit. Errors: ETAG_MISMATCH, REQUEST_REUSED.
+	// brake go on, up to the limit. Role: operator. Errors: ETAG_MISMATCH,
+	// REQUEST_REUSED.
 	ResumeRefunds(ctx context.Context, in *ResumeRefundsRequest, opts ...grpc.CallOption) (*ResumeRefundsResponse, error)
 	// Compare a day: WeChat's trade bill, the orders here, the orders of the HIS.
 	//
-	// hisgate does so by itself every morning after 10:00 (payment.reconcile). A day
-	// may be compared again at any time: cases that are there are not opened again,
-	// and those whose cause is gone are closed. Waits a few seconds; status RUNNING
-	// says that it goes on, and GetReconciliation how it went.
-	// Errors: INVALID_FIELD for a day whose bill cannot be had, PAYMENT_DISABLED,
-	// RATE_LIMITED.
+	// hisgate does so by itself every morning after 10:00 (payment.reconcile). A
+	// day may be compared again at any time: cases that are there are not opened
+	// again, and those whose cause is gone are closed. Waits a few seconds; status
+	// RUNNING says that it goes on, and GetReconciliation how it went. Role:
+	// operator. Errors: INVALID_FIELD for a day whose bill cannot be had,
+	// PAYMENT_DISABLED, RATE_LIMITED.
 	RunReconciliation(ctx context.Context, in *RunReconciliationRequest, opts ...grpc.CallOption) (*Reconciliation, error)
 	// Read the report of a day.
 	//
-	// Errors: NOT_FOUND, PAYMENT_DISABLED.
+	// Role: operator. Errors: NOT_FOUND, PAYMENT_DISABLED.
 	GetReconciliation(ctx context.Context, in *GetReconciliationRequest, opts ...grpc.CallOption) (*Reconciliation, error)
 	// List the reports, the latest day first, without their differences.
 	//
-	// Errors: PAYMENT_DISABLED.
+	// Role: operator. Errors: PAYMENT_DISABLED.
 	ListReconciliations(ctx context.Context, in *ListReconciliationsRequest, opts ...grpc.CallOption) (*ListReconciliationsResponse, error)
 	// Read how hisgate protects the HIS now.
+	//
+	// Role: operator.
 	GetGuardState(ctx context.Context, in *GetGuardStateRequest, opts ...grpc.CallOption) (*GuardState, error)
 	// Tell everything that is known of an order_no, in the order in which it
 	// happened.
 	//
 	// Holds no names and no keys. Asks neither the HIS nor WeChat. Works for locks
-	// of LockService, too. Errors: NOT_FOUND.
+	// of LockService, too. Role: operator. Errors: NOT_FOUND.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*Explanation, error)
 	// Prove that every paid order is fulfilled, on its way, refunded or in a
 	// person's hands.
 	//
-	// Checked now, over all orders with money that are not at rest. Errors:
-	// PAYMENT_DISABLED.
+	// Checked now, over all orders with money that are not at rest. Role:
+	// operator. Errors: PAYMENT_DISABLED.
 	Proof(ctx context.Context, in *ProofRequest, opts ...grpc.CallOption) (*ProofReport, error)
 	// Stream the locks of the ledger, of all principals, each attempt once.
 	//
 	// The order is not promised. Locks that change while the stream runs come in
-	// their old or their new state.
+	// their old or their new state. Role: admin.
 	ExportLedger(ctx context.Context, in *ExportLedgerRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Lock], error)
 	// Verify all records of locks and orders, and what hisgate has computed from
 	// them.
 	//
 	// The records are those of one moment. Service goes on meanwhile. It reads
 	// everything once or twice: name a deadline, as grpc-timeout or, over REST, in
-	// Grpc-Timeout; without one it has 30 s. One runs at a time.
+	// Grpc-Timeout; without one it has 30 s. One runs at a time. Role: operator.
 	VerifyLedger(ctx context.Context, in *VerifyLedgerRequest, opts ...grpc.CallOption) (*LedgerReport, error)
 	// Stream a backup of locks and orders, of one moment.
 	//
 	// The data of all chunks together are the file that hisgate ledger restore
-	// takes. It ends in a checksum, so that one that was cut off is known by it. It
-	// is not encrypted and holds patients' identifiers.
+	// takes. It ends in a checksum, so that one that was cut off is known by it.
+	// It is not encrypted and holds patients' identifiers. Role: admin.
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupChunk], error)
 }
 
@@ -446,28 +450,28 @@ type OpsServiceServer interface {
 	//
 	// The case of a lock is named lock:ORDER_NO:ATTEMPT and has reason LOCK_DOUBT.
 	// It is open as long as the lock's case_reason stands, and listed among the
-	// closed ones as long as the lock's history tells of it.
+	// closed ones as long as the lock's history tells of it. Role: operator.
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// Read a case.
 	//
-	// Errors: NOT_FOUND.
+	// Role: operator. Errors: NOT_FOUND.
 	GetCase(context.Context, *GetCaseRequest) (*Case, error)
 	// Take a case as one's own.
 	//
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ClaimCase(context.Context, *ClaimCaseRequest) (*Case, error)
 	// Hand a case over to another person.
 	//
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	HandOverCase(context.Context, *HandOverCaseRequest) (*Case, error)
 	// Ask HIS and WeChat again how things stand.
 	//
 	// Changes nothing by itself; a case that turns out to be settled is closed.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	RecheckCase(context.Context, *RecheckCaseRequest) (*Case, error)
 	// Try once more to get the drugs of a paid order from the HIS.
 	//
-	// Not when a refund was sent that is not verifiably closed.
+	// Not when a refund was sent that is not verifiably closed. Role: operator.
 	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, REFUND_SENT, WAS_FULFILLED,
 	// ETAG_MISMATCH.
 	RetryFulfilment(context.Context, *RetryFulfilmentRequest) (*Case, error)
@@ -476,90 +480,94 @@ type OpsServiceServer interface {
 	// It is sent when the HIS verifiably cannot apply the order any more. Where
 	// hisgate cannot find that out by itself, look at the HIS and say so with
 	// ResolveLockCase first. Not held back by the hourly limit of automatic
-	// refunds.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, LOCK_UNSETTLED, REFUND_IN_PROGRESS,
-	// ETAG_MISMATCH.
+	// refunds. Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED,
+	// LOCK_UNSETTLED, REFUND_IN_PROGRESS, ETAG_MISMATCH.
 	RefundCase(context.Context, *RefundCaseRequest) (*Case, error)
 	// Say that the patient got the drugs.
 	//
 	// For an order that was entered at the HIS by hand; the HIS's order number is
-	// the evidence.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// the evidence. Role: operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED,
+	// ETAG_MISMATCH.
 	MarkFulfilled(context.Context, *MarkFulfilledRequest) (*Case, error)
 	// Say that the patient got the money back by another way.
 	//
-	// For a refund made in the merchant console or in cash; needs evidence.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// For a refund made in the merchant console or in cash; needs evidence. Role:
+	// operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	MarkRefunded(context.Context, *MarkRefundedRequest) (*Case, error)
 	// Close a case that a person looked into and settled.
 	//
-	// For the cases of reconciliation, and for money that belongs to another system
-	// of the merchant. The note says what was found and done. The order stays as it
-	// is; to give money back use RefundOrder.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// For the cases of reconciliation, and for money that belongs to another
+	// system of the merchant. The note says what was found and done. The order
+	// stays as it is; to give money back use RefundOrder. Role: operator. Errors:
+	// NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	SettleCase(context.Context, *SettleCaseRequest) (*Case, error)
 	// Say what became of a call to the HIS whose outcome is unknown.
 	//
 	// For a HIS that cannot be asked: look there, then say applied or not. The
-	// lock goes on from that. A repeat of the same outcome answers the case.
-	// Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
+	// lock goes on from that. A repeat of the same outcome answers the case. Role:
+	// operator. Errors: NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	ResolveLockCase(context.Context, *ResolveLockCaseRequest) (*Case, error)
 	// Read the brake of automatic refunds.
+	//
+	// Role: operator.
 	GetRefundBrake(context.Context, *GetRefundBrakeRequest) (*RefundBrake, error)
 	// Open the brake of automatic refunds again.
 	//
 	// It is shut while the hourly limit (10) is used up; refunds that are wanted
 	// meanwhile become cases. This begins a new hour and lets the cases of the
-	// brake go on, up to the limit. Errors: ETAG_MISMATCH, REQUEST_REUSED.
+	// brake go on, up to the limit. Role: operator. Errors: ETAG_MISMATCH,
+	// REQUEST_REUSED.
 	ResumeRefunds(context.Context, *ResumeRefundsRequest) (*ResumeRefundsResponse, error)
 	// Compare a day: WeChat's trade bill, the orders here, the orders of the HIS.
 	//
-	// hisgate does so by itself every morning after 10:00 (payment.reconcile). A day
-	// may be compared again at any time: cases that are there are not opened again,
-	// and those whose cause is gone are closed. Waits a few seconds; status RUNNING
-	// says that it goes on, and GetReconciliation how it went.
-	// Errors: INVALID_FIELD for a day whose bill cannot be had, PAYMENT_DISABLED,
-	// RATE_LIMITED.
+	// hisgate does so by itself every morning after 10:00 (payment.reconcile). A
+	// day may be compared again at any time: cases that are there are not opened
+	// again, and those whose cause is gone are closed. Waits a few seconds; status
+	// RUNNING says that it goes on, and GetReconciliation how it went. Role:
+	// operator. Errors: INVALID_FIELD for a day whose bill cannot be had,
+	// PAYMENT_DISABLED, RATE_LIMITED.
 	RunReconciliation(context.Context, *RunReconciliationRequest) (*Reconciliation, error)
 	// Read the report of a day.
 	//
-	// Errors: NOT_FOUND, PAYMENT_DISABLED.
+	// Role: operator. Errors: NOT_FOUND, PAYMENT_DISABLED.
 	GetReconciliation(context.Context, *GetReconciliationRequest) (*Reconciliation, error)
 	// List the reports, the latest day first, without their differences.
 	//
-	// Errors: PAYMENT_DISABLED.
+	// Role: operator. Errors: PAYMENT_DISABLED.
 	ListReconciliations(context.Context, *ListReconciliationsRequest) (*ListReconciliationsResponse, error)
 	// Read how hisgate protects the HIS now.
+	//
+	// Role: operator.
 	GetGuardState(context.Context, *GetGuardStateRequest) (*GuardState, error)
 	// Tell everything that is known of an order_no, in the order in which it
 	// happened.
 	//
 	// Holds no names and no keys. Asks neither the HIS nor WeChat. Works for locks
-	// of LockService, too. Errors: NOT_FOUND.
+	// of LockService, too. Role: operator. Errors: NOT_FOUND.
 	Explain(context.Context, *ExplainRequest) (*Explanation, error)
 	// Prove that every paid order is fulfilled, on its way, refunded or in a
 	// person's hands.
 	//
-	// Checked now, over all orders with money that are not at rest. Errors:
-	// PAYMENT_DISABLED.
+	// Checked now, over all orders with money that are not at rest. Role:
+	// operator. Errors: PAYMENT_DISABLED.
 	Proof(context.Context, *ProofRequest) (*ProofReport, error)
 	// Stream the locks of the ledger, of all principals, each attempt once.
 	//
 	// The order is not promised. Locks that change while the stream runs come in
-	// their old or their new state.
+	// their old or their new state. Role: admin.
 	ExportLedger(*ExportLedgerRequest, grpc.ServerStreamingServer[Lock]) error
 	// Verify all records of locks and orders, and what hisgate has computed from
 	// them.
 	//
 	// The records are those of one moment. Service goes on meanwhile. It reads
 	// everything once or twice: name a deadline, as grpc-timeout or, over REST, in
-	// Grpc-Timeout; without one it has 30 s. One runs at a time.
+	// Grpc-Timeout; without one it has 30 s. One runs at a time. Role: operator.
 	VerifyLedger(context.Context, *VerifyLedgerRequest) (*LedgerReport, error)
 	// Stream a backup of locks and orders, of one moment.
 	//
 	// The data of all chunks together are the file that hisgate ledger restore
-	// takes. It ends in a checksum, so that one that was cut off is known by it. It
-	// is not encrypted and holds patients' identifiers.
+	// takes. It ends in a checksum, so that one that was cut off is known by it.
+	// It is not encrypted and holds patients' identifiers. Role: admin.
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupChunk]) error
 	mustEmbedUnimplementedOpsServiceServer()
 }
