@@ -22,6 +22,7 @@ import (
 type cli struct {
 	Run     runCmd     `cmd:"" default:"withargs" help:"Measure and print. The default."`
 	Protect protectCmd `cmd:"" help:"Let a crowd loose on a HIS that counts, with hisgate in between and with nothing."`
+	Feed    feedCmd    `cmd:"" help:"Measure how long a change of stock takes from its source to a watcher."`
 	Child   childCmd   `cmd:"" hidden:"" help:"Be a ledger that may be killed."`
 }
 
