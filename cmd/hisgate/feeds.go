@@ -33,14 +33,14 @@ func openFeeds(c *Config, gw *gateway.Gateway, log *slog.Logger) (_ *feeds, err 
 		return nil, fmt.Errorf("dead_letters: %w", err)
 	}
 	for i := range c.Feeds {
-		if err := out.open(&c.Feeds[i], gw, log); err != nil {
+		if err := out.open(&c.Feeds[i], c.DataDir, gw, log); err != nil {
 			return nil, errors.Join(fmt.Errorf("feeds[%d]: %w", i, err), out.close())
 		}
 	}
 	return out, nil
 }
 
-func (s *feeds) open(c *Feed, gw *gateway.Gateway, log *slog.Logger) error {
+func (s *feeds) open(c *Feed, dataDir string, gw *gateway.Gateway, log *slog.Logger) error {
 	mapping, err := httphis.LoadChanges(c.MappingFile)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *feeds) open(c *Feed, gw *gateway.Gateway, log *slog.Logger) error {
 	if err := mapping.ReadSecrets(); err != nil {
 		return err
 	}
-	driver, err := c.open()
+	driver, err := c.open(dataDir)
 	if err != nil {
 		return err
 	}
@@ -72,12 +72,14 @@ func (s *feeds) open(c *Feed, gw *gateway.Gateway, log *slog.Logger) error {
 }
 
 // open opens the driver; nil for a feed that is posted to.
-func (c *Feed) open() (feed.Driver, error) {
+func (c *Feed) open(dataDir string) (feed.Driver, error) {
 	switch c.Driver {
 	case feedWebhook:
 		return nil, nil
 	case feedNATS:
 		return natsfeed.New(c.NATS)
+	case feedOutbox:
+		return c.Outbox.open(c.Name, dataDir)
 	default:
 		return nil, fmt.Errorf("driver: %q is not known", c.Driver)
 	}

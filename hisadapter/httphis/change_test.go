@@ -30,7 +30,7 @@ var nineOhOne = time.Date(2026, 11, 22, 9, 1, 7, 0, china)
 
 func sameChanges(t *testing.T, got, want []change) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -57,6 +57,10 @@ func TestFeedExamples(t *testing.T) {
 		{mapping: "debezium", message: "debezium-delete", want: []change{
 			{Key: about("HLWYF", "00010041"), Sequence: n(24023200), At: time.UnixMilli(1795309268000)},
 		}},
+		{
+			mapping: "outbox", message: "outbox", msg: httphis.Message{Sequence: 4711},
+			want: []change{{Key: about("HLWYF", "00010041"), OnHand: n(992), Sequence: n(4711), At: nineOhOne.Add(123456 * time.Microsecond)}},
+		},
 		{
 			mapping: "subject", message: "subject",
 			msg:  httphis.Message{Attributes: map[string]string{"subject": "stock.HLWYF.00010041"}, Sequence: 7},
