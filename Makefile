@@ -22,8 +22,9 @@ GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 run:
 	$(GO) run ./cmd/hisgate demo
 
-# dist makes the release archives, one for each system, and SHA256SUMS. The same
-# commit gives the same bytes. It tries the binary of this system.
+# dist makes the release archives of the newest commit, one for each system, and
+# SHA256SUMS. The same commit gives the same bytes. It tries the binary of this
+# system, and that of linux/arm64 where qemu-user-static is installed.
 dist: proto-deps
 	$(GO) run ./internal/release -out dist -protos $(PROTODEPS)
 

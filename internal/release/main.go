@@ -6,11 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -38,30 +35,28 @@ func main() {
 	}
 }
 
-// release makes all archives and their sums.
+// release makes all archives and their sums, of the newest commit: what was
+// changed since and not committed is not in them.
 func release(root, out, imported string) error {
-	version, err := git(root, "describe", "--tags", "--always", "--dirty")
+	src, err := os.MkdirTemp("", "hisgate-release-")
 	if err != nil {
 		return err
 	}
-	committed, err := git(root, "log", "-1", "--format=%ct")
+	defer os.RemoveAll(src)
+	c, err := checkOut(root, src)
 	if err != nil {
 		return err
 	}
-	seconds, err := strconv.ParseInt(committed, 10, 64)
+	fmt.Printf("releasing %s (%s)\n", c.version, c.revision)
+	common, err := contents(src)
 	if err != nil {
 		return err
 	}
-	at := time.Unix(seconds, 0)
-	common, err := contents(root)
+	specs, err := protos(src, imported)
 	if err != nil {
 		return err
 	}
-	specs, err := protos(root, imported)
-	if err != nil {
-		return err
-	}
-	protosZip, err := zipped(specs, at)
+	protosZip, err := zipped(specs, c.at)
 	if err != nil {
 		return err
 	}
@@ -74,45 +69,17 @@ func release(root, out, imported string) error {
 	}
 	made := map[string][]byte{"protos.zip": protosZip}
 	for _, t := range targets {
-		binary, err := build(root, t)
+		binary, err := build(src, t, c.revision)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s/%s: %w", t.os, t.arch, err)
 		}
-		name, archive, err := pack(t, version, binary, common, at)
+		name, archive, err := pack(t, c.version, binary, common, c.at)
 		if err != nil {
 			return err
 		}
 		made[name] = archive
 	}
 	return write(out, made)
-}
-
-// build compiles hisgate for a target, with Oracle, and tries it where this
-// machine can run it.
-func build(root string, t target) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "hisgate-release-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, t.binary())
-	fmt.Printf("building %s/%s\n", t.os, t.arch)
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=true", "-tags", "oracle", "-ldflags", "-s -w", "-o", binary, "./cmd/hisgate")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOAMD64=v1", "GOOS="+t.os, "GOARCH="+t.arch)
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", t.os, t.arch, err)
-	}
-	if t.os == runtime.GOOS && t.arch == runtime.GOARCH {
-		for _, args := range [][]string{{"version"}, {"demo", "--once"}} {
-			try := exec.Command(binary, args...)
-			try.Dir, try.Stdout, try.Stderr = dir, os.Stdout, os.Stderr
-			if err := try.Run(); err != nil {
-				return nil, fmt.Errorf("%s/%s: hisgate %s: %w", t.os, t.arch, strings.Join(args, " "), err)
-			}
-		}
-	}
-	return os.ReadFile(binary)
 }
 
 // pack makes the archive of a target: one folder with everything in it.
@@ -151,14 +118,4 @@ func write(out string, made map[string][]byte) error {
 	}
 	fmt.Print(sums.String())
 	return os.WriteFile(filepath.Join(out, "SHA256SUMS"), []byte(sums.String()), 0o644)
-}
-
-func git(root string, args ...string) (string, error) {
-	cmd := exec.Command("git", args...)
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("git %s: %w", strings.Join(args, " "), err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }
