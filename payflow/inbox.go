@@ -84,8 +84,7 @@ func (s *Service) PaymentCallback(ctx context.Context, c Callback) error {
 	}
 	tx, err := s.pay.ParsePayment(ctx, c)
 	if err != nil {
-		s.counts.callback(callbackResult("payment", err))
-		span.Log(ctx, s.log).Warn("callback", "result", callbackResult("payment", err), "time", s.now())
+		s.refused(ctx, callbackResult("payment", err))
 		return err
 	}
 	return s.take(ctx, &letter{Payment: &tx})
@@ -98,11 +97,25 @@ func (s *Service) RefundCallback(ctx context.Context, c Callback) error {
 	}
 	r, err := s.pay.ParseRefund(ctx, c)
 	if err != nil {
-		s.counts.callback(callbackResult("refund", err))
-		span.Log(ctx, s.log).Warn("callback", "result", callbackResult("refund", err), "time", s.now())
+		s.refused(ctx, callbackResult("refund", err))
 		return err
 	}
 	return s.take(ctx, &letter{Refund: &r})
+}
+
+// refused counts a callback that was not believed. Anybody can send such ones, so
+// the log has a few a minute.
+func (s *Service) refused(ctx context.Context, result string) {
+	s.counts.callback(result)
+	let, missing := s.refusals.Let(s.now())
+	if !let {
+		return
+	}
+	attrs := []any{"result", result, "time", s.now()}
+	if missing > 0 {
+		attrs = append(attrs, "not_logged", missing)
+	}
+	span.Log(ctx, s.log).Warn("callback", attrs...)
 }
 
 func callbackResult(what string, err error) string {

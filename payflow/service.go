@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/internal/span"
+	"github.com/hisgate/hisgate/internal/sparse"
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
@@ -82,6 +83,7 @@ type Service struct {
 	inbox    inboxState
 	recon    reconcileState
 	counts   counters
+	refusals sparse.Lines // of callbacks, in the log
 
 	queues [poolCount]*queue
 	wake   chan struct{} // the scheduler should look again

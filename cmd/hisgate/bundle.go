@@ -7,14 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 
+	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/hisadapter/sqlhis"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -102,9 +106,12 @@ func bundled(pages []page, keys []string) ([]byte, error) {
 // in a log for whatever reason does not leave the house.
 func keysOf(c Config) []string {
 	var out []string
-	files := []string{c.WeChat.APIv3KeyFile, c.WeChat.MerchantKeyFile, c.Storage.EncryptionKeyFile, c.TLS.KeyFile}
+	files := []string{c.WeChat.ProxyAuthFile, c.WeChat.APIv3KeyFile, c.WeChat.MerchantKeyFile, c.Storage.EncryptionKeyFile, c.TLS.KeyFile}
 	for _, w := range c.Alerts.Webhooks {
 		files = append(files, w.URLFile, w.SecretFile)
+	}
+	for _, f := range c.Feeds {
+		files = append(files, f.Webhook.KeyFile)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
@@ -112,12 +119,55 @@ func keysOf(c Config) []string {
 			continue // it is not there, so it cannot leave
 		}
 		for line := range strings.Lines(string(b)) {
-			if line = strings.TrimSpace(line); len(line) >= 16 && !strings.HasPrefix(line, "-----") {
-				out = append(out, line)
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "-----") {
+				continue
+			}
+			out = append(out, line)
+			if u, err := url.Parse(line); err == nil { // a robot's key goes without its address, too
+				for _, values := range u.Query() {
+					out = append(out, values...)
+				}
 			}
 		}
 	}
+	if _, password, ok := strings.Cut(firstLine(c.WeChat.ProxyAuthFile), ":"); ok {
+		out = append(out, password)
+	}
+	out = append(out, secretsOfHIS(c.HIS)...)
+	out = slices.DeleteFunc(out, func(s string) bool { return len(s) < leastKey })
+	// The longest first, lest a part of one be taken and the rest stand.
+	slices.SortFunc(out, func(a, b string) int { return len(b) - len(a) })
 	return out
+}
+
+// leastKey is the length of a text from which on it is taken out wherever it
+// stands: a shorter one stands everywhere.
+const leastKey = 4
+
+// secretsOfHIS are those that the mapping file names.
+func secretsOfHIS(c HIS) []string {
+	switch c.Driver {
+	case driverHTTP:
+		if m, err := httphis.Load(c.MappingFile); err == nil {
+			return m.Secrets()
+		}
+	case driverSQL:
+		if m, err := sqlhis.Load(c.MappingFile); err == nil {
+			return m.Secrets()
+		}
+	}
+	return nil
+}
+
+// firstLine is that of a file; "" when there is none.
+func firstLine(file string) string {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSuffix(line, "\r")
 }
 
 func shownConfig(c Config) []byte {

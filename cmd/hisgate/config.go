@@ -49,10 +49,11 @@ type Storage struct {
 	AllowNetworkDisk  bool          `yaml:"allow_network_disk" doc:"Take a data folder on a network file system all the same. Two hosts may then open it at once and give stock out twice."`
 }
 
-// Log is what is written to standard error.
+// Log is what is written to standard error, or to a file.
 type Log struct {
 	Level  string `yaml:"level" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" doc:"json or text."`
+	File   string `yaml:"file" doc:"A file for the log instead of standard error, for a Windows service, which has none. With 50 MiB a new one is begun; nine old ones stay beside it (FILE.1 is the latest). Empty = standard error."`
 	Audit  string `yaml:"audit_file" doc:"A file to which one JSON line is added for each call that changes something: who, what, how it was answered. It is opened anew at SIGHUP, for rotation. Empty = none; the lines of the calls in the log then tell who and what, without the order."`
 }
 
@@ -193,7 +194,9 @@ type Payment struct {
 
 // WeChat is the merchant's account at WeChat Pay.
 type WeChat struct {
-	APIBaseURL      string        `yaml:"api_base_url" doc:"Empty = WeChat Pay itself. A proxy or the simulator otherwise."`
+	APIBaseURL      string        `yaml:"api_base_url" doc:"Empty = WeChat Pay itself. A reverse proxy or the simulator otherwise."`
+	ProxyURL        string        `yaml:"proxy_url" doc:"A forward proxy on the way out to WeChat Pay, as http://10.0.0.1:3128. Empty: that of the environment (HTTPS_PROXY, NO_PROXY); direct: none, whatever the environment says."`
+	ProxyAuthFile   string        `yaml:"proxy_auth_file" doc:"A file with name:password for wechat.proxy_url; empty = it asks for none."`
 	MchID           ID            `yaml:"mch_id" doc:"Merchant number (商户号), quoted."`
 	AppIDs          []string      `yaml:"app_ids" doc:"The appids bound to the merchant; the first is the default."`
 	MerchantSerial  ID            `yaml:"merchant_serial" doc:"Serial number of the merchant certificate, quoted."`

@@ -150,11 +150,15 @@ func visit(n *yaml.Node, prefix string, f func(path string, line int, value *yam
 
 const envPrefix = "HISGATE_"
 
+// serviceLink is what Kubernetes and Docker put into the environment of a
+// container beside a service that is called hisgate or hisgate-something.
+var serviceLink = regexp.MustCompile(`^HISGATE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
 func fromEnviron(c *Config, settings []setting, environ []string, where map[string]string) error {
 	var errs []error
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, envPrefix) || name == serverEnv || name == tokenEnv {
+		if !strings.HasPrefix(name, envPrefix) || name == serverEnv || name == tokenEnv || serviceLink.MatchString(name) {
 			continue
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.Env == name })

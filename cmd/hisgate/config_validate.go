@@ -230,6 +230,7 @@ func (c *Config) validateWeChat(k *checker) {
 		k.want(strings.HasPrefix(w.PublicKeyID, "PUB_KEY_ID_"), "wechat.public_key_id", "%q does not begin with PUB_KEY_ID_", w.PublicKeyID)
 		k.readable(w.PublicKeyFile, "wechat.public_key_file")
 	}
+	w.validateProxy(k)
 	k.between(w.Timeout, "wechat.timeout", 100*time.Millisecond, time.Minute)
 	if w.NotifyURL != "" {
 		u, err := url.Parse(w.NotifyURL)

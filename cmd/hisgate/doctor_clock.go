@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -27,23 +26,6 @@ func (d *doctor) clock(check string, ahead time.Duration) {
 		d.add(warned, check, found, do)
 	default:
 		d.ok(check, "%s", found)
-	}
-}
-
-// aheadOf is how far we are ahead of whoever stamped an answer with Date, which
-// counts whole seconds; 0 while both may agree. ok: there was such a stamp.
-func aheadOf(h http.Header, sent, received time.Time) (ahead time.Duration, ok bool) {
-	stamp, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0, false
-	}
-	switch latest := stamp.Add(time.Second); {
-	case sent.After(latest):
-		return sent.Sub(latest), true
-	case received.Before(stamp):
-		return -stamp.Sub(received), true
-	default:
-		return 0, true
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/hisadapter/sqlhis"
+	"github.com/hisgate/hisgate/internal/skew"
 )
 
 // his asks the HIS what hisgate itself asks it after a start, and nothing else.
@@ -118,7 +119,7 @@ func (s *sighting) see(address string, h http.Header, sent, received time.Time) 
 	if u, err := url.Parse(address); err == nil {
 		s.host = u.Hostname()
 	}
-	s.ahead, s.dated = aheadOf(h, sent, received)
+	s.ahead, s.dated = skew.OfDate(h, sent, received)
 }
 
 func (s *sighting) last() (host string, ahead time.Duration, dated bool) {

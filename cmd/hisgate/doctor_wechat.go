@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/hisgate/hisgate/internal/skew"
 	"github.com/hisgate/hisgate/payflow"
 	"github.com/hisgate/hisgate/payflow/wechat"
 )
@@ -29,7 +30,12 @@ func (d *doctor) wechat(ctx context.Context, c Config) {
 		d.add(red, "wechat", d.say("wechat.api_base_url 不是网址", "wechat.api_base_url is no address"), d.say("改正 wechat.api_base_url", "mend wechat.api_base_url"))
 		return
 	}
-	proxy, err := http.ProxyFromEnvironment(r)
+	way, err := c.WeChat.proxy()
+	if err != nil {
+		d.add(red, "proxy", err.Error(), d.say("改正 wechat.proxy_*", "mend wechat.proxy_*"))
+		return
+	}
+	proxy, err := way(r)
 	switch {
 	case err != nil: // which would print the address, with its password
 		d.add(red, "proxy", d.say("环境变量 HTTPS_PROXY 或 HTTP_PROXY 不是网址", "HTTPS_PROXY or HTTP_PROXY of the environment is no address"), d.say("改正或去掉它", "mend it or take it away"))
@@ -57,8 +63,8 @@ func (d *doctor) wechat(ctx context.Context, c Config) {
 		return
 	}
 	err = pingUntil(ctx, channel, max(10*time.Second, 2*c.WeChat.Timeout))
-	if skew := channel.Skew(); skew.Abs() > ahead.Abs() {
-		ahead, dated = skew, true
+	if signed := channel.Skew(); signed.Abs() > ahead.Abs() {
+		ahead, dated = signed, true
 	}
 	if dated {
 		d.clock("clock and wechat", ahead)
@@ -119,5 +125,5 @@ func (d *doctor) peek(r *http.Request, proxy *url.URL, timeout time.Duration) (a
 	default:
 		d.add(warned, "wechat tls", fmt.Sprintf(d.say("到 %s 不加密", "not encrypted towards %s"), r.URL.Host), d.say("wechat.api_base_url 用 https", "use https in wechat.api_base_url"))
 	}
-	return aheadOf(resp.Header, sent, time.Now())
+	return skew.OfDate(resp.Header, sent, time.Now())
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hisgate/hisgate/internal/skew"
 )
 
 // doctored runs hisgate doctor and gives its findings, the worst of each check.
@@ -137,7 +140,7 @@ func TestDoctorJudgesTheClock(t *testing.T) {
 		if c.ahead > 0 {
 			sent = sent.Add(time.Second) // Date counts whole seconds
 		}
-		ahead, ok := aheadOf(h, sent, sent)
+		ahead, ok := skew.OfDate(h, sent, sent)
 		d := &doctor{}
 		d.clock("clock", ahead)
 		if !ok || ahead != c.ahead || d.worst() != c.want {
@@ -222,6 +225,44 @@ func TestSupportBundleKeepsWhatIsPlanted(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	w.audit(p.api)
+}
+
+// The secrets that a mapping file or a proxy's file names are taken out of a bundle
+// like the merchant's, also short ones, and the key of a robot without its address.
+func TestSupportBundleTakesOutTheSecretsOfTheHIS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.put("his.yaml", []byte(`connection: {url: 'http://127.0.0.1:9'}
+secrets: {key: {file: his.key}}
+operations:
+  query_stock:
+    request: {headers: {X-Key: '{{ secret.key }}'}, body: {json: '[{{ each keys "," }}{{ key.drug_id }}{{ end }}]'}}
+    answer: {unwrap: [json], code: /code, outcome: [{code: "0", then: done}], rows: /rows/item, fields: {drug_id: dm, on_hand: sl}}
+  place_order:
+    request: {body: {json: '[{{ each lines "," }}{{ line.drug_id }}{{ end }}]'}}
+    answer: {unwrap: [json], code: /code, outcome: [{code: "0", then: done}]}
+`))
+	w.put("his.key", []byte("his-secret\n"))
+	c := w.cfg
+	c.HIS.Driver, c.HIS.MappingFile = driverHTTP, filepath.Join(w.dir, "his.yaml")
+	c.WeChat.ProxyAuthFile = w.put("proxy.auth", []byte("hisgate:proxy-word\r\n"))
+	c.Alerts.Webhooks = []AlertWebhook{{Kind: "wecom", URLFile: w.put("robot", []byte("https://robot.example/send?key=robot-key-693a\n"))}}
+	log := "sent his-secret, by proxy-word, to robot-key-693a"
+	b, err := bundled([]page{{"log.txt", func() ([]byte, error) { return []byte(log), nil }}}, keysOf(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := z.File[0].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(f); err != nil || string(got) != "sent [key], by [key], to [key]" {
+		t.Errorf("%s, %v", got, err)
+	}
 }
 
 // layCertificate writes a certificate for itself, and its key.

@@ -36,6 +36,7 @@ type gate struct {
 	mu      sync.Mutex
 	stops   []*stop
 	hisgate string // scheme and host that callbacks go on to
+	by      *http.Client
 	seen    []*http.Request
 	bodies  [][]byte
 	signed  []string
@@ -50,7 +51,7 @@ type stop struct {
 }
 
 func newGate(t *testing.T, his, wechat http.Handler) *gate {
-	g := &gate{}
+	g := &gate{by: http.DefaultClient}
 	g.his = httptest.NewServer(g.through(his))
 	g.wechat = httptest.NewServer(g.through(wechat))
 	g.callbacks = httptest.NewServer(g.through(http.HandlerFunc(g.forward)))
@@ -167,9 +168,9 @@ func (g *gate) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	g.mu.Lock()
 	g.seen, g.bodies = append(g.seen, r), append(g.bodies, body)
-	to := g.hisgate
+	to, by := g.hisgate, g.by
 	g.mu.Unlock()
-	resp, err := resend(r, body, to)
+	resp, err := resendBy(by, r, body, to)
 	if err != nil {
 		http.Error(w, "hisgate is not there", http.StatusBadGateway)
 		return
@@ -181,12 +182,16 @@ func (g *gate) forward(w http.ResponseWriter, r *http.Request) {
 
 // resend sends a callback once more, byte for byte.
 func resend(r *http.Request, body []byte, to string) (*http.Response, error) {
+	return resendBy(http.DefaultClient, r, body, to)
+}
+
+func resendBy(by *http.Client, r *http.Request, body []byte, to string) (*http.Response, error) {
 	again, err := http.NewRequestWithContext(r.Context(), r.Method, to+r.URL.Path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	again.Header = r.Header.Clone()
-	return http.DefaultClient.Do(again)
+	return by.Do(again)
 }
 
 // sendTo says where hisgate's callbacks are now.
@@ -194,6 +199,14 @@ func (g *gate) sendTo(base string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hisgate = base
+}
+
+// sendBy says by which client they are sent, too.
+func (g *gate) sendBy(base string, client *http.Client) {
+	g.sendTo(base)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.by = client
 }
 
 // lastCallback returns the newest callback that came by.

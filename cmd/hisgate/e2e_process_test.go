@@ -45,7 +45,7 @@ func quickMain() {
 			s.orders.ReserveWindow, s.orders.HoldWindow = *window, *window
 			s.orders.VerifyWindow, s.orders.RefundWindow = *window, *window
 		}
-		err = serve(ctx, cfg, s, func() (Config, error) { return Load(*file, nil, nil) })
+		err = serve(ctx, cfg, s, func() (Config, error) { return Load(*file, nil, nil) }, func() {})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hisgate:", err)

@@ -256,6 +256,19 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 		t.Fatalf("after a broken list: %d, %v", got, err)
 	}
 
+	config := w.writeConfig()
+	whole, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, append(whole, "\ncahce: {max_age: 1s}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangUp("the configuration was not read again")
+	if !strings.Contains(p.log.String(), "cahce: no such setting") {
+		t.Error("what is wrong with the configuration is not said")
+	}
+
 	cert, key := next.issue("hisgate", time.Hour)
 	w.put("tls.crt", cert)
 	w.put("tls.key", key)
@@ -370,5 +383,28 @@ func TestAuditFileTellsWhoDidWhat(t *testing.T) {
 		if strings.Contains(string(b), token[3:]) {
 			t.Error("the file holds the token")
 		}
+	}
+}
+
+// When the audit file takes no lines, calls go on, and the log says once that who
+// did what is lost.
+func TestAuditFileThatIsFullIsTold(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	h := openHouse(t, true, func(c *Config, _ *settings) { c.Log.Audit = "/dev/full" })
+	h.shelve("D1", 10)
+	for i := range 3 {
+		h.post("/v1/locks", lockJSON(fmt.Sprint("FULL-", i), "D1", 1, "600s")).lock(t)
+	}
+	if n := strings.Count(h.log.String(), "the audit file takes no lines"); n != 1 {
+		t.Errorf("it is told %d times", n)
+	}
+	h.program.secure.lines.path = filepath.Join(h.dir, "audit.jsonl") // room was made
+	h.program.secure.reload()
+	h.post("/v1/locks", lockJSON("FULL-3", "D1", 1, "600s")).lock(t)
+	if !strings.Contains(h.log.String(), `"the audit file takes lines again","lost":3`) {
+		t.Errorf("that lines are taken again is not told:\n%s", h.log.tail(5))
 	}
 }

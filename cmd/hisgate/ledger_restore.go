@@ -110,11 +110,17 @@ func emptyFolder(dir string) (made bool, err error) {
 		return true, nil
 	case err != nil:
 		return false, &exitError{code: exitNobody, err: err}
-	case len(entries) > 0:
+	}
+	entries = slices.DeleteFunc(entries, ofDisk)
+	if len(entries) > 0 {
 		return false, nobody("%s: the folder is not empty (%s); restore into a new one", dir, entries[0].Name())
 	}
 	return false, nil
 }
+
+// ofDisk reports whether an entry is there because the folder is a disk of its
+// own, as a volume of Kubernetes.
+func ofDisk(e fs.DirEntry) bool { return e.Name() == "lost+found" && e.IsDir() }
 
 // build makes a whole folder of the backup: read, verified, marked and closed.
 func (c *ledgerRestoreCmd) build(ctx context.Context, from io.Reader, dir string, o badgerengine.Options) (s backup.Summary, err error) {
@@ -191,7 +197,7 @@ func moveUp(work, dir string) error {
 		return err
 	}
 	for _, e := range here {
-		if !strings.HasPrefix(e.Name(), restoring) {
+		if !strings.HasPrefix(e.Name(), restoring) && !ofDisk(e) {
 			return fmt.Errorf("somebody else has put %s into %s meanwhile", e.Name(), dir)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -23,6 +24,7 @@ type cli struct {
 	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Doctor    doctorCmd    `cmd:"" help:"Look at clock, network, keys, HIS, WeChat Pay, disk and ports before a start, or any time."`
+	Service   serviceCmd   `cmd:"" help:"Have the system run hisgate: a unit of systemd, or a Windows service."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
 	Alert     alertCmd     `cmd:"" help:"Try the webhooks for alerts, print the alerts for Prometheus."`
 	Adapter   adapterCmd   `cmd:"" help:"Fit hisgate to a HIS."`
@@ -41,6 +43,7 @@ func main() {
 		kong.Name("hisgate"),
 		kong.Description("Stock and payment gateway in front of a hospital information system."),
 		kong.UsageOnError(),
+		kong.Vars{"service_config": serviceConfig, "service_user": serviceUser},
 		kong.Exit(func(code int) {
 			if code != 0 { // Kong has several for a command line that is wrong
 				code = exitNobody
@@ -65,19 +68,10 @@ func (f configFlags) load() (Config, error) { return Load(f.Config, os.Environ()
 
 type configCmd struct {
 	Init    configInitCmd    `cmd:"" help:"Write a hisgate.yaml and a mapping file to begin with."`
-	Check   configCheckCmd   `cmd:"" help:"Load and check the configuration; print nothing when it is good."`
+	Check   configCheckCmd   `cmd:"" help:"Load and check the configuration and the files that it names; print nothing when all is good."`
 	Show    configShowCmd    `cmd:"" help:"Print every setting as it counts, with its default where nothing else is set."`
 	Doc     configDocCmd     `cmd:"" help:"Print all settings as Markdown."`
 	Example configExampleCmd `cmd:"" help:"Print an example file with every setting explained."`
-}
-
-type configCheckCmd struct {
-	configFlags `embed:""`
-}
-
-func (c *configCheckCmd) Run() error {
-	_, err := c.load()
-	return err
 }
 
 type configShowCmd struct {
@@ -125,8 +119,8 @@ func version() string {
 		v = "devel"
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value[:min(12, len(s.Value))]
+		if rev := s.Value[:min(12, len(s.Value))]; s.Key == "vcs.revision" && !strings.Contains(v, rev) {
+			v += " " + rev
 		}
 	}
 	return v + " " + info.GoVersion

@@ -40,8 +40,8 @@ type Program struct {
 	committer *engine.Committer
 	ledger    *lockstore.Ledger
 	gateway   *gateway.Gateway
-	driver    io.Closer // of the HIS, nil where it holds nothing open
 	feeds     *feeds
+	his       hisadapter.Driver // without its guard; nil before it is opened
 	orders    *payflow.Service
 	alarm     *alarm.Alarm
 	secure    *secure
@@ -93,7 +93,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p.driver, _ = driver.(io.Closer)
+	p.his = driver
 	his, err := guard.New(driver, s.guard, guard.Deps{
 		Observe: calls.Observe,
 		OnMisconfigured: func(e *hisadapter.Error) {
@@ -128,6 +128,9 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		return nil, err
 	}
 	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
+	if c, ok := driver.(clocked); ok {
+		r.skew = c.Skew
+	}
 	r.known = func() bool { return p.gateway.State().Degraded || his.State().Breaker != guard.BreakerClosed }
 	back := &recovery{ledger: p.ledger, gateway: p.gateway, orders: p.orders, log: log}
 	if p.secure, err = newSecure(c, log); err != nil {
@@ -334,10 +337,10 @@ func within(ctx context.Context, what string, f func()) error {
 
 // closeDriver closes the connections to the HIS, after the last caller is gone.
 func (p *Program) closeDriver() error {
-	if p.driver == nil {
-		return nil
+	if holder, ok := p.his.(io.Closer); ok {
+		return holder.Close()
 	}
-	return p.driver.Close()
+	return nil
 }
 
 func (p *Program) closeStorage() error {

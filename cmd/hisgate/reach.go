@@ -29,8 +29,9 @@ type reach struct {
 	wechat *wechat.Channel // nil while payment is disabled
 	orders *payflow.Service
 	log    *slog.Logger
-	known  func() bool            // whether it shows elsewhere that the HIS cannot be asked
-	away   atomic.Pointer[string] // why the HIS was not reached; nil = it was, or nobody knows yet
+	skew   func() (ahead time.Duration, known bool) // of our clock over the HIS's; nil = nobody sees it
+	known  func() bool                              // whether it shows elsewhere that the HIS cannot be asked
+	away   atomic.Pointer[string]                   // why the HIS was not reached; nil = it was, or nobody knows yet
 }
 
 // run tries until both have answered or ctx ends. It only reads.
@@ -86,6 +87,11 @@ func (r *reach) health() []string {
 	}
 	if why := r.away.Load(); why != nil && !r.known() {
 		out = append(out, *why)
+	}
+	if r.skew != nil {
+		if ahead, _ := r.skew(); ahead.Abs() >= skewRed {
+			out = append(out, fmt.Sprintf("his: our clock is %s ahead of the HIS's", ahead.Round(time.Second)))
+		}
 	}
 	if r.wechat != nil {
 		if err := r.wechat.Health(); err != nil {

@@ -41,7 +41,7 @@ func newSecure(c Config, log *slog.Logger) (*secure, error) {
 		}
 	}
 	var err error
-	if s.audit, s.lines, err = openAudit(c.Log); err != nil {
+	if s.audit, s.lines, err = openAudit(c.Log, log); err != nil {
 		return nil, err
 	}
 	for _, f := range []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Auth.CallersFile, c.Auth.JWT.KeysFile} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,27 +15,37 @@ type serveCmd struct {
 	configFlags `embed:""`
 }
 
-// Run serves until the process is told to stop or cannot go on.
+// Run serves until the process is told to stop, by a signal or by the system that
+// started it as a service, or cannot go on.
 func (c *serveCmd) Run(ctx context.Context) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	return serve(ctx, cfg, cfg.settings(), c.load)
+	return supervised(ctx, func(ctx context.Context, up func()) error {
+		cfg, err := c.load()
+		if err != nil {
+			return err
+		}
+		return serve(ctx, cfg, cfg.settings(), c.load, up)
+	})
 }
 
 // serve runs hisgate until ctx ends or it cannot go on, and closes it in order.
-// SIGHUP lets it read again what can be read again; load is for that.
-func serve(ctx context.Context, cfg Config, s settings, load func() (Config, error)) error {
+// It calls up when it serves. SIGHUP lets it read again what can be read again;
+// load is for that.
+func serve(ctx context.Context, cfg Config, s settings, load func() (Config, error), up func()) (err error) {
 	level := new(slog.LevelVar)
 	level.Set(levelOf(cfg.Log))
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	p, err := open(cfg, s, newLogger(cfg.Log, level))
+	log, closeLog, err := openLog(cfg.Log, level)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	p, err := open(cfg, s, log)
+	if err != nil {
+		return err
+	}
+	up()
 	var failure error
 	for running := true; running; {
 		select {
@@ -90,12 +101,4 @@ func levelOf(c Log) slog.Level {
 		return slog.LevelInfo // Validate lets no other through
 	}
 	return level
-}
-
-func newLogger(c Log, level slog.Leveler) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, o))
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, o))
 }

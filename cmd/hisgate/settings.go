@@ -129,6 +129,9 @@ func (w WeChat) options(notifyBase string) (wechat.Options, error) {
 		BaseURL: w.APIBaseURL, Timeout: w.Timeout,
 	}
 	var err error
+	if o.Proxy, err = w.proxy(); err != nil {
+		return o, err
+	}
 	if o.MerchantKeyPEM, err = os.ReadFile(w.MerchantKeyFile); err != nil {
 		return o, fmt.Errorf("wechat.merchant_key_file: %w", err)
 	}

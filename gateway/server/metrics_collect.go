@@ -31,6 +31,7 @@ var collected = []struct {
 	{"hisgate_confirms_total", "Calls to deduct held stock, by what became of them.", []string{"result"}},
 	{"hisgate_clock_doubt", "1 while the clock is in doubt: nothing expires.", nil},
 	{"hisgate_clock_skew_seconds", "How far our clock is ahead of WeChat Pay's; negative: behind.", nil},
+	{"hisgate_his_clock_skew_seconds", "How far our clock is ahead of the HIS's, by the Date of its answers; negative: behind. 0 where it gives none, as a database.", nil},
 	{"hisgate_disk_low", "1 while less of the disk is free than the reserve: no lock and no order begins.", nil},
 	{"hisgate_disk_free_bytes", "Free space on the disk of the data folder.", nil},
 	{"hisgate_alerts_firing", "Alerts that stand, by severity.", []string{"severity"}},
@@ -119,6 +120,7 @@ func (c *collector) collectDoor(gauge emit) {
 // Figures are those that only the program around the edge knows.
 type Figures struct {
 	ClockSkew time.Duration // how far our clock is ahead of WeChat Pay's; 0 = as far as anybody knows, not at all
+	HISSkew   time.Duration // the same of the HIS's
 	DiskFree  uint64        // bytes on the disk of the data folder
 
 	Feeds []FeedFigures // of stock changes
@@ -130,6 +132,7 @@ type Figures struct {
 func (c *collector) collectProgram(gauge, counter emit, histogram func(prometheus.Metric)) {
 	f := c.figures()
 	gauge("hisgate_clock_skew_seconds", f.ClockSkew.Seconds())
+	gauge("hisgate_his_clock_skew_seconds", f.HISSkew.Seconds())
 	gauge("hisgate_disk_free_bytes", float64(f.DiskFree))
 	for _, severity := range []payflow.Severity{payflow.P0, payflow.P1, payflow.P2} {
 		gauge("hisgate_alerts_firing", float64(f.AlertsFiring[string(severity)]), string(severity))

@@ -46,6 +46,7 @@ func newOps(o *Options, draining context.Context) http.Handler {
 func writeHealth(w http.ResponseWriter, code int, a healthAnswer) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(a) // the asker may be gone
 }

@@ -31,28 +31,37 @@ var needs = map[string]access.Role{
 	hisgatev1.OrderService_CancelOrder_FullMethodName: access.Cashier,
 	hisgatev1.OrderService_WatchOrder_FullMethodName:  access.Cashier,
 	hisgatev1.OrderService_RefundOrder_FullMethodName: access.Operator,
+
+	hisgatev1.OpsService_ListCases_FullMethodName:           access.Operator,
+	hisgatev1.OpsService_GetCase_FullMethodName:             access.Operator,
+	hisgatev1.OpsService_ClaimCase_FullMethodName:           access.Operator,
+	hisgatev1.OpsService_HandOverCase_FullMethodName:        access.Operator,
+	hisgatev1.OpsService_RecheckCase_FullMethodName:         access.Operator,
+	hisgatev1.OpsService_RetryFulfilment_FullMethodName:     access.Operator,
+	hisgatev1.OpsService_RefundCase_FullMethodName:          access.Operator,
+	hisgatev1.OpsService_MarkFulfilled_FullMethodName:       access.Operator,
+	hisgatev1.OpsService_MarkRefunded_FullMethodName:        access.Operator,
+	hisgatev1.OpsService_SettleCase_FullMethodName:          access.Operator,
+	hisgatev1.OpsService_ResolveLockCase_FullMethodName:     access.Operator,
+	hisgatev1.OpsService_GetRefundBrake_FullMethodName:      access.Operator,
+	hisgatev1.OpsService_ResumeRefunds_FullMethodName:       access.Operator,
+	hisgatev1.OpsService_RunReconciliation_FullMethodName:   access.Operator,
+	hisgatev1.OpsService_GetReconciliation_FullMethodName:   access.Operator,
+	hisgatev1.OpsService_ListReconciliations_FullMethodName: access.Operator,
+	hisgatev1.OpsService_GetGuardState_FullMethodName:       access.Operator,
+	hisgatev1.OpsService_Explain_FullMethodName:             access.Operator,
+	hisgatev1.OpsService_Proof_FullMethodName:               access.Operator,
+	hisgatev1.OpsService_ExportLedger_FullMethodName:        access.Admin, // the whole folder
+	hisgatev1.OpsService_VerifyLedger_FullMethodName:        access.Operator,
+	hisgatev1.OpsService_Backup_FullMethodName:              access.Admin, // the whole folder
 }
 
-// copies are the methods of OpsService that hand out the whole folder.
-var copies = map[string]bool{
-	"/hisgate.v1.OpsService/Backup":       true,
-	"/hisgate.v1.OpsService/ExportLedger": true,
-}
-
-const (
-	opsPrefix        = "/hisgate.v1.OpsService/"
-	reflectionPrefix = "/grpc.reflection."
-)
+const reflectionPrefix = "/grpc.reflection."
 
 // roleFor is the role that a method needs; "" = any known caller's. ok is false
 // for a method that nobody may call.
 func roleFor(method string) (r access.Role, ok bool) {
-	switch {
-	case copies[method]:
-		return access.Admin, true
-	case strings.HasPrefix(method, opsPrefix):
-		return access.Operator, true
-	case strings.HasPrefix(method, reflectionPrefix):
+	if strings.HasPrefix(method, reflectionPrefix) {
 		return "", true
 	}
 	r, ok = needs[method]

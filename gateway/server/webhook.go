@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/internal/span"
+	"github.com/hisgate/hisgate/internal/sparse"
 	"github.com/hisgate/hisgate/payflow"
 )
 
@@ -26,6 +27,8 @@ const (
 type webhook struct {
 	log *slog.Logger
 	now func() time.Time
+
+	refusals sparse.Lines
 }
 
 // callbacks is what takes them: payflow.
@@ -58,10 +61,25 @@ func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) ht
 			defer cancel()
 			code, why = h.verdict(ctx, r, deliver(ctx, c))
 		}
-		span.Log(r.Context(), h.log).InfoContext(r.Context(), "callback answered", "path", r.URL.Path, "status", code, "why", why,
-			"duration_ms", float64(h.now().Sub(began).Microseconds())/1000)
+		h.tell(r, code, why, h.now().Sub(began))
 		h.answer(w, code, why)
 	})
+}
+
+// tell writes the line of an answer; of refusals, which anybody can cause, a few a
+// minute.
+func (h *webhook) tell(r *http.Request, code int, why string, took time.Duration) {
+	attrs := []any{"path", r.URL.Path, "status", code, "why", why, "duration_ms", float64(took.Microseconds()) / 1000}
+	if code >= 400 && code < 500 {
+		let, missing := h.refusals.Let(h.now())
+		if !let {
+			return
+		}
+		if missing > 0 {
+			attrs = append(attrs, "not_logged", missing)
+		}
+	}
+	span.Log(r.Context(), h.log).InfoContext(r.Context(), "callback answered", attrs...)
 }
 
 // read makes a callback of a request; a code that is not 0 is the answer.
@@ -116,6 +134,7 @@ func (h *webhook) verdict(ctx context.Context, r *http.Request, err error) (code
 // answer writes what WeChat expects: 200, or FAIL with a word.
 func (h *webhook) answer(w http.ResponseWriter, code int, why string) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	word := struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`

@@ -117,3 +117,24 @@ func TestASlowCallbackIsCutOff(t *testing.T) {
 		t.Errorf("it was answered %s, close %t: %s", res.Status, res.Close, body)
 	}
 }
+
+// Anybody can send a callback, so that refusals have a few lines of the log a
+// minute; one that was taken always has its line.
+func TestAFloodOfCallbacksDoesNotFloodTheLog(t *testing.T) {
+	w := newWorld(t, newFakePay())
+	for range 200 {
+		if code, _, _ := w.call(t, "POST", "/wechat/v1/payment", "SIGNATURE", signed()...); code != 401 {
+			t.Fatalf("%d", code)
+		}
+	}
+	w.call(t, "POST", "/wechat/v1/payment", "good", signed()...)
+	w.call(t, "POST", "/wechat/v1/payment", "KEYS_UNAVAILABLE", signed()...)
+	for says, want := range map[string][2]int{
+		`"status":401`: {60, 120}, // two, where a minute ends in between
+		`"status":200`: {1, 1}, `"status":503`: {1, 1},
+	} {
+		if n := strings.Count(w.log.String(), says); n < want[0] || n > want[1] {
+			t.Errorf("%d lines with %s", n, says)
+		}
+	}
+}

@@ -79,6 +79,10 @@ func New(m *Mapping, caps hisadapter.Capabilities, o Options) (*Driver, error) {
 	return d, nil
 }
 
+// Skew returns how far our clock is ahead of the HIS's by the Date of its latest
+// answer; negative: behind. known is false while no answer had one.
+func (d *Driver) Skew() (ahead time.Duration, known bool) { return d.wire.skew.Ahead() }
+
 // fits checks that the mapping has what the capabilities claim.
 func (m *Mapping) fits(caps hisadapter.Capabilities) error {
 	bad := faults{file: m.file}

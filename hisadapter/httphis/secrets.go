@@ -57,23 +57,44 @@ func (m *Mapping) secretValues() (map[string]value, error) {
 	return out, bad.err()
 }
 
-func (s secretSource) read(m *Mapping) (value, error) {
+// Secrets returns the secrets as they are written in their files and variables,
+// for whoever takes them out of a text; those that cannot be read are left out.
+func (m *Mapping) Secrets() []string {
+	var out []string
+	for _, s := range m.secrets {
+		if raw, err := s.raw(m); err == nil {
+			out = append(out, string(raw))
+		}
+	}
+	return out
+}
+
+// raw reads a secret as it is written; it is not empty.
+func (s secretSource) raw(m *Mapping) ([]byte, error) {
 	var raw []byte
 	if s.env != "" {
 		v, ok := os.LookupEnv(s.env)
 		if !ok {
-			return value{}, fmt.Errorf("environment %s is not set", s.env)
+			return nil, fmt.Errorf("environment %s is not set", s.env)
 		}
 		raw = []byte(v)
 	} else {
 		b, err := os.ReadFile(m.beside(s.file))
 		if err != nil {
-			return value{}, err
+			return nil, err
 		}
 		raw = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
 	}
 	if len(raw) == 0 {
-		return value{}, fmt.Errorf("is empty")
+		return nil, fmt.Errorf("is empty")
+	}
+	return raw, nil
+}
+
+func (s secretSource) read(m *Mapping) (value, error) {
+	raw, err := s.raw(m)
+	if err != nil {
+		return value{}, err
 	}
 	switch s.encoding {
 	case "hex":

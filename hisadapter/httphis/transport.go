@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/skew"
 )
 
 // transport sends requests, each at most once, and says honestly what became of
@@ -18,6 +19,7 @@ type transport struct {
 	rt        http.RoundTripper
 	header    func(context.Context, http.Header) // adds what belongs to a call; nil = nothing
 	answerMax int64
+	skew      skew.Meter // by the Date of each answer
 }
 
 // newTransport never follows redirects, and has a fresh connection for each
@@ -74,11 +76,13 @@ func (t *transport) send(ctx context.Context, m *message) (*response, error) {
 		}
 		t.header(ctx, req.Header)
 	}
+	sent := time.Now()
 	resp, err := t.rt.RoundTrip(req)
 	if err != nil {
 		return fail(err)
 	}
 	connected.Store(true)
+	t.skew.NoteDate(resp.Header, sent, time.Now())
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, t.answerMax+1))
 	if err != nil {

@@ -27,6 +27,9 @@ type remote struct {
 	x    *exchange
 }
 
+// Skew returns how far our clock is ahead of the HIS's, by its latest answer.
+func (d *remote) Skew() (ahead time.Duration, known bool) { return d.x.skew.Ahead() }
+
 func (d *remote) Capabilities() hisadapter.Capabilities { return d.caps }
 
 // misfit is an answer of success without what success must bring: it fits no

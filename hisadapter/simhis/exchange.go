@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/internal/skew"
 )
 
 // exchange sends requests and says honestly what became of them.
@@ -21,6 +22,7 @@ type exchange struct {
 	base   string
 	reads  *http.Client
 	writes *http.Client
+	skew   skew.Meter // by the Date of each answer
 }
 
 // newExchange derives the two clients that a driver needs from one. Neither
@@ -71,6 +73,7 @@ func (x *exchange) do(ctx context.Context, op Op, write bool, in any) (wireAnswe
 		client = x.writes
 		req.GetBody = nil // without it net/http cannot send the body again
 	}
+	sent := time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
 		if connected.Load() {
@@ -79,6 +82,7 @@ func (x *exchange) do(ctx context.Context, op Op, write bool, in any) (wireAnswe
 		return fail(hisadapter.NotSent, err)
 	}
 	defer resp.Body.Close()
+	x.skew.NoteDate(resp.Header, sent, time.Now())
 	if resp.StatusCode != http.StatusOK {
 		return wireAnswer{}, statusError(op, resp)
 	}

@@ -47,6 +47,14 @@ func (m *Mapping) settings() sqldb.Settings {
 	return s
 }
 
+// Secrets returns the password, for whoever takes it out of a text.
+func (m *Mapping) Secrets() []string {
+	if m.connection.Password == "" {
+		return nil
+	}
+	return []string{m.connection.Password}
+}
+
 // operation is one of the driver's operations.
 type operation struct {
 	name      string

@@ -91,6 +91,13 @@ func houseRules() []Rule {
 			Do:     Words{"立即校时（chrony/NTP），并检查时区。", "Set the clock now (chrony, NTP)."},
 		},
 		{
+			Name: "HisgateHISClockSkewRed", Severity: P1, Above: 240, For: 5 * time.Minute, Unit: Seconds,
+			Signal: Signal{Sum: []Term{now("hisgate_his_clock_skew_seconds")}, Abs: true},
+			Title:  Words{"与 HIS 的时钟相差超过 4 分钟", "The HIS's clock is more than 4 minutes off ours"},
+			What:   Words{"HIS 的签名时间戳、冻结时限与当日订单会对不上。", "Stamps of signed calls, the life of freezes and the orders of a day will not fit."},
+			Do:     Words{"同时有 HisgateClockSkew 则校本机时钟，否则请 HIS 校时。", "With HisgateClockSkew it is our clock: set it; else have the HIS team set theirs."},
+		},
+		{
 			Name: "HisgateClockDoubt", Severity: P1, For: time.Minute, Unit: Flag,
 			Signal: sum(now("hisgate_clock_doubt")),
 			Title:  Words{"系统时钟被调整，过期释放已暂停", "The clock was set: nothing expires"},
@@ -117,6 +124,13 @@ func houseRules() []Rule {
 			Title:  Words{"时钟偏差超过 30 秒", "The clock is more than 30 s off"},
 			What:   Words{"以微信支付的应答时间为准。", "By the answers of WeChat Pay."},
 			Do:     Words{"检查 chrony/NTP。", "Check chrony or NTP."},
+		},
+		{
+			Name: "HisgateHISClockSkew", Severity: P2, Above: 30, For: 15 * time.Minute, Unit: Seconds,
+			Signal: Signal{Sum: []Term{now("hisgate_his_clock_skew_seconds")}, Abs: true},
+			Title:  Words{"与 HIS 的时钟相差超过 30 秒", "The HIS's clock is more than 30 s off ours"},
+			What:   Words{"以 HIS 应答的 Date 为准。", "By the Date of its answers."},
+			Do:     Words{"同时有 HisgateClockSkew 则校本机时钟，否则请 HIS 校时。", "With HisgateClockSkew it is our clock: set it; else have the HIS team set theirs."},
 		},
 	}
 }

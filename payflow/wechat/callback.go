@@ -216,6 +216,8 @@ func (c *Channel) unverified(ctx context.Context, err error) *payflow.CallbackEr
 	if !errors.As(err, &s) {
 		err = errors.New("the signature cannot be verified")
 	}
-	c.log.InfoContext(ctx, "WeChat Pay callback not verified", "reason", reason, "error", err)
+	if let, _ := c.unsigned.Let(c.now()); let { // anybody can send them
+		c.log.InfoContext(ctx, "WeChat Pay callback not verified", "reason", reason, "error", err)
+	}
 	return &payflow.CallbackError{Reason: reason, Err: err}
 }

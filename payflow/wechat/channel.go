@@ -17,6 +17,8 @@ import (
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth/signers"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/consts"
 
+	"github.com/hisgate/hisgate/internal/skew"
+	"github.com/hisgate/hisgate/internal/sparse"
 	"github.com/hisgate/hisgate/payflow"
 )
 
@@ -37,11 +39,12 @@ type Channel struct {
 	signer  auth.Signer
 	billDir string
 
-	client  *core.Client
-	keys    *keyring
-	answers answerValidator
-	skew    skew
-	trouble atomic.Pointer[string] // what went wrong with the last call; nil: nothing
+	client   *core.Client
+	keys     *keyring
+	answers  answerValidator
+	skew     skew.Meter
+	unsigned sparse.Lines           // callbacks that do not verify, in the log
+	trouble  atomic.Pointer[string] // what went wrong with the last call; nil: nothing
 }
 
 var _ payflow.PayChannel = (*Channel)(nil)
@@ -62,7 +65,7 @@ func New(ctx context.Context, o Options) (*Channel, error) {
 	}
 	network := o.HTTP
 	if network == nil {
-		network = newNetwork()
+		network = newNetwork(o.Proxy)
 	}
 	rt := &transport{rebase{network, base}}
 	signer := &signers.SHA256WithRSASigner{MchID: o.MchID, CertificateSerialNo: o.MerchantSerial, PrivateKey: o.MerchantKey}
@@ -90,7 +93,10 @@ func New(ctx context.Context, o Options) (*Channel, error) {
 
 // Skew returns how far this process's clock is ahead of WeChat's by the last answer; negative: behind. 0 before the first
 // answer, and while both agree within a second. Past five minutes nothing works any more.
-func (c *Channel) Skew() time.Duration { return c.skew.get() }
+func (c *Channel) Skew() time.Duration {
+	ahead, _ := c.skew.Ahead()
+	return ahead
+}
 
 // Health returns nil while nothing is known to be wrong: keys that are missing, a clock that is off by 240 s or more, and
 // how the last call failed to reach WeChat, to be verified or to be accepted as ours. It does not block; use Ping to ask.
@@ -169,7 +175,7 @@ func (c *Channel) exchange(ctx context.Context, o op, path string, body []byte, 
 	if errors.As(err, &refused) {
 		err = c.answers.Validate(ctx, resp) // the SDK verifies 2xx only
 	}
-	c.skew.measure(resp.Header, err == nil, sent, c.now())
+	measureSkew(&c.skew, resp.Header, err == nil, sent, c.now())
 	return judge(o, resp, err, want)
 }
 

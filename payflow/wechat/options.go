@@ -51,9 +51,11 @@ type Options struct {
 	// BaseURL (api_base_url) replaces scheme and host of WeChat's API, and precedes its paths: a reverse proxy, or a
 	// simulator. Empty: https://api.mch.weixin.qq.com.
 	BaseURL string
-	// HTTP sends the requests; default: a transport of its own, over HTTP/1.1 and the proxy of the environment. It must
-	// not follow redirects or repeat requests.
-	HTTP    http.RoundTripper
+	// HTTP sends the requests; default: a transport of its own, over HTTP/1.1 and Proxy. It must not follow redirects or
+	// repeat requests.
+	HTTP http.RoundTripper
+	// Proxy picks the forward proxy of a request, none where it returns nil; default: that of the environment.
+	Proxy   func(*http.Request) (*url.URL, error)
 	Timeout time.Duration // of one call, connecting and reading included; default 5 s
 
 	// BillDir is where a trade bill is kept while it is read; default: the system's folder for temporary files.
@@ -137,6 +139,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -34,11 +34,12 @@ func newHTTPClient(rt http.RoundTripper) *http.Client {
 // newNetwork is the default way out. Each connection carries one call at a time (HTTP/1.1), so that a connection that
 // hangs holds up one call only. net/http repeats a POST only when not one byte of it was written, which is no repeat.
 // Idle connections are given up before WeChat's side does, lest a call meet a connection that is just being closed.
-func newNetwork() *http.Transport {
+func newNetwork(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxy,
+		OnProxyConnectResponse: proxyAnswered,
 		DialContext:            (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    3 * time.Second,
@@ -49,6 +50,14 @@ func newNetwork() *http.Transport {
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // what is signed is what was sent
 	}
+}
+
+// proxyAnswered says that a forward proxy did not let us through, as an error that proves that WeChat got nothing.
+func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("the forward proxy answers %s", answer.Status)}
 }
 
 // RoundTrip implements http.RoundTripper.
