@@ -10,21 +10,25 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
+	"github.com/hisgate/hisgate/hisadapter/feed/kafkafeed"
 	"github.com/hisgate/hisgate/hisadapter/feed/natsfeed"
+	"github.com/hisgate/hisgate/hisadapter/feed/rabbitfeed"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
 // Feed is one source of stock changes.
 type Feed struct {
 	Name        string        `yaml:"name" doc:"What it is called in logs, metrics and dead letters: small letters, digits, - and _."`
-	Driver      string        `yaml:"driver" doc:"nats: NATS JetStream. outbox: a table or view of the HIS's database. webhook: the HIS posts to /v1/feeds/NAME/webhook on listen.http, signed. The settings of the others are left alone."`
+	Driver      string        `yaml:"driver" doc:"nats: NATS JetStream. rabbitmq. kafka. outbox: a table or view of the HIS's database. webhook: the HIS posts to /v1/feeds/NAME/webhook on listen.http, signed. The settings of the others are left alone."`
 	MappingFile string        `yaml:"mapping_file" doc:"The YAML file that says how a message is read; docs/stock-feed.md has examples, hisgate feed parse tries one."`
 	Batch       int           `yaml:"batch" doc:"The most messages that are fetched ahead of their effect; 0 = 256."`
 	SilentAfter time.Duration `yaml:"silent_after" doc:"No message for so long is a fault that is alarmed; 0 = never."`
 	Webhook     FeedWebhook   `yaml:"webhook"`
 
-	NATS   natsfeed.Settings `yaml:"nats"`
-	Outbox FeedOutbox        `yaml:"outbox"`
+	NATS     natsfeed.Settings   `yaml:"nats"`
+	RabbitMQ rabbitfeed.Settings `yaml:"rabbitmq"`
+	Kafka    kafkafeed.Settings  `yaml:"kafka"`
+	Outbox   FeedOutbox          `yaml:"outbox"`
 }
 
 // FeedWebhook is a feed that the HIS posts to.
@@ -41,9 +45,11 @@ type DeadLetters struct {
 
 // The drivers of feeds.
 const (
-	feedWebhook = "webhook"
-	feedNATS    = "nats"
-	feedOutbox  = "outbox"
+	feedWebhook  = "webhook"
+	feedNATS     = "nats"
+	feedRabbitMQ = "rabbitmq"
+	feedKafka    = "kafka"
+	feedOutbox   = "outbox"
 )
 
 var feedName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
@@ -70,7 +76,7 @@ func (c *Config) validateFeeds(k *checker) {
 // validateDriver checks the settings of the driver that is chosen.
 func (f *Feed) validateDriver(k *checker, c *Config, p string) {
 	before := len(k.errs)
-	if k.oneOf(f.Driver, p+".driver", feedNATS, feedOutbox, feedWebhook); len(k.errs) > before {
+	if k.oneOf(f.Driver, p+".driver", feedNATS, feedRabbitMQ, feedKafka, feedOutbox, feedWebhook); len(k.errs) > before {
 		return
 	}
 	if f.Driver != feedWebhook {

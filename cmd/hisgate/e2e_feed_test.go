@@ -122,3 +122,37 @@ dead_letters: {max_bytes: 5}
 		}
 	}
 }
+
+// Each driver opens by its shortest settings, connected to nothing.
+func TestEveryFeedDriverOpens(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"feed.yaml": feedMapping, "secret": "a secret of more than 16 bytes\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings := map[string]string{
+		feedWebhook:  "webhook: {key_file: DIR/secret}",
+		feedNATS:     "nats: {addresses: ['10.1.2.3:4222'], stream: HIS_STOCK, subjects: ['his.stock.>'], durable: hisgate-1}",
+		feedRabbitMQ: "rabbitmq: {addresses: ['10.1.2.3:5672'], user: hisgate, password_file: DIR/secret, queue: hisgate-1.stock, exchange: his.events, routing_keys: ['stock.#']}",
+		feedKafka:    "kafka: {addresses: ['10.1.2.3:9092'], topics: [stock], group: hisgate-1}",
+		feedOutbox:   "outbox: {dialect: postgres, connection: {host: 10.1.2.3, database: his, user: hisgate, password_file: DIR/secret}, ordered: true}",
+	}
+	for driver, group := range settings {
+		t.Run(driver, func(t *testing.T) {
+			text := "feeds:\n  - {name: his, driver: " + driver + ", mapping_file: DIR/feed.yaml, " + group + "}\n"
+			c, err := load(t, stockHalf+strings.ReplaceAll(text, "DIR", dir), nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := c.Feeds[0].open(dir)
+			if err != nil || (d == nil) != (driver == feedWebhook) {
+				t.Errorf("opened %T, %v", d, err)
+			}
+			bad := strings.ReplaceAll(stockHalf+"feeds:\n  - {name: his, driver: "+driver+", mapping_file: DIR/feed.yaml}\n", "DIR", dir)
+			if _, err := load(t, bad, nil, nil); err == nil || !strings.Contains(err.Error(), "feeds[0]") {
+				t.Errorf("without its settings: %v", err)
+			}
+		})
+	}
+}

@@ -11,7 +11,9 @@ import (
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/hisadapter/feed"
+	"github.com/hisgate/hisgate/hisadapter/feed/kafkafeed"
 	"github.com/hisgate/hisgate/hisadapter/feed/natsfeed"
+	"github.com/hisgate/hisgate/hisadapter/feed/rabbitfeed"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
@@ -78,6 +80,10 @@ func (c *Feed) open(dataDir string) (feed.Driver, error) {
 		return nil, nil
 	case feedNATS:
 		return natsfeed.New(c.NATS)
+	case feedRabbitMQ:
+		return rabbitfeed.New(c.RabbitMQ)
+	case feedKafka:
+		return kafkafeed.New(c.Kafka)
 	case feedOutbox:
 		return c.Outbox.open(c.Name, dataDir)
 	default:

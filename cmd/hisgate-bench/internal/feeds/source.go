@@ -30,6 +30,10 @@ type opener struct {
 func openers() []opener {
 	return []opener{
 		{"NATS JetStream", openNATS},
+		{"RabbitMQ", openRabbitMQ},
+		{"Kafka's protocol (kfake)", openKafka},
+		{"outbox, PostgreSQL, NOTIFY", openOutbox("hisgate_outbox")},
+		{"outbox, PostgreSQL, polled each 200 ms", openOutbox("")},
 		{"webhook", openWebhook},
 	}
 }
