@@ -18,6 +18,7 @@ func testKilled(t *testing.T, s *Source) {
 	s.publish(t, 2, n)
 	f := start(t, s.Driver, r)
 	r.all(n / 3)
+	r.doubt()
 	s.Kill(t)
 	r.all(n)
 	s.publish(t, n+1, n+10)

@@ -99,6 +99,16 @@ func (r *reader) certain() {
 	})
 }
 
+// doubt says that the server is going to crash: it may have stored no
+// acknowledgement yet.
+func (r *reader) doubt() {
+	r.change(func() {
+		for i := range r.lanes {
+			r.lanes[i].floor = 0
+		}
+	})
+}
+
 func (r *reader) deliver(ctx context.Context, batch []feed.Message) error {
 	r.change(func() { r.enter(batch) })
 	var err error

@@ -2,6 +2,7 @@ package natsfeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -39,7 +40,11 @@ func (s Settings) connect(ctx context.Context) (*connection, error) {
 			c.lose(lostError(nc.LastError()))
 			close(c.closed)
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.lose(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if !errors.Is(err, nats.ErrPermissionViolation) { // the request that had no right to fails by itself
+				c.lose(err)
+			}
+		}),
 	)
 	c.Conn, err = nats.Connect(strings.Join(s.Addresses, ","), options...)
 	if !d.done() && err == nil { // the caller's ctx has ended meanwhile

@@ -21,8 +21,8 @@
 // (ACCESS_REFUSED), and Run ends with that error until the server has noticed,
 // which takes at most two heartbeats. So messages come in the queue's order, with
 // repeats after a loss, and another program that reads the queue by mistake is
-// noticed rather than sharing the messages with us. With `shared: true`, for a
-// queue type that knows no exclusive readers, neither holds.
+// noticed rather than sharing the messages with us. With `shared: true` neither
+// holds.
 //
 // Duplicates: what was delivered and not acknowledged when the connection was
 // lost, and after a crash of the server what it had not stored of our
