@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/lockstore"
@@ -114,6 +115,9 @@ func (g *Gateway) cancelledAlready(l *lockstore.Lock) (bool, error) {
 	switch {
 	case err != nil:
 		return false, hisError(opFindOrder, err)
+	case found.State == hisadapter.Released && byWordOfPerson(l):
+		// The order that the person named may stand under another number of the HIS.
+		return false, &HISRefusedError{Message: "confirmed by a person's word as " + l.HISOrderNo + ", and of its number the HIS says: " + found.State.String()}
 	case found.State == hisadapter.Released:
 		return true, nil
 	case found.State == hisadapter.Deducted:
@@ -121,6 +125,14 @@ func (g *Gateway) cancelledAlready(l *lockstore.Lock) (bool, error) {
 	default:
 		return false, &HISRefusedError{Message: "of a confirmed order the HIS says: " + found.State.String()}
 	}
+}
+
+// byWordOfPerson tells whether a lock is CONFIRMED because a person said that the HIS
+// had deducted.
+func byWordOfPerson(l *lockstore.Lock) bool {
+	return slices.ContainsFunc(l.History, func(s lockstore.Step) bool {
+		return s.To == lockstore.Confirmed && s.From != s.To && s.Event == lockstore.EvApplied
+	})
 }
 
 func (g *Gateway) recordCancelled(l *lockstore.Lock) (lockstore.Lock, error) {

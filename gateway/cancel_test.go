@@ -103,3 +103,29 @@ func TestNoCancelWhereALostOneCannotBeFoundOut(t *testing.T) {
 		w.wantOrder("O1", hisadapter.Deducted)
 	})
 }
+
+// A person may name an order that stands under another number of the HIS than the
+// lock's, of which the HIS says "released": that is no word on the order.
+func TestCancelIsNotDoneWhereAPersonNamedTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, freezingHIS)
+		l := w.mustLock(order("RX1", "A", 3))
+		driver := w.his.Driver()
+		if err := driver.Unfreeze(t.Context(), hisadapter.UnfreezeRequest{HisNo: l.HISNo, LockID: l.HISLockID, PharmacyID: pharmacy}); err != nil {
+			t.Fatal(err)
+		}
+		w.restore(w.backup())
+		if _, err := w.ledger.Record(t.Context(), l.ID(), lockstore.Event{Kind: lockstore.EvCase, Message: "look there"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.g.Resolve(t.Context(), l.ID(), true, "CF-2", "pharmacist"); err != nil {
+			t.Fatal(err)
+		}
+		w.wantStatus("RX1", lockstore.Confirmed)
+		got, err := w.g.Cancel(t.Context(), "p", "RX1")
+		wantError[*gateway.HISRefusedError](t, err)
+		if now := w.get("RX1"); !got.CancelledAt.IsZero() || now.Settled() {
+			t.Errorf("taken for cancelled: %+v", now)
+		}
+	})
+}

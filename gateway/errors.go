@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/lockstore"
 )
 
 // Errors of the gateway itself; those of the ledger are passed on as they are.
@@ -14,6 +15,10 @@ var (
 	// ErrOutcomeUnknown: the lock is PENDING or CONFIRMING and is being found
 	// out. Ask again with the same order_no.
 	ErrOutcomeUnknown = errors.New("the outcome at the HIS is being found out; repeat with the same order_no")
+	// ErrCannotBeAsked: the ledger was restored from a backup not long ago, knows
+	// nothing of the number, and this HIS cannot be asked whether it does. A person
+	// must look there. It is a lockstore.ErrRecovering.
+	ErrCannotBeAsked = fmt.Errorf("%w: this HIS cannot be asked whether it made an order for the number before that", lockstore.ErrRecovering)
 	// ErrTooManyWatchers refuses a WatchStock.
 	ErrTooManyWatchers = errors.New("too many stock watchers")
 	// ErrOverloaded: too many readers wait for the HIS already; nothing was asked.

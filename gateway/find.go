@@ -15,7 +15,7 @@ func (g *Gateway) callFind(ctx context.Context, l *lockstore.Lock) end {
 	if l.AskFirst {
 		return g.callRecall(ctx, l)
 	}
-	patient := l.Unknown && g.now().Sub(l.UnknownSince) < g.settings.Resolver.Grace
+	patient := g.ledger.GraceLeft(l.ID()) > 0
 	found, err := g.his.FindOrder(ctx, l.HISNo)
 	if err != nil {
 		return g.notFound(err) // which says nothing about the lock: it is not recorded

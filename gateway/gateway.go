@@ -67,7 +67,6 @@ type Gateway struct {
 	reads *reads
 	tally tally
 
-	opened  time.Time
 	lost    atomic.Bool     // the end of a call could not be recorded
 	base    context.Context // of every outside call; outlives its callers
 	cancel  context.CancelFunc
@@ -102,7 +101,6 @@ func Open(o Options) (*Gateway, error) {
 		desk:    newDesk(),
 		reads:   new(reads),
 		closing: make(chan struct{}),
-		opened:  o.Now(),
 	}
 	g.base, g.cancel = context.WithCancel(context.Background())
 	g.cache = newStockCache(g)

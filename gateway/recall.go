@@ -32,8 +32,9 @@ func (e *RecalledError) Error() string {
 // callRecall asks what the HIS made of an attempt's number before the ledger was
 // restored, and of the numbers that would follow it [B9]. What is on its way from
 // a process that died just now may still change a "none": that is not believed in
-// the first grace time after the opening.
+// the first grace time after the restored folder was first opened.
 func (g *Gateway) callRecall(ctx context.Context, l *lockstore.Lock) end {
+	patient := g.ledger.GraceLeft(l.ID()) > 0
 	found, err := g.his.FindOrder(ctx, l.HISNo)
 	if err != nil {
 		return g.notFound(err)
@@ -55,7 +56,7 @@ func (g *Gateway) callRecall(ctx context.Context, l *lockstore.Lock) end {
 	default:
 		e.event.Word = lockstore.WordNone
 	}
-	if g.now().Sub(g.opened) < g.settings.Resolver.Grace && found.State != hisadapter.Released {
+	if patient && found.State != hisadapter.Released {
 		return end{op: opFindOrder, later: true}
 	}
 	if found.State == hisadapter.Frozen {
@@ -167,10 +168,9 @@ func (g *Gateway) recall(ctx context.Context, principal, orderNo string, rank in
 // neverHeard makes sure, before a restored ledger calls an order over of which it
 // knows nothing that still stands, that the HIS holds nothing for it either [B9].
 //
-// Errors: *RecalledError; lockstore.ErrRecovering where the HIS cannot be asked;
-// *HISError; the ledger's.
+// Errors: *RecalledError; ErrCannotBeAsked; *HISError; the ledger's.
 func (g *Gateway) neverHeard(ctx context.Context, orderNo string, rank int) error {
-	if !g.ledger.AskFirst() {
+	if !g.ledger.Forgetful() {
 		return nil
 	}
 	l, err := g.ledger.Get(ctx, "", orderNo)
@@ -182,7 +182,7 @@ func (g *Gateway) neverHeard(ctx context.Context, orderNo string, rank int) erro
 		return nil
 	}
 	if !g.caps.Find {
-		return lockstore.ErrRecovering
+		return ErrCannotBeAsked
 	}
 	ctx, cancel := context.WithTimeout(withRank(ctx, rank), g.settings.Calls.Read)
 	defer cancel()

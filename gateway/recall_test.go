@@ -175,3 +175,28 @@ func TestB9TheRecoveryWaitsForTheHIS(t *testing.T) {
 		w.wantStatus("HELD", lockstore.Confirmed)
 	})
 }
+
+// Of a number that a restored ledger never heard of, and about which the HIS cannot
+// be asked, nothing is known: a release proves nothing.
+func TestB9NothingIsKnownOfANumberWhereTheHISCannotBeAsked(t *testing.T) {
+	for _, idempotent := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			caps := plainHIS
+			caps.Find, caps.IdempotentByHisNo = false, idempotent
+			w := newWorld(t, caps)
+			backup := w.backup()
+			w.mustLock(order("O1", "A", 3))
+			w.mustConfirm("O1")
+			w.restore(backup)
+			w.recovered()
+			_, err := w.g.Release(t.Context(), "p", "O1")
+			if !errors.Is(err, gateway.ErrCannotBeAsked) || !errors.Is(err, lockstore.ErrRecovering) {
+				t.Errorf("idempotent %v: %v", idempotent, err)
+			}
+			time.Sleep(lockstore.AskFirstFor)
+			if _, err := w.g.Release(t.Context(), "p", "O2"); err != nil {
+				t.Errorf("long after: %v", err)
+			}
+		})
+	}
+}

@@ -104,6 +104,9 @@ func (r *resolver) pass(ctx context.Context) time.Duration {
 	if more {
 		wait = min(wait, lookEvery)
 	}
+	if g.ledger.Abide() {
+		wait = min(wait, lockstore.AbideEvery)
+	}
 	return wait
 }
 

@@ -215,12 +215,9 @@ func (g *Gateway) atLeast(l *lockstore.Lock, e end) time.Duration {
 			d = max(d, g.settings.Resolver.Misconfigured)
 		}
 	}
-	if e.op == opFindOrder && e.err == nil && l.AskFirst {
-		d = max(d, g.settings.Resolver.Grace-g.now().Sub(g.opened))
-	} else if e.op == opFindOrder && e.err == nil && l.Unknown {
+	if e.op == opFindOrder && e.err == nil {
 		// The word that is not believed yet will be when the grace time is over.
-		left := g.settings.Resolver.Grace - g.now().Sub(l.UnknownSince)
-		d = max(d, min(left, g.settings.Resolver.Grace))
+		d = max(d, g.ledger.GraceLeft(l.ID()))
 	}
 	return d
 }

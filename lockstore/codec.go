@@ -46,6 +46,7 @@ const (
 	fCaseKind        = 28
 	fFreezeFrom      = 29
 	fRecalledFor     = 30
+	fUnknownFrom     = 31
 )
 
 // The bits of fFlags.
@@ -100,6 +101,7 @@ func encodeLock(l *Lock) []byte {
 	w.Time(fUpdatedAt, l.UpdatedAt)
 	w.Time(fCancelledAt, l.CancelledAt)
 	w.Time(fUnknownSince, l.UnknownSince)
+	w.Int(fUnknownFrom, int64(l.UnknownFrom))
 	w.Time(fRecalledFor, l.RecalledFor)
 	w.Uint(fWatch, uint64(l.Watch))
 	w.Time(fWatchAt, l.WatchAt)

@@ -3,6 +3,7 @@ package lockstore
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hisgate/hisgate/lockstore/internal/tlv"
 )
@@ -96,6 +97,8 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.CancelledAt = r.Time()
 	case fUnknownSince:
 		l.UnknownSince = r.Time()
+	case fUnknownFrom:
+		l.UnknownFrom = time.Duration(r.Int())
 	case fWatch:
 		l.Watch = int(r.Byte())
 	case fWatchAt:

@@ -42,7 +42,8 @@ func drawLock(t *rapid.T) *Lock {
 		HISOrderNo: text("his_order_no"), Word: HISWord(rapid.IntRange(0, int(WordCancelled)).Draw(t, "word")),
 		Owner: flag("owner"), ExpireTime: drawTime(t, "expire"), Degraded: flag("degraded"), ReleaseWanted: flag("rw"),
 		CreatedAt: drawTime(t, "created"), UpdatedAt: drawTime(t, "updated"), CancelledAt: drawTime(t, "cancelled"),
-		Unknown: flag("unknown"), UnknownSince: drawTime(t, "unknown since"), OrderSent: flag("sent"),
+		Unknown: flag("unknown"), UnknownSince: drawTime(t, "unknown since"),
+		UnknownFrom: time.Duration(rapid.Int64().Draw(t, "unknown from")), OrderSent: flag("sent"),
 		Watch: rapid.IntRange(0, 3).Draw(t, "watch"), WatchAt: drawTime(t, "watch at"), CaseReason: text("case"),
 		FreezeFrom: drawTime(t, "freeze from"), FreezeDoubt: flag("freeze doubt"), CaseKind: CaseKind(rapid.IntRange(0, 2).Draw(t, "case kind")),
 	}

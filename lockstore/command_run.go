@@ -110,7 +110,7 @@ func (l *Ledger) run(
 func (l *Ledger) change(a *attempt, c *change, m moment) (lock *Lock, changed bool, t engine.Ticket, err error) {
 	was := a.status()
 	lock = a.lock()
-	c.lock, c.now = lock, m.wall
+	c.lock, c.now, c.ran = lock, m.wall, l.running.at(m)
 	if changed, err = c.apply(); err != nil || !changed {
 		return lock, false, l.disk.Barrier(), err
 	}

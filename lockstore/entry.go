@@ -210,14 +210,15 @@ func (l *Ledger) alarmed(e *entry) {
 	l.setWork(e, lock)
 }
 
-// setUnknown keeps the age of an unknown outcome by the monotonic clock.
+// setUnknown keeps the age of an unknown outcome by elapsed time.
 func (l *Ledger) setUnknown(e *entry, lock *Lock, m moment) {
 	switch {
 	case !lock.Unknown:
 		delete(l.unknown, e)
-	case !e.unknown || lock.UnknownSince.Equal(m.wall):
-		e.unknownSince = m.mono
+	case !e.unknown || lock.UnknownFrom == l.running.at(m):
+		e.unknownSince = l.running.mono(lock.UnknownFrom, m)
 		l.unknown[e] = struct{}{}
+		l.graceEnd = max(l.graceEnd, after(e.unknownSince, l.policy.Grace))
 	}
 	e.unknown = lock.Unknown
 }
@@ -242,19 +243,20 @@ func (l *Ledger) resetAlarm(e *entry, lock *Lock, m moment) {
 // opened says that the wall clock is right for the first time since the opening,
 // so that expiry is computed again too; else that goes on by elapsed time.
 func (l *Ledger) retime(m moment, opened bool) {
-	for _, e := range l.orders {
-		for ; e != nil; e = e.older {
-			lock := e.lock()
-			if opened {
-				e.expire = time.Time{}
-				l.setDue(e, lock, m)
-			}
-			if !l.watch.doubt {
-				l.resetAlarm(e, lock, m)
-			}
-			l.setHolds(e, l.policy.counts(lock, l.lapsed(e, lock)), m, false)
-			l.setWork(e, lock)
+	for _, e := range l.made.slots {
+		if e.gone {
+			continue
 		}
+		lock := e.lock()
+		if opened {
+			e.expire = time.Time{}
+			l.setDue(e, lock, m)
+		}
+		if !l.watch.doubt {
+			l.resetAlarm(e, lock, m)
+		}
+		l.setHolds(e, l.policy.counts(lock, l.lapsed(e, lock)), m, false)
+		l.setWork(e, lock)
 	}
 	l.signal()
 }

@@ -111,6 +111,11 @@ type Ledger struct {
 	confirmed outliving
 	work      workList
 	unknown   map[*entry]struct{}
+	graceEnd  time.Duration // of no unknown outcome the grace time ends later
+	marked    []*entry      // what this opening took for lost, until that is stored
+
+	running    running
+	fromStored bool // since when the restored ledger runs
 
 	mornings map[Key]morning
 	watch    clockWatch
@@ -269,7 +274,7 @@ func (l *Ledger) low(m moment) error {
 
 // after adds to a monotonic time without running over its end.
 func after(mono, d time.Duration) time.Duration {
-	if d > math.MaxInt64-mono {
+	if mono > 0 && d > math.MaxInt64-mono {
 		return math.MaxInt64
 	}
 	return mono + d

@@ -178,9 +178,11 @@ type Lock struct {
 	CancelledAt   time.Time // the HIS order was cancelled after CONFIRMED
 
 	// Unknown: a call may be applied at the HIS, or was under way when the
-	// process stopped. UnknownSince starts the grace time of a "none".
+	// process stopped. UnknownSince starts the grace time of a "none"; UnknownFrom is
+	// the same by the ledger's running time, which counts; 0 = not noted.
 	Unknown      bool
 	UnknownSince time.Time
+	UnknownFrom  time.Duration
 	// OrderSent, FreezeDoubt: a PlaceOrder, a Freeze was sent whose outcome was
 	// unknown, and no word of the HIS has shown it since: "none" does not say that
 	// it cannot arrive any more [C1]. A known refusal sets neither.

@@ -198,7 +198,7 @@ func (w *world) actReopen(t *rapid.T) {
 		m.ack, m.confirmed = modelAck{w.Stamp(), w.Mono()}, w.Mono()
 		m.read = m.read && m.lock.Status == lockstore.Confirmed
 		l := w.get(m.lock.OrderNo)
-		ignore := cmpopts.IgnoreFields(lockstore.Lock{}, "Unknown", "UnknownSince", "OrderSent", "FreezeDoubt")
+		ignore := cmpopts.IgnoreFields(lockstore.Lock{}, "Unknown", "UnknownSince", "UnknownFrom", "OrderSent", "FreezeDoubt")
 		if diff := cmp.Diff(m.lock, l, ignore); diff != "" {
 			t.Fatalf("an opening changed a lock:\n%s", diff)
 		}

@@ -4,22 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/internal/tlv"
 )
 
 // Open reads the active locks from the committer's engine and returns a ledger
 // that goes on with them. Holds, timers and counters are computed from the
 // records. A PENDING, CONFIRMING or RELEASING lock, and a LOCKED one whose
-// freeze had lapsed, is Unknown from now on: a call to the HIS may have been
-// under way when the last process ended [B4]; where that ended in order (Rest) the
-// HIS is asked all the same, and its "none" or refusal leaves no doubt. Figures lag from now on [A4]. On a
-// folder that was restored from a backup the HIS is asked about each [B9].
+// freeze had lapsed, is Unknown from now on, if it was not before: a call to the
+// HIS may have been under way when the last process ended [B4]. Where that ended in
+// order (Rest) the HIS is asked all the same, and its "none" or refusal leaves no
+// doubt. Figures lag from now on [A4]. On a folder that was restored from a backup
+// the HIS is asked about each [B9].
 //
 // Open blocks while it reads, which costs what is active. The caller makes sure
 // that no other ledger uses the engine. Errors: bad options, all at once; a
@@ -67,9 +66,16 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	if err != nil {
 		return nil, err
 	}
-	latest, err := readClock(l.disk.Engine())
+	clock, err := readClock(l.disk.Engine())
 	if err != nil {
 		return nil, err
+	}
+	latest := clock.wall
+	l.running.start(clock.ran, m.mono)
+	if l.restored.Recovering() && l.restored.From == 0 {
+		l.restored.From = l.running.before
+	} else {
+		l.fromStored = true
 	}
 	// Growing these step by step would be a sixth of an opening's work.
 	l.orders = make(map[string]*entry, len(stored))
@@ -83,6 +89,9 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 			cases = append(cases, r.lock)
 		}
 		l.admit(r.entry, &r.lock, m)
+		if r.marked {
+			l.marked = append(l.marked, r.entry)
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -183,44 +192,35 @@ func (l *Ledger) interrupt(lock *Lock, m moment) (changed, needsPerson bool) {
 		return false, false
 	}
 	switch {
-	case !l.rested:
-		lock.FreezeDoubt = lock.FreezeDoubt || freezing
-		lock.OrderSent = lock.OrderSent || placing
-	case !lock.Unknown && !l.policy.Find:
+	case lock.Unknown && lock.UnknownFrom > 0 && l.toldOf(lock):
+		// Nothing was sent since that was noted: the grace time goes on.
+	case l.rested && !lock.Unknown && !l.policy.Find:
 		return false, false // nobody needs to look: nothing was lost
+	default:
+		if !l.rested {
+			lock.FreezeDoubt = lock.FreezeDoubt || freezing
+			lock.OrderSent = lock.OrderSent || placing
+		}
+		lock.Unknown, lock.UnknownSince, lock.UnknownFrom = true, m.wall, l.running.at(m)
+		changed = true
 	}
-	lock.Unknown, lock.UnknownSince = true, m.wall
 	if !l.policy.Find && lock.CaseReason == "" {
 		lock.CaseReason, lock.CaseKind = cannotFind, CaseUnknown
 		return true, true
 	}
-	return true, false
+	return changed, false
+}
+
+// toldOf reports whether what is on record of a lock is the last that happened to
+// it: of a ledger that was restored from a backup that is true only once the HIS
+// was asked.
+func (l *Ledger) toldOf(lock *Lock) bool {
+	return l.restored.At.IsZero() || lock.RecalledFor.Equal(l.restored.At) || !lock.CreatedAt.Before(l.restored.At)
 }
 
 // lapsedBy reports whether a lock's freeze is over, or nearly, by the wall clock.
 func lapsedBy(lock *Lock, p *Policy, m moment) bool {
 	return !lock.FreezeExpires.IsZero() && !lock.FreezeExpires.Add(-p.FreezeMargin).After(m.wall)
-}
-
-func readClock(disk engine.Reader) (time.Time, error) {
-	rec, err := disk.Get([]byte(keyClock))
-	switch {
-	case errors.Is(err, engine.ErrNotFound):
-		return time.Time{}, nil
-	case err != nil:
-		return time.Time{}, err
-	}
-	var t time.Time
-	r := tlv.NewReader(rec)
-	for r.Next() {
-		if r.Field() == 1 {
-			t = r.Time()
-		}
-	}
-	if r.Err() != nil {
-		return time.Time{}, fmt.Errorf("the stored clock: %w", r.Err())
-	}
-	return t, nil
 }
 
 func (l *Ledger) readTombstones() error {

@@ -33,24 +33,22 @@ func (l *Ledger) recall(lock *Lock, m moment) (changed, needsPerson bool) {
 // asksFirst reports whether the HIS is asked about a number before it is first
 // used. One that cannot be asked, and takes no number twice, answers by refusing.
 func (l *Ledger) asksFirst(m moment) bool {
-	switch {
-	case l.restored.At.IsZero():
-		return false
-	case l.restored.Recovering():
-		return true
-	case !l.restored.AskFirst(m.wall) && l.watch.err() == nil:
-		return false
-	default:
-		return l.policy.Find || !l.policy.IdempotentByHisNo
-	}
+	return l.forgetful(m) && (l.restored.Recovering() || l.policy.Find || !l.policy.IdempotentByHisNo)
 }
 
-// AskFirst reports whether the HIS may know more of a number than the ledger,
-// because it was restored from a backup not long ago. It does not block.
-func (l *Ledger) AskFirst() bool {
+// forgetful reports whether the HIS may have orders of which the ledger knows
+// nothing, because it was restored from a backup not long ago.
+func (l *Ledger) forgetful(m moment) bool {
+	return l.restored.Recovering() || l.restored.AskFirst(m.wall) || !l.restored.At.IsZero() && l.watch.err() != nil
+}
+
+// Forgetful reports whether the HIS may have made orders for numbers of which the
+// ledger knows nothing, because it was restored from a backup not long ago. It does
+// not block.
+func (l *Ledger) Forgetful() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.restored.At.IsZero() && l.asksFirst(l.tick())
+	return l.forgetful(l.tick())
 }
 
 // Restore tells of the last restore from a backup. It does not block.

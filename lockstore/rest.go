@@ -32,10 +32,9 @@ func (l *Ledger) rest() (t engine.Ticket, err error) {
 		return t, err
 	}
 	m := l.tick()
-	// What this opening took for lost stands in memory alone until something
-	// happens to the lock. The next opening will find nothing lost.
-	for e := range l.unknown {
-		l.append(m, putWrite(attemptKey(prefixActive, e.id), e.rec))
+	// The next opening will find nothing lost.
+	for len(l.marked) > 0 {
+		l.storeMarks(m)
 	}
 	w := tlv.NewWriter(16)
 	w.Uint(1, l.epoch)

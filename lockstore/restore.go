@@ -12,6 +12,7 @@ type restored struct {
 	entry       *entry
 	lock        Lock
 	needsPerson bool
+	marked      bool // the opening changed it
 	err         error
 }
 
@@ -67,7 +68,7 @@ func (r *restorer) rewrite(s *storedLock, to *restored) error {
 		return err
 	}
 	r.marks(whole, &to.needsPerson)
-	to.lock, s.rec = *whole, encodeLock(whole)
+	to.lock, s.rec, to.marked = *whole, encodeLock(whole), true
 	return nil
 }
 

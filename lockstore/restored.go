@@ -17,8 +17,9 @@ import (
 // at the HIS. After that, until AskFirstFor is over, each new number is asked
 // about before it is first used.
 type Restore struct {
-	At          time.Time // when the folder was restored; zero = never
-	RecoveredAt time.Time // when all that the backup knew was looked at; zero = not yet
+	At          time.Time     // when the folder was restored; zero = never
+	RecoveredAt time.Time     // when all that the backup knew was looked at; zero = not yet
+	From        time.Duration // the ledger's running time when it was first opened after; 0 = not noted
 }
 
 // AskFirstFor is how long after the end of the recovery a number is asked about
@@ -71,6 +72,8 @@ func ReadRestore(e engine.Reader) (Restore, error) {
 			r.At = t.Time()
 		case 2:
 			r.RecoveredAt = t.Time()
+		case 3:
+			r.From = time.Duration(t.Int())
 		}
 	}
 	switch {
@@ -86,5 +89,6 @@ func restoreWrite(r Restore) engine.Write {
 	w := tlv.NewWriter(32)
 	w.Time(1, r.At)
 	w.Time(2, r.RecoveredAt)
+	w.Int(3, int64(r.From))
 	return putWrite([]byte(keyRestored), w.Bytes())
 }

@@ -121,7 +121,7 @@ func TestB9NewNumbersAreAskedAboutForAWhile(t *testing.T) {
 		t.Error(err)
 	}
 	k.clock.advance(lockstore.AskFirstFor)
-	if k.AskFirst() || k.lock("LATER", 1).AskFirst {
+	if k.Forgetful() || k.lock("LATER", 1).AskFirst {
 		t.Error("numbers are asked about for ever")
 	}
 }

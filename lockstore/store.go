@@ -2,7 +2,6 @@ package lockstore
 
 import (
 	"github.com/hisgate/hisgate/lockstore/engine"
-	"github.com/hisgate/hisgate/lockstore/internal/tlv"
 )
 
 func putWrite(key, value []byte) engine.Write { return engine.Write{Key: key, Value: value} }
@@ -10,19 +9,10 @@ func putWrite(key, value []byte) engine.Write { return engine.Write{Key: key, Va
 func deleteWrite(key []byte) engine.Write { return engine.Write{Key: key, Delete: true} }
 
 // append hands writes to the committer, under mu, and now and then the clock
-// with them, so that an opening can tell when its own is behind [B7].
+// with them, so that an opening can tell when its own is behind [B7], and for how
+// long ledgers were open.
 func (l *Ledger) append(m moment, writes ...engine.Write) engine.Ticket {
-	if m.wall.Sub(l.stored) >= clockStep {
-		l.stored = m.wall
-		writes = append(writes, l.clockWrite(m))
-	}
-	return l.disk.Append(writes...)
-}
-
-func (l *Ledger) clockWrite(m moment) engine.Write {
-	w := tlv.NewWriter(16)
-	w.Time(1, m.wall)
-	return putWrite([]byte(keyClock), w.Bytes())
+	return l.disk.Append(append(writes, l.clockWrites(m)...)...)
 }
 
 // storeNew records an attempt that was just made, which is active in any case,

@@ -11,7 +11,8 @@ type change struct {
 	policy *Policy
 	lock   *Lock // a working copy; thrown away when the change is refused
 	event  Event
-	now    time.Time // the wall clock's, for records only
+	now    time.Time     // the wall clock's, for records only
+	ran    time.Duration // the ledger's running time
 
 	actor string    // the principal of a command; events carry their own
 	cause Cause     // of EvRelease

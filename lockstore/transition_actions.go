@@ -88,7 +88,7 @@ func (c *change) known() {
 		c.closeCase()
 	}
 	c.lock.Unknown = false
-	c.lock.UnknownSince = time.Time{}
+	c.lock.UnknownSince, c.lock.UnknownFrom = time.Time{}, 0
 }
 
 func keepUntil(c *change) (bool, error) {
@@ -142,12 +142,16 @@ func unknown(c *change) (bool, error) {
 	case OpFreeze:
 		l.FreezeDoubt = true
 	}
-	l.Unknown = true
-	l.UnknownSince = c.now
+	c.doubt()
 	if !c.policy.Find {
 		c.caseFor(CaseUnknown, cannotFind)
 	}
 	return true, nil
+}
+
+// doubt: from now on the grace time of a "none" is counted.
+func (c *change) doubt() {
+	c.lock.Unknown, c.lock.UnknownSince, c.lock.UnknownFrom = true, c.now, c.ran
 }
 
 // cannotFind is the case of every unknown outcome where the HIS cannot be asked

@@ -31,7 +31,7 @@ func orderRefused(c *change) (bool, error) {
 	l := c.lock
 	if l.OrderSent && !c.policy.DeductNeedsFreeze {
 		l.Shortages = c.event.Shortages
-		l.Unknown, l.UnknownSince = true, c.now
+		c.doubt()
 		return c.caseFor(CaseDoubt, "the HIS refused the order, and may still apply an earlier call whose outcome never came to light: "+
 			c.event.Message), nil
 	}
