@@ -132,7 +132,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		r.skew = c.Skew
 	}
 	r.known = func() bool { return p.gateway.State().Degraded || his.State().Breaker != guard.BreakerClosed }
-	back := &recovery{ledger: p.ledger, gateway: p.gateway, orders: p.orders, log: log}
+	back := &gatewaylocks.Recovery{Ledger: p.ledger, Gateway: p.gateway, Orders: p.orders, Log: log}
 	if p.secure, err = newSecure(c, log); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
 		Limits: server.Limits(c.Limits), Origins: c.Listen.CORSOrigins, Registry: registry,
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
-		Health:  func() []string { return slices.Concat(back.health(), r.health(), p.feeds.health(), p.alarm.Health()) },
+		Health:  func() []string { return slices.Concat(back.Health(), r.health(), p.feeds.health(), p.alarm.Health()) },
 		Feeds:   p.feeds.hooks,
 		Figures: func() server.Figures { return figures(p, channel) },
 	})
@@ -222,7 +222,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 
 func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s payflow.Settings) error {
 	s.CanCancel = p.gateway.CanCancel()
-	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: orderRestore(p.ledger.Restore())}
+	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: gatewaylocks.Restore(p.ledger.Restore())}
 	if channel != nil {
 		o.Pay, o.Bills = channel, channel
 	}
@@ -239,7 +239,7 @@ func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s pay
 }
 
 // run starts the workers and begins to serve.
-func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
+func (p *Program) run(ctx context.Context, r *reach, back *gatewaylocks.Recovery) {
 	work := func(name string, f func(context.Context) error) {
 		p.workers.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {
@@ -251,7 +251,7 @@ func (p *Program) run(ctx context.Context, r *reach, back *recovery) {
 	work("orders", p.orders.Run)
 	work("reach", r.run)
 	work("certificates and callers", p.secure.run)
-	work("recovery", back.run)
+	work("recovery", back.Run)
 	work("alarm", p.alarm.Run)
 	for _, f := range p.feeds.list {
 		work("feed", f.Run)

@@ -1,4 +1,4 @@
-package main
+package gatewaylocks
 
 import (
 	"context"
@@ -19,19 +19,19 @@ const (
 	recoveryTold = 30 * time.Second
 )
 
-// recovery carries a folder that was restored from a backup to where it may take
+// Recovery carries a folder that was restored from a backup to where it may take
 // new work [B9]: the gateway finds its locks at the HIS, the orders are asked about
 // at WeChat Pay, and when both are done the mark of the restore is lifted. It does
 // none of the asking itself.
-type recovery struct {
-	ledger  *lockstore.Ledger
-	gateway *gateway.Gateway
-	orders  *payflow.Service
-	log     *slog.Logger
+type Recovery struct {
+	Ledger  *lockstore.Ledger
+	Gateway *gateway.Gateway
+	Orders  *payflow.Service
+	Log     *slog.Logger
 }
 
-// orderRestore is the ledger's restore in payflow's words.
-func orderRestore(r lockstore.Restore) payflow.Restore {
+// Restore is the ledger's restore in payflow's words.
+func Restore(r lockstore.Restore) payflow.Restore {
 	o := payflow.Restore{At: r.At}
 	if !r.RecoveredAt.IsZero() {
 		o.AskUntil = r.RecoveredAt.Add(lockstore.AskFirstFor)
@@ -39,10 +39,10 @@ func orderRestore(r lockstore.Restore) payflow.Restore {
 	return o
 }
 
-// run ends when there is nothing to recover any more, or with ctx. Errors: the
-// storage's.
-func (r *recovery) run(ctx context.Context) error {
-	if !r.ledger.Restore().Recovering() {
+// Run ends when there is nothing to recover any more, or with ctx; it blocks until
+// then. Errors: the storage's.
+func (r *Recovery) Run(ctx context.Context) error {
+	if !r.Ledger.Restore().Recovering() {
 		return nil
 	}
 	tick := time.NewTicker(recoveryPoll)
@@ -51,16 +51,16 @@ func (r *recovery) run(ctx context.Context) error {
 	for {
 		if time.Since(told) >= recoveryTold {
 			told = time.Now()
-			r.log.Warn("recovering after a restore from a backup: no lock, order, prepay or refund begins", r.progress()...)
+			r.Log.Warn("recovering after a restore from a backup: no lock, order, prepay or refund begins", r.progress()...)
 		}
 		done, err := r.finish(ctx)
 		switch {
 		case err != nil:
 			return err
 		case done:
-			r.log.Info("recovered after a restore from a backup; new numbers are asked about before they are used",
-				"restored_at", r.ledger.Restore().At, "until", orderRestore(r.ledger.Restore()).AskUntil,
-				"lock_cases", r.gateway.State().Ledger.Cases, "duration_ms", time.Since(began).Milliseconds())
+			r.Log.Info("recovered after a restore from a backup; new numbers are asked about before they are used",
+				"restored_at", r.Ledger.Restore().At, "until", Restore(r.Ledger.Restore()).AskUntil,
+				"lock_cases", r.Gateway.State().Ledger.Cases, "duration_ms", time.Since(began).Milliseconds())
 			return nil
 		}
 		select {
@@ -71,37 +71,37 @@ func (r *recovery) run(ctx context.Context) error {
 	}
 }
 
-func (r *recovery) progress() []any {
-	o := r.orders.Recovery()
+func (r *Recovery) progress() []any {
+	o := r.Orders.Recovery()
 	return []any{
-		"restored_at", r.ledger.Restore().At, "locks_left", r.gateway.State().Ledger.Asking,
+		"restored_at", r.Ledger.Restore().At, "locks_left", r.Gateway.State().Ledger.Asking,
 		"orders_left", o.Left, "order_no", o.Example, "outcome", o.Why,
 	}
 }
 
 // finish lifts the mark when all that the backup knew was asked about: first
 // durably, then for the orders.
-func (r *recovery) finish(ctx context.Context) (done bool, err error) {
-	if r.orders.Recovery().Left > 0 {
+func (r *Recovery) finish(ctx context.Context) (done bool, err error) {
+	if r.Orders.Recovery().Left > 0 {
 		return false, nil
 	}
-	switch err := r.ledger.Recovered(ctx); {
+	switch err := r.Ledger.Recovered(ctx); {
 	case errors.Is(err, lockstore.ErrRecovering), ctx.Err() != nil:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("ending the recovery: %w", err)
 	}
-	err = r.orders.Recovered(orderRestore(r.ledger.Restore()).AskUntil)
+	err = r.Orders.Recovered(Restore(r.Ledger.Restore()).AskUntil)
 	if errors.Is(err, payflow.ErrRecovering) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// health says how far the recovery is with the orders; the gateway speaks for the
-// locks.
-func (r *recovery) health() []string {
-	o := r.orders.Recovery()
+// Health says how far the recovery is with the orders; the gateway speaks for the
+// locks. It does not block.
+func (r *Recovery) Health() []string {
+	o := r.Orders.Recovery()
 	if !o.Recovering {
 		return nil
 	}
