@@ -2,6 +2,7 @@ package payflow
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -13,24 +14,23 @@ func (s *Service) listen(no string) (b *bell, stop func()) {
 	b = &bell{rung: make(chan struct{}, 1)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bells[no] == nil {
-		s.bells[no] = map[*bell]struct{}{}
-	}
-	s.bells[no][b] = struct{}{}
+	s.bells[no] = append(s.bells[no], b)
 	return b, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.bells[no], b)
-		if len(s.bells[no]) == 0 {
+		left := slices.DeleteFunc(s.bells[no], func(other *bell) bool { return other == b })
+		if len(left) == 0 {
 			delete(s.bells, no)
+			return
 		}
+		s.bells[no] = left
 	}
 }
 
 func (s *Service) ring(no string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for b := range s.bells[no] {
+	for _, b := range s.bells[no] {
 		select {
 		case b.rung <- struct{}{}:
 		default:

@@ -66,7 +66,16 @@ func (u *unit) openCase(reason CaseReason, f caseFacts) {
 	}
 	o.CaseSeq++
 	c := u.newCase(fmt.Sprintf("%s.%d", o.No, o.CaseSeq), reason, f)
+	o.hasCase(c)
+}
+
+// hasCase notes an open case in the order.
+func (o *Order) hasCase(c *Case) {
 	o.OpenCases = append(o.OpenCases, c.ID)
+	if o.CaseReasons == nil {
+		o.CaseReasons = map[string]CaseReason{}
+	}
+	o.CaseReasons[c.ID] = c.Reason
 }
 
 // openLooseCase opens a case that has no order. Its id comes from WeChat's
@@ -124,6 +133,7 @@ func (u *unit) closeCase(c *Case, actor string, outcome Words) {
 	u.cases[c.ID] = c
 	if u.o != nil {
 		u.o.OpenCases = slices.DeleteFunc(u.o.OpenCases, func(id string) bool { return id == c.ID })
+		delete(u.o.CaseReasons, c.ID)
 		u.changed = true
 	}
 }
@@ -178,7 +188,7 @@ func warranted(o *Order, c *Case, set Settings) bool {
 		return c.Reason != CaseOverdue || o.ownCases() == 1
 	}
 	due, owed := obligation(o, set)
-	return owed && !due.After(o.UpdatedAt)
+	return owed && !due.After(o.UpdatedAt) && (o.stands(c.Reason) || !o.hasStanding())
 }
 
 // sealCases turns the touched cases into writes.

@@ -339,9 +339,9 @@ func (s *Service) underKey(ctx context.Context, no string, f func(*unit) error) 
 
 // openNamedCase opens a case under an id of its own, of the order if there is one.
 func (u *unit) openNamedCase(id string, reason CaseReason, f caseFacts) {
-	u.newCase(id, reason, f)
+	c := u.newCase(id, reason, f)
 	if u.o != nil {
-		u.o.OpenCases = append(u.o.OpenCases, id)
+		u.o.hasCase(c)
 		u.o.Compared = append(u.o.Compared, id)
 		u.said("CASE_OPENED", string(reason))
 	}

@@ -175,7 +175,7 @@ func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error 
 		d.Kind, d.Detail = DiffAmount, fmt.Sprintf("WeChat's bill names %d fen, sent were %d", r.RefundFen, q.Fen)
 		return c.caseFor(ctx, d, "r."+r.OutRefundNo, CaseBillMismatch)
 	}
-	if agree(q, r.RefundState) {
+	if agree(o, q, r.RefundState) {
 		c.report.Matched++
 		if !q.AcceptedAt.IsZero() && q.due() < c.day {
 			return c.seenLate(ctx, o, "r."+r.OutRefundNo)
@@ -185,11 +185,13 @@ func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error 
 	return c.unnoticedRefund(ctx, d, q.Status)
 }
 
-// agree tells whether the bill's word on a refund fits ours, which may be newer.
-func agree(q *RefundRecord, said string) bool {
+// agree tells whether the bill's word on an order's refund fits ours, which may be
+// newer. One that WeChat could not pay out, and a person saw to there, is paid out by
+// the person's word.
+func agree(o *Order, q *RefundRecord, said string) bool {
 	switch RefundState(said) {
 	case RefundSuccess:
-		return q.Status == RefundDone
+		return q.Status == RefundDone || q.Status == RefundEnded && o.PersonRefund != "" && q.Evidence == o.PersonRefund
 	case RefundProcessing:
 		return q.Status != RefundStored && !q.NeverTaken
 	default: // FAIL, CLOSED, ABNORMAL
@@ -208,6 +210,7 @@ func (c *comparison) unnoticedRefund(ctx context.Context, d Difference, was Refu
 		return err
 	}
 	var q RefundRecord
+	agrees := false
 	if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
 		i := slices.IndexFunc(u.o.Refunds, func(q RefundRecord) bool { return q.OutRefundNo == d.OutRefundNo })
 		if u.o.Refunds[i].open() {
@@ -216,11 +219,12 @@ func (c *comparison) unnoticedRefund(ctx context.Context, d Difference, was Refu
 			}
 		}
 		q = u.o.Refunds[i]
+		agrees = agree(u.o, &q, string(a.State))
 		return nil
 	}); err != nil {
 		return c.notApplied(d, err)
 	}
-	if !agree(&q, string(a.State)) {
+	if !agrees {
 		d.Kind, d.Detail = DiffState, fmt.Sprintf("the refund is %s here, and %s at WeChat", q.Status, a.State)
 		return c.caseFor(ctx, d, "r."+d.OutRefundNo, CaseBillMismatch)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -86,6 +87,12 @@ func (c *comparison) hisOrder(ctx context.Context, h *HISOrder) error {
 		}
 	}
 	if o == nil {
+		var err error
+		if o, err = c.madeFor(h.HisNo); err != nil {
+			return err
+		}
+	}
+	if o == nil {
 		if h.Cancelled {
 			return nil
 		}
@@ -96,7 +103,11 @@ func (c *comparison) hisOrder(ctx context.Context, h *HISOrder) error {
 		return c.caseFor(ctx, d, h.HisNo+"."+h.HisOrderNo, CaseHISUnmatched)
 	}
 	d.OursFen = o.Amount.DrugsFen
-	mine := o.wasFulfilled() && h.HisNo == o.Lock.HisNo && (h.HisOrderNo == o.HisOrderNo || h.HisOrderNo == "" || o.HisOrderNo == "")
+	if d.OrderNo = o.No; h.HisOrderNo != "" && h.HisOrderNo == o.HisOrderNo {
+		delete(c.fulfilled, o.Lock.HisNo) // by a person's word it may stand under another number than the lock's
+	}
+	mine := o.wasFulfilled() && (h.HisOrderNo != "" && h.HisOrderNo == o.HisOrderNo ||
+		h.HisNo == o.Lock.HisNo && (h.HisOrderNo == "" || o.HisOrderNo == ""))
 	switch {
 	case mine && h.Cancelled:
 		delete(c.fulfilled, h.HisNo)
@@ -121,6 +132,25 @@ func (c *comparison) hisOrder(ctx context.Context, h *HISOrder) error {
 	}
 	d.Kind, d.Detail = DiffHISUnmatched, fmt.Sprintf("the HIS has this order, and ours is %s, HIS order %q", o.State, o.HisOrderNo)
 	return c.caseFor(ctx, d, h.HisNo+"."+h.HisOrderNo, CaseHISUnmatched)
+}
+
+// madeFor is the order whose number, or a later attempt's, the his_no has, although
+// there is no such lock: the HIS made it before the ledger was restored from a
+// backup, or a person entered it there. nil = there is none.
+func (c *comparison) madeFor(hisNo string) (*Order, error) {
+	names := []string{hisNo}
+	if i := strings.LastIndexByte(hisNo, '-'); i > 0 {
+		names = append(names, hisNo[:i])
+	}
+	for _, no := range names {
+		if !validOrderNo(no) {
+			continue
+		}
+		if o, _, err := c.s.load(no); o != nil || err != nil {
+			return o, err
+		}
+	}
+	return nil, nil
 }
 
 // searchDays bounds how many days around are searched for an order whose outcome

@@ -160,10 +160,15 @@ func (u *unit) gone(r *Rejection) error {
 	o.Gone = r
 	o.NextAt, o.Tries, o.Trouble = r.At, 0, nil
 	u.said("STOCK_GONE", r.Reason+" "+r.Detail)
-	if o.Strategy.holds() && u.s.set.OnGone == PolicyCase {
+	if u.parksGone() && u.s.restored().knows(r.At) {
 		return u.cannotFulfil(CaseGone, r.Reason+" "+r.Detail, "")
 	}
-	return nil
+	return nil // the fence comes next: before a restore the HIS may have deducted [B9]
+}
+
+// parksGone tells whether a person decides about an order whose stock is gone.
+func (u *unit) parksGone() bool {
+	return u.o.Strategy.holds() && u.s.set.OnGone == PolicyCase && !u.o.RefundByPerson
 }
 
 // stepSettle is the fence: nothing goes back before the lock is durably over at
@@ -178,6 +183,9 @@ func (u *unit) stepSettle(ctx context.Context) error {
 	case err == nil && o.Lock.Settled:
 		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 		u.said("LOCK_SETTLED", "HIS "+lk.HisNo)
+		if o.State == Paid && u.parksGone() {
+			return u.cannotFulfil(CaseGone, o.Gone.Reason+" "+o.Gone.Detail, "")
+		}
 		if o.State == Paid {
 			o.RefundWantedAt = u.s.now()
 			if !o.RefundByPerson {
@@ -187,6 +195,8 @@ func (u *unit) stepSettle(ctx context.Context) error {
 		}
 	case err == nil:
 		u.retryLater(opRelease, ErrUnsettled)
+	case outcomeOf(err) == kindForgotten:
+		return u.cannotFulfil(CaseLockDoubt, ErrForgotten.Error(), "")
 	case outcomeOf(err) == kindConfirmed && o.State == Paid:
 		o.Gone, o.RefundByPerson, o.RefundBy, o.RefundReason = nil, false, "", ""
 		return u.fulfilled(lk)

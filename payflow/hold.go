@@ -173,7 +173,7 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 		}
 		return got, ErrConfirmed
 	}
-	if outcomeOf(err) == kindNotFound {
+	if kind := outcomeOf(err); kind == kindNotFound || kind == kindForgotten && u.o.Lock.Checked {
 		return u.neverHeld(ctx)
 	}
 	if err != nil {
@@ -186,8 +186,9 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 	return lk, nil
 }
 
-// neverHeld settles an order that has no lock and can leave no tombstone, because
-// its number is that of somebody else's lock: nothing of it can be confirmed.
+// neverHeld settles an order that has no lock and can leave no tombstone: its number
+// is that of somebody else's lock, or a person looked at the HIS [C1]. Nothing of it
+// can be confirmed.
 // Errors: what kept the question from an answer, or ErrUnsettled.
 func (u *unit) neverHeld(ctx context.Context) (Lock, error) {
 	var lk Lock

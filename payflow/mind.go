@@ -1,8 +1,10 @@
 package payflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hisgate/hisgate/lockstore/engine"
@@ -50,6 +52,7 @@ func (s *Service) escalate(ctx context.Context) {
 		}
 	}
 	s.mu.Unlock()
+	slices.SortFunc(late, func(a, b *Case) int { return cmp.Compare(a.ID, b.ID) })
 	for _, c := range late {
 		if err := s.changeCase(ctx, c, func(u *unit, c *Case) {
 			c.Escalated = true

@@ -230,11 +230,13 @@ type Order struct {
 	Elsewhere       []ForeignRefund `json:"elsewhere,omitempty"`        // refunds made in the merchant console, as far as they are known
 	ElsewhereUntold bool            `json:"elsewhere_untold,omitempty"` // one of them is known by the trade state alone, its case was opened
 
-	OpenCases []string       `json:"open_cases,omitempty"` // ids
-	CaseSeq   int            `json:"case_seq,omitempty"`
-	Compared  []string       `json:"compared,omitempty"` // cases that reconciliation opened, by their ids
-	Trouble   *Trouble       `json:"trouble,omitempty"`
-	History   []HistoryEntry `json:"history"`
+	OpenCases   []string              `json:"open_cases,omitempty"`   // ids
+	CaseReasons map[string]CaseReason `json:"case_reasons,omitempty"` // of the open cases, by id
+	CaseSeq     int                   `json:"case_seq,omitempty"`
+	Compared    []string              `json:"compared,omitempty"`  // cases that reconciliation opened, by their ids
+	DecidedAt   time.Time             `json:"decided_at,omitzero"` // when a person last sent it on from NEEDS_ATTENTION
+	Trouble     *Trouble              `json:"trouble,omitempty"`
+	History     []HistoryEntry        `json:"history"`
 
 	// Invoke is filled in on answers only: what wx.requestPayment (JSAPI) or the
 	// OpenSDK's PayReq (APP) wants, signed afresh (§7.12).
@@ -251,6 +253,7 @@ type LockRecord struct {
 	Degraded   bool      `json:"degraded,omitempty"` // to be checked live before any prepay [A10]
 	Settled    bool      `json:"settled,omitempty"`  // released, and the HIS cannot apply it any more [D1]
 	NewAttempt bool      `json:"new_attempt,omitempty"`
+	Checked    bool      `json:"checked,omitempty"` // a person looked at a HIS that cannot be asked, and says what it had deducted before a restore [C1]
 	FreezeEnds time.Time `json:"freeze_ends,omitzero"`
 }
 
@@ -279,18 +282,6 @@ func (o *Order) Next() Next {
 	}
 }
 
-// ownCases counts the open cases about the order itself. One of reconciliation is
-// about the books of a day, and stands for nothing that the worker owes.
-func (o *Order) ownCases() int {
-	n := 0
-	for _, id := range o.OpenCases {
-		if !slices.Contains(o.Compared, id) {
-			n++
-		}
-	}
-	return n
-}
-
 // clone is a deep copy.
 func (o *Order) clone() *Order {
 	c := *o
@@ -306,6 +297,7 @@ func (o *Order) clone() *Order {
 	c.RefundRequests = slices.Clone(o.RefundRequests)
 	c.Elsewhere = slices.Clone(o.Elsewhere)
 	c.OpenCases = slices.Clone(o.OpenCases)
+	c.CaseReasons = maps.Clone(o.CaseReasons)
 	c.Compared = slices.Clone(o.Compared)
 	c.Trouble = clonePtr(o.Trouble)
 	c.History = slices.Clone(o.History)

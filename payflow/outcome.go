@@ -15,6 +15,7 @@ const (
 	kindEnded         = "ended"
 	kindConfirmed     = "confirmed"
 	kindNotFound      = "not_found"
+	kindForgotten     = "forgotten"  // of before a restore, and the HIS cannot be asked
 	kindNotEnough     = "not_enough" // the merchant's balance
 	kindPanic         = "panic"
 )
@@ -57,6 +58,8 @@ func outcomeOf(err error) string {
 		default:
 			return kindUnknown
 		}
+	case errors.Is(err, ErrForgotten):
+		return kindForgotten
 	case errors.Is(err, ErrPending):
 		return kindPending
 	case errors.Is(err, ErrUnavailable):

@@ -29,6 +29,9 @@ func (u *unit) applyPaid(tx Transaction, source string) error {
 	if o.Payment.PaidAt.IsZero() {
 		o.Payment.PaidAt = now
 	}
+	if since, waited := u.nowKnown(tx.TransactionID); waited {
+		o.Payment.KnownAt = since
+	}
 	u.later(func(l Logger) {
 		l.Info("payment", "order_no", o.No, "result", "paid", "transaction_id", tx.TransactionID, "source", source, "late", late)
 	})
@@ -61,6 +64,17 @@ func (u *unit) applyPaid(tx Transaction, source string) error {
 		o.EndReason = ""
 	}
 	return nil
+}
+
+// nowKnown ends the case of money for an order that was not known here: now it is,
+// as its payment or as one in dispute, and two cases would be two refunds. since is
+// when hisgate learned of the money.
+func (u *unit) nowKnown(transactionID string) (since time.Time, waited bool) {
+	if c := u.openedCase("X." + transactionID); c != nil {
+		since, waited = c.OpenedAt, true
+		u.closeCase(c, worker, Words{ZH: "订单现已在系统中，该款由订单处理", EN: "the order is known here now, and sees to the money"})
+	}
+	return since, waited
 }
 
 // paidLate takes the stock again for money on a CLOSED order, unless the patient
@@ -147,6 +161,7 @@ func (u *unit) dispute(e event, reason CaseReason, tx Transaction, detail string
 		return &faultError{OrderNo: u.no, State: u.o.State, Event: e}
 	}
 	if len(u.o.Disputes) < disputesMax {
+		u.nowKnown(tx.TransactionID)
 		u.o.Disputes = append(u.o.Disputes, Dispute{Reason: reason, TransactionID: tx.TransactionID, TotalFen: tx.TotalFen, At: u.s.now()})
 	}
 	u.said(string(e), detail)

@@ -64,8 +64,7 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 	if ask {
 		retry = now
 	}
-	due, owed := obligation(o, set)
-	owed = owed && o.ownCases() == 0
+	due, owed := o.overdueAt(set)
 	if r.asksAbout(o) {
 		add(actRecall, poolPay, retry)
 		if owed {

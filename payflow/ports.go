@@ -30,7 +30,7 @@ type Locks interface {
 	// Release gives the stock back; a repeat or an order never locked is fine
 	// (a tombstone stays). Errors: ErrPending (CONFIRMING is not settled),
 	// ErrConfirmed (too late), ErrUnavailable, ErrNotFound (the order_no is that
-	// of somebody else's lock; no tombstone can be left).
+	// of somebody else's lock; no tombstone can be left), ErrForgotten.
 	Release(ctx context.Context, orderNo string) (Lock, error)
 
 	// Cancel has the HIS take the order of a confirmed lock back; nil means that it
@@ -69,6 +69,9 @@ var (
 	ErrConfirmed     = errors.New("the HIS has deducted already")
 	ErrNotFound      = errors.New("not found")
 	ErrUnsupported   = errors.New("the HIS cannot do this")
+	// ErrForgotten: there is no lock, but before a restore from a backup there may
+	// have been one, and the HIS cannot be asked whether it has deducted [B9].
+	ErrForgotten = errors.New("hisgate was restored from a backup, and this HIS cannot be asked whether it has deducted for the order before")
 )
 
 // Shortage is one line that cannot be served, in smallest dispensing units.

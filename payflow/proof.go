@@ -5,15 +5,11 @@ import (
 	"time"
 )
 
-// obligation is the proof obligation of §7.7 for one order: from due on, a case
-// of its own must be open. owed is false when nothing is owed: no money, or the order is at
-// its end. Time counts from when hisgate learned of the payment, by its own clock.
+// obligation is the proof obligation of §7.7 for an order's own payment: from due
+// on, a case of its own must be open. owed is false when nothing is owed: no money,
+// or the order is at its end. Time counts from when hisgate learned of the payment,
+// by its own clock.
 func obligation(o *Order, set Settings) (due time.Time, owed bool) {
-	for i := range o.Disputes {
-		if d := &o.Disputes[i]; !d.Settled {
-			return d.At, true
-		}
-	}
 	if o.Payment == nil {
 		return time.Time{}, false
 	}
@@ -62,7 +58,10 @@ func (u *unit) stepOverdue() error {
 // names one in PAID and REFUNDING, or the worker is at it.
 func unproven(o *Order, set Settings, now time.Time) string {
 	due, owed := obligation(o, set)
+	_, unseen := o.unseenDispute()
 	switch {
+	case unseen:
+		return "money in dispute without an open case"
 	case !owed || o.ownCases() > 0:
 		return ""
 	case !due.After(now):

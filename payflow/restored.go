@@ -70,9 +70,7 @@ func (s *Service) Recovered(askUntil time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.restore.AskUntil = askUntil
-	for _, e := range s.entries {
-		s.plan(e)
-	}
+	s.planAll()
 	return nil
 }
 

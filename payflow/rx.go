@@ -2,6 +2,8 @@ package payflow
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hisgate/hisgate/lockstore/engine"
@@ -56,7 +58,7 @@ func (x rxIndex) rest(o *Order) {
 // liveElsewhere names another live or fulfilled order of the prescription, ""
 // when there is none. Callers hold judge.
 func (s *Service) liveElsewhere(rx, no string) (string, error) {
-	for other := range s.rx[rx] {
+	for _, other := range slices.Sorted(maps.Keys(s.rx[rx])) {
 		if other != no {
 			return other, nil
 		}

@@ -3,6 +3,8 @@ package payflow
 import (
 	"container/heap"
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -157,6 +159,15 @@ func (e *entry) urgent() bool {
 	return len(e.mail) > 0 || e.order != nil && e.order.Payment != nil
 }
 
+// planAll plans every entry anew, in the order of their numbers. Callers hold s.mu.
+func (s *Service) planAll() {
+	for _, no := range slices.Sorted(maps.Keys(s.entries)) {
+		if e := s.entries[no]; e != nil { // planning takes entries out
+			s.plan(e)
+		}
+	}
+}
+
 // wakeAt has the scheduler plan the entry again at the time.
 func (s *Service) wakeAt(e *entry, at time.Time) {
 	e.at = at
@@ -214,9 +225,7 @@ func (s *Service) schedule(ctx context.Context) {
 		s.wallNow()
 		if s.setBack {
 			s.setBack = false
-			for _, e := range s.entries {
-				s.plan(e)
-			}
+			s.planAll()
 		}
 		sleep := longestSleep
 		for s.due.Len() > 0 {

@@ -78,7 +78,7 @@ type Service struct {
 	wall     time.Time        // when the orders were last planned, by the wall clock
 	setBack  bool             // since then the wall clock was set back
 	cases    map[string]*Case // open ones, as they are durable
-	bells    map[string]map[*bell]struct{}
+	bells    map[string][]*bell
 	watchers int
 	inbox    inboxState
 	recon    reconcileState
@@ -116,7 +116,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		restore: o.Restore,
 		entries: map[string]*entry{},
 		cases:   map[string]*Case{},
-		bells:   map[string]map[*bell]struct{}{},
+		bells:   map[string][]*bell{},
 		inbox:   newInbox(o.Committer.Engine().Epoch()),
 		counts:  newCounters(),
 		recon:   newReconcileState(),

@@ -117,7 +117,7 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 	if !plain(r.Reason, reasonMax) || len(r.Reason) > reasonMax {
 		return CaseAnswer{}, &InvalidError{Field: "reason", Reason: "must have at most 80 bytes"}
 	}
-	return s.verb(ctx, VerbRefund, r.VerbRequest, r.Reason, func(u *unit, _ *Case) (Words, error) {
+	return s.verb(ctx, VerbRefund, r.VerbRequest, r.Reason, func(u *unit, c *Case) (Words, error) {
 		switch u.o.State {
 		case Paid:
 			return u.giveUp(&r)
@@ -130,7 +130,11 @@ func (s *Service) RefundCase(ctx context.Context, r RefundCaseRequest) (CaseAnsw
 		if _, err := u.fire(evPersonRefund, r.Actor, r.CaseID); err != nil {
 			return Words{}, err
 		}
+		u.checkedThere(c)
 		u.wantRefund(r.Reason, r.Actor, false)
+		if !u.o.fenced() {
+			return wordsRefundStanding(), nil // the HIS refused to cancel, and the person knows
+		}
 		return wordsRefund(), nil
 	})
 }
@@ -150,6 +154,14 @@ func (u *unit) giveUp(r *RefundCaseRequest) (Words, error) {
 	o.NextAt, o.Tries = u.s.now(), 0
 	u.note(HistoryEntry{Event: string(evGiveUp), Actor: r.Actor, Detail: r.Reason})
 	return wordsRefund(), nil
+}
+
+// checkedThere notes that a person has looked at the HIS, as a case of doubt asks
+// them to before they decide.
+func (u *unit) checkedThere(c *Case) {
+	if c.Reason == CaseLockDoubt {
+		u.o.Lock.Checked = true
+	}
 }
 
 // fencedNow asks the fence for a person's word on the order's own lock. Errors:
@@ -235,6 +247,7 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 	if reason := noMoneyFlying(o); reason != "" {
 		return Words{}, &PreconditionError{Reason: reason, State: o.State}
 	}
+	u.checkedThere(c)
 	if o.fenced() {
 		if err := u.fencedNow(ctx); err != nil {
 			return Words{}, err

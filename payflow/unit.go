@@ -122,6 +122,9 @@ func (u *unit) fire(e event, actor, detail string) (referred bool, err error) {
 		}
 	}
 	from := o.State
+	if from == NeedsAttention {
+		o.DecidedAt = u.s.now()
+	}
 	o.State = c.to
 	o.NextAt, o.Tries = time.Time{}, 0
 	o.Trouble = nil

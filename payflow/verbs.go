@@ -145,7 +145,7 @@ func allowed(c *Case, o *Order) []Verb {
 	if o.State == NeedsAttention || o.State == Refunding {
 		add(VerbRetry, evRetry)
 	}
-	if o.State == Refunding && o.CancelHIS && !o.Lock.Settled && c.Reason == CaseOverdue {
+	if o.waitsForCancel() && c.Reason == CaseOverdue {
 		verbs = append(verbs, VerbRefund) // without waiting for the HIS to cancel
 	}
 	if o.State == NeedsAttention {

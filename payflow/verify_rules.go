@@ -1,6 +1,9 @@
 package payflow
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // wrongWith holds the fields of an order against each other and against its
 // state, as the table of transitions leaves them.
@@ -32,6 +35,9 @@ func wrongWith(o *Order) (wrong []string) {
 	must(o.State != Fulfilled || !o.FulfilledAt.IsZero(), "FULFILLED without a time")
 	must(o.State != Rejected || o.Rejection != nil, "REJECTED without a reason")
 	must(len(o.OpenCases) <= o.CaseSeq+len(o.Compared), "%d cases are open of %d", len(o.OpenCases), o.CaseSeq+len(o.Compared))
+	for id := range o.CaseReasons {
+		must(slices.Contains(o.OpenCases, id), "the reason of case %s, which is not open", id)
+	}
 	wrong = append(wrong, wrongMoney(o)...)
 	return append(wrong, wrongHistory(o)...)
 }

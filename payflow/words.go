@@ -1,6 +1,9 @@
 package payflow
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The reasons that a patient reads on an automatic refund (≤ 80 bytes).
 const (
@@ -84,6 +87,9 @@ func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
 // caseText says what happened and what to do, for the cashier or the pharmacist.
 func caseText(c *Case, o *Order) Words {
 	w := reasonText(c.Reason)
+	if o != nil && c.Open {
+		w = o.situation(c, w)
+	}
 	if o != nil && o.Payment != nil {
 		w.ZH += " 已付 " + yuan(o.Payment.TotalFen) + " 元。"
 		w.EN += " Paid: " + yuan(o.Payment.TotalFen) + " yuan."
@@ -95,7 +101,60 @@ func caseText(c *Case, o *Order) Words {
 		}
 		return Words{ZH: "已结束：" + zh + "。", EN: "Settled: " + c.Outcome + "."}
 	}
+	if others := o.otherCases(c.ID); others != "" {
+		w.ZH += " 该订单另有未结个案：" + others + "。"
+		w.EN += " Other open cases of this order: " + others + "."
+	}
 	return w
+}
+
+// otherCases names the order's open cases beside one, with their reasons.
+func (o *Order) otherCases(id string) string {
+	if o == nil {
+		return ""
+	}
+	var others []string
+	for _, other := range o.OpenCases {
+		if other != id {
+			others = append(others, strings.TrimSpace(other+" "+string(o.CaseReasons[other])))
+		}
+	}
+	return strings.Join(others, ", ")
+}
+
+// situation puts what a case's reason says in general as it is for this order,
+// where a verb does more, or less, than elsewhere.
+func (o *Order) situation(c *Case, w Words) Words {
+	switch {
+	case c.Reason == CaseOverdue && o.waitsForCancel():
+		return Words{
+			ZH: "要求先由 HIS 撤销单 " + o.HisOrderNo + " 再退款；HIS 尚未确认撤销，系统仍在重试，款项暂未退回。“退款”即不再等待：款项立即退回，HIS 单仍然有效，须有人随后在 HIS 作废。",
+			EN: "To be refunded once the HIS has cancelled its order " + o.HisOrderNo + "; it has not confirmed that, hisgate goes on trying, and no money has gone back. REFUND waits no longer: the money goes back at once, the HIS order stands, and somebody must cancel it there.",
+		}
+	case c.Reason == CaseOverdue && o.State == Refunding:
+		return Words{
+			ZH: "退款未能在时限内发出，系统仍在重试。请核查 HIS（须先确认不再扣库存）与微信支付。",
+			EN: "The refund did not get away in time; hisgate goes on trying. Look at the HIS, which must first be certain not to deduct, and at WeChat Pay.",
+		}
+	case c.Reason == CaseLockDoubt && c.Detail == ErrForgotten.Error():
+		return Words{
+			ZH: "系统刚由备份恢复，而本 HIS 无法查询恢复前是否已为该订单扣库存。请先在 HIS 核对：已扣库存则登记已发药（填 HIS 单号）；未扣库存才可退款，退款即表示已核对。",
+			EN: "hisgate was restored from a backup, and this HIS cannot be asked whether it deducted for the order before. Look in the HIS first: if it did, mark the order fulfilled with the HIS order number; only if it did not, refund. REFUND says that you have looked.",
+		}
+	case c.Reason == CaseRefused && o.State == NeedsAttention && o.WasFulfilled:
+		return Words{
+			ZH: "要退款，但 HIS 未撤销单 " + o.HisOrderNo + "。请先在 HIS 作废该单，再退款。“退款”会立即退回款项；届时未作废的 HIS 单仍然有效。",
+			EN: "To be refunded, and the HIS does not cancel its order " + o.HisOrderNo + ". Cancel it in the HIS first, then refund. REFUND gives the money back at once; an order that was not cancelled stands.",
+		}
+	default:
+		return w
+	}
+}
+
+// waitsForCancel tells whether the order's refund waits until the HIS has taken its
+// order back.
+func (o *Order) waitsForCancel() bool {
+	return o.State == Refunding && o.CancelHIS && !o.Lock.Settled
 }
 
 func reasonText(r CaseReason) Words {
@@ -170,8 +229,8 @@ func wordsRefund() Words {
 
 func wordsRefundStanding() Words {
 	return Words{
-		ZH: "不再等待 HIS 撤单，直接退款；请随后在 HIS 中核对并处理该单。",
-		EN: "The refund is sent without waiting for the HIS to cancel; see to its order there.",
+		ZH: "不等 HIS 撤单，直接退款；未作废的 HIS 单仍然有效，请随后在 HIS 中核对并处理该单。",
+		EN: "The refund is sent without waiting for the HIS to cancel; an order that was not cancelled stands, see to it there.",
 	}
 }
 

@@ -158,6 +158,7 @@ func lockError(err error) error {
 		return &payflow.RefusedError{Kind: hisadapter.KindOther.String(), ForGood: true, Message: err.Error()}
 	}
 	for _, t := range []struct{ from, to error }{
+		{gateway.ErrCannotBeAsked, payflow.ErrForgotten},
 		{gateway.ErrOutcomeUnknown, payflow.ErrPending},
 		{lockstore.ErrLockPending, payflow.ErrPending},
 		{lockstore.ErrConfirmInProgress, payflow.ErrPending},
