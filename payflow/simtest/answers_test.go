@@ -15,7 +15,11 @@ import (
 // answers is what hisgate has told the world and must stand by, whatever dies
 // (I3).
 type answers struct {
-	mu     sync.Mutex
+	mu sync.Mutex
+	told
+}
+
+type told struct {
 	orders map[string]payflow.Order  // as last told
 	locks  map[string]lockstore.Lock // of the internal services
 	verbs  map[string][]string       // request ids by case
@@ -23,6 +27,14 @@ type answers struct {
 
 func (a *answers) init() {
 	a.orders, a.locks, a.verbs = map[string]payflow.Order{}, map[string]lockstore.Lock{}, map[string][]string{}
+}
+
+func (t told) clone() told {
+	c := told{orders: cloneMap(t.orders), locks: cloneMap(t.locks), verbs: cloneMap(t.verbs)}
+	for id := range c.verbs {
+		c.verbs[id] = slices.Clone(c.verbs[id])
+	}
+	return c
 }
 
 // order keeps what a client was told of an order.

@@ -51,13 +51,18 @@ func (w *world) sync() {
 func (w *world) supervise(ctx context.Context) {
 	restart := time.NewTimer(time.Until(w.trace.start.Add(w.plan.restart)))
 	defer restart.Stop()
+	lost := time.NewTimer(time.Until(w.trace.start.Add(w.plan.lost)))
+	if w.plan.backup == 0 {
+		lost.Stop()
+	}
+	defer lost.Stop()
 	for number := 1; ; number++ {
 		var l *life
 		var err error
 		died := w.during(func() { l, err = w.begin(w.currentDisk(), number) })
 		switch {
 		case !died && err == nil:
-			if died = w.live(ctx, l, restart.C); !died && ctx.Err() != nil {
+			if died = w.live(ctx, l, restart.C, lost.C); !died && ctx.Err() != nil {
 				return
 			}
 		case !died && l.committer.Err() == nil:
@@ -65,9 +70,16 @@ func (w *world) supervise(ctx context.Context) {
 			w.gaveUp = true
 			return
 		}
-		w.during(l.kill)
+		if w.during(l.kill) {
+			died = true
+		}
 		if !died { // the disk failed, or hisgate ended by itself
 			w.setDisk(l.disk.Reopen())
+		}
+		if w.diskLost() {
+			lost.Stop()
+			w.throwBack()
+			time.Sleep(w.plan.repair)
 		}
 		r := w.dice.at("downtime", number)
 		time.Sleep(r.between(50*time.Millisecond, pick(r, time.Second, time.Second, 20*time.Second, 3*time.Minute)))
@@ -75,29 +87,54 @@ func (w *world) supervise(ctx context.Context) {
 }
 
 // live lets hisgate live until something ends it; true when it died.
-func (w *world) live(ctx context.Context, l *life, restart <-chan time.Time) (died bool) {
+func (w *world) live(ctx context.Context, l *life, restart, lost <-chan time.Time) (died bool) {
 	w.setAlive(l)
 	defer w.setAlive(nil)
 	w.afterOpening(l)
-	select {
-	case <-ctx.Done():
-		w.setAlive(nil)
-		return w.during(func() { l.end(context.Background()) })
-	case d := <-w.deaths:
-		if d.how == dieAfter {
-			time.Sleep(w.dice.at("death", d.step).between(time.Nanosecond, 40*time.Millisecond))
+	var d death
+	for d.disk != w.currentDisk() { // else it was meant for one that has died already
+		if d.made != nil {
+			close(d.made)
+			d.made = nil
 		}
-		w.pull(d)
-		return true
-	case <-l.committer.Failed():
-		return false
-	case <-restart:
-		w.tally.fault(restartSoft)
-		w.trace.say("world", "%s", restartSoft)
-		w.setAlive(nil)
-		grace, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		return w.during(func() { l.end(grace) })
+		select {
+		case d = <-w.deaths:
+			continue
+		case <-ctx.Done():
+			w.setAlive(nil)
+			return w.during(func() { l.end(context.Background()) })
+		case <-l.committer.Failed():
+			return false
+		case <-lost:
+			w.trace.say("world", "the disk is gone")
+			return false
+		case <-restart:
+			w.tally.fault(restartSoft)
+			w.trace.say("world", "%s", restartSoft)
+			w.setAlive(nil)
+			grace, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			return w.during(func() { l.end(grace) })
+		}
+	}
+	if d.how == dieAfter {
+		time.Sleep(w.dice.at("death", d.step).between(time.Nanosecond, 40*time.Millisecond))
+	}
+	w.pull(d)
+	return true
+}
+
+// diskLost tells whether the disk is gone, and was not replaced yet.
+func (w *world) diskLost() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kept != nil && time.Since(w.trace.start) >= w.plan.lost && w.backAt.IsZero()
+}
+
+// pullPlug kills the life, if it is still the one that answers.
+func (w *world) pullPlug(l *life) {
+	if w.alive() == l {
+		w.deaths <- death{how: dieComparing, disk: w.currentDisk(), made: make(chan struct{})}
 	}
 }
 

@@ -115,7 +115,7 @@ var hisRefusals = map[simhis.Op][]hisTrouble{
 }
 
 func troublesOf(op simhis.Op) []hisTrouble {
-	if op == simhis.OpQueryStock || op == simhis.OpFindOrder {
+	if op == simhis.OpQueryStock || op == simhis.OpFindOrder || op == simhis.OpListOrders {
 		return hisReads
 	}
 	return append(hisWrites[:len(hisWrites):len(hisWrites)], hisRefusals[op]...)
@@ -198,9 +198,11 @@ func hisCall[T any](d *door, ctx context.Context, op simhis.Op, id string, send 
 		w.tally.fault("HIS: any trouble" + inOp("", op))
 		f := t.fault(w, r, op)
 		f.Op, f.Times = op, 1
-		if op == simhis.OpQueryStock {
+		switch op {
+		case simhis.OpQueryStock:
 			f.DrugID = strings.SplitN(id, ",", 2)[0]
-		} else {
+		case simhis.OpListOrders:
+		default:
 			f.HisNo = id
 		}
 		if _, err := w.his.Inject(f); err != nil {
@@ -246,6 +248,8 @@ func said[T any](v T, err error) string {
 			fmt.Fprintf(&b, "%s=%d ", r.Key.DrugID, r.OnHand)
 		}
 		return b.String()
+	case []hisadapter.HISOrder:
+		return fmt.Sprintf("%d orders", len(v))
 	case hisadapter.HISOrder:
 		return "order " + v.OrderNo
 	case hisadapter.Freeze:
@@ -320,6 +324,12 @@ func (d *door) PlaceOrder(ctx context.Context, r hisadapter.PlaceOrderRequest) (
 
 func (d *door) FindOrder(ctx context.Context, hisNo string) (hisadapter.Found, error) {
 	return hisCall(d, ctx, simhis.OpFindOrder, hisNo, func(ctx context.Context) (hisadapter.Found, error) { return d.Driver.FindOrder(ctx, hisNo) })
+}
+
+func (d *door) ListOrders(ctx context.Context, day time.Time) ([]hisadapter.HISOrder, error) {
+	return hisCall(d, ctx, simhis.OpListOrders, dayOf(day), func(ctx context.Context) ([]hisadapter.HISOrder, error) {
+		return d.Driver.ListOrders(ctx, day)
+	})
 }
 
 func (d *door) CancelOrder(ctx context.Context, hisNo, hisOrderNo string) error {

@@ -78,8 +78,14 @@ func (w *world) begin(disk *memengine.Engine, number int) (l *life, err error) {
 	}
 	money := w.money
 	money.CanCancel = l.gateway.CanCancel()
+	pay := channel{w, l}
+	var bills payflow.Bills
+	if w.plan.reconcile {
+		bills = pay
+	}
 	if l.orders, err = payflow.Open(ctx, payflow.Options{
-		Committer: l.committer, Locks: gatewaylocks.New(l.gateway), Pay: channel{w, l}, Settings: money, Now: w.wall, Logger: logger,
+		Committer: l.committer, Locks: gatewaylocks.New(l.gateway), Pay: pay, Bills: bills, Settings: money, Now: w.wall, Logger: logger,
+		Restore: gatewaylocks.Restore(l.ledger.Restore()),
 		Hooks: payflow.Hooks{
 			OnTransition: func(_ payflow.Strategy, from, to payflow.State) { w.moved(string(from), string(to)) },
 			OnAlert: func(a payflow.Alert) {
@@ -95,6 +101,8 @@ func (w *world) begin(disk *memengine.Engine, number int) (l *life, err error) {
 	l.gateway.SetOwner(gatewaylocks.NewOwner(l.orders))
 	l.workers.Go(func() { _ = l.gateway.Run(ctx) })
 	l.workers.Go(func() { _ = l.orders.Run(ctx) })
+	back := &gatewaylocks.Recovery{Ledger: l.ledger, Gateway: l.gateway, Orders: l.orders, Log: logger}
+	l.workers.Go(func() { _ = back.Run(ctx) })
 	w.trace.say("world", "hisgate is up, life %d", number)
 	return l, nil
 }

@@ -57,7 +57,7 @@ func (w *world) workCases(r roll) {
 
 // settle does one thing with a case.
 func (w *world) settle(c *payflow.Case, r roll) {
-	verb := pick(r, c.Allowed...)
+	verb := w.truthful(c, pick(r, c.Allowed...))
 	ask := payflow.VerbRequest{CaseID: c.ID, Etag: c.Etag(), RequestID: fmt.Sprintf("q%d", r.Uint64()), Actor: "药师王"}
 	var a payflow.CaseAnswer
 	err := w.ask("staff", func(ctx context.Context, l *life) (err error) {
@@ -82,6 +82,10 @@ func (w *world) settle(c *payflow.Case, r roll) {
 			a, err = w.markFulfilled(ctx, l, c, ask)
 		case payflow.VerbMarkRefunded:
 			a, err = w.markRefunded(ctx, l, c, ask)
+		case payflow.VerbSettle:
+			w.clear(ctx, c)
+			ask.Note = "两边已核对"
+			a, err = l.orders.Settle(ctx, ask)
 		default:
 			return nil
 		}
@@ -95,6 +99,71 @@ func (w *world) settle(c *payflow.Case, r roll) {
 	if c.Reason == payflow.CaseRefundLimit && r.chance(0.4) {
 		w.resume(r)
 	}
+}
+
+// truthful is the verb that fits what stands at the HIS: money for an order of
+// which hisgate knows nothing any more goes back, unless the drugs are there.
+func (w *world) truthful(c *payflow.Case, v payflow.Verb) payflow.Verb {
+	if c.Detail == payflow.ErrForgotten.Error() && v != payflow.VerbClaim && v != payflow.VerbHandOver && v != payflow.VerbRecheck {
+		if len(w.hisNow(c.OrderNo)) > 0 {
+			return payflow.VerbMarkFulfilled
+		}
+		return payflow.VerbRefund
+	}
+	if c.Reason != payflow.CaseUnknownOrder || v != payflow.VerbSettle && v != payflow.VerbMarkRefunded {
+		return v
+	}
+	if len(w.hisNow(c.OrderNo)) > 0 {
+		return payflow.VerbSettle
+	}
+	return payflow.VerbMarkRefunded
+}
+
+// clear is what a person does at the HIS before they settle a case about it: an
+// order of which the money is back does not stand.
+func (w *world) clear(ctx context.Context, c *payflow.Case) {
+	if c.Reason == payflow.CaseBillMismatch && c.TransactionID != "" && !w.own(ctx, c) {
+		w.person(c.OrderNo, "refunded in the merchant console")
+		w.wechat.console(c.OrderNo, c.TransactionID) // money that no order is for
+		return
+	}
+	no := w.orderOf(c.OrderNo)
+	if c.Reason != payflow.CaseHISUnmatched || !w.wechat.allBack(no) {
+		return
+	}
+	w.person(no, "its HIS order was cancelled by hand")
+	for _, o := range w.his.Books().Orders {
+		if !ownNo(o.HisNo, no) {
+			continue
+		}
+		for _, p := range o.Orders {
+			if !p.Canceled {
+				err := w.his.Driver().CancelOrder(ctx, o.HisNo, p.OrderNo)
+				w.staff("%s cancels order %s at the HIS → %v", o.HisNo, p.OrderNo, err)
+			}
+		}
+	}
+}
+
+// orderOf is the order that a his_no is of.
+func (w *world) orderOf(hisNo string) string {
+	for i := range w.plan.orders {
+		if no := w.plan.orders[i].no; ownNo(hisNo, no) {
+			return no
+		}
+	}
+	return hisNo
+}
+
+// own tells whether a case is about its order's own payment.
+func (w *world) own(ctx context.Context, c *payflow.Case) bool {
+	own := true
+	_ = w.ask("staff", func(_ context.Context, l *life) error {
+		o, err := l.orders.Get(ctx, "", c.OrderNo)
+		own = err != nil || o.Payment == nil || o.Payment.TransactionID == c.TransactionID
+		return err
+	})
+	return own
 }
 
 // fulfilledOnce tells whether the order is refunded knowingly.
@@ -189,6 +258,12 @@ func (w *world) workLocks(r roll) {
 
 func (w *world) resolve(lk *lockstore.Lock) {
 	b, _ := w.his.Books().Order(lk.HISNo)
+	if standing := w.hisNow(lk.OrderNo); lk.AskFirst && lk.Status != lockstore.Releasing && len(standing) > 0 {
+		// Made before the ledger was restored, maybe under the number of a later
+		// attempt: this is the patient's order.
+		w.resolved(lk, b.State, true, standing[0])
+		return
+	}
 	applied, no := b.State == hisadapter.Deducted, ""
 	if applied {
 		for _, o := range b.Orders {
@@ -212,11 +287,16 @@ func (w *world) resolve(lk *lockstore.Lock) {
 			applied = b.State != hisadapter.Frozen // was it given back
 		}
 	}
+	w.resolved(lk, b.State, applied, no)
+}
+
+// resolved is a person's word on a lock.
+func (w *world) resolved(lk *lockstore.Lock, his hisadapter.State, applied bool, no string) {
 	err := w.ask("staff", func(ctx context.Context, l *life) error {
 		_, err := l.gateway.Resolve(ctx, lk.ID(), applied, no, "药师王")
 		return err
 	})
-	w.staff("%s is %v and waits (%s); the HIS says %v: applied %v → %v", lk.HISNo, lk.Status, lk.CaseReason, b.State, applied, err)
+	w.staff("%s is %v and waits (%s); the HIS says %v: applied %v %s → %v", lk.HISNo, lk.Status, lk.CaseReason, his, applied, no, err)
 	if err == nil {
 		w.tally.fault("staff: a lock is resolved, applied " + fmt.Sprint(applied))
 	}

@@ -77,7 +77,7 @@ func (w *world) ask(who string, f func(context.Context, *life) error) error {
 // again tells whether a client should repeat a request that ended so.
 func again(err error) bool {
 	var notYet *payflow.NotYetError
-	return errors.Is(err, errDown) || errors.Is(err, payflow.ErrStopped) || errors.As(err, &notYet) ||
+	return errors.Is(err, errDown) || errors.Is(err, payflow.ErrStopped) || errors.Is(err, payflow.ErrRecovering) || errors.As(err, &notYet) ||
 		errors.Is(err, payflow.ErrUnavailable) || errors.Is(err, payflow.ErrPending) || errors.Is(err, payflow.ErrMisconfigured) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

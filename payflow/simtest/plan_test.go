@@ -42,6 +42,14 @@ type plan struct {
 	jumps   []jumpPlan
 	outages []outagePlan
 	prices  []pricePlan
+
+	reconcile bool            // days are compared
+	billReady time.Duration   // after midnight, when WeChat has made a day's bill
+	late      bool            // the story begins shortly before midnight
+	compares  []time.Duration // when the accountant has the day before compared
+	backup    time.Duration   // when a backup is taken, 0 = none is
+	lost      time.Duration   // when the disk is lost, and the backup restored
+	repair    time.Duration   // how long that takes
 }
 
 // orderPlan is a patient.
@@ -60,7 +68,8 @@ type orderPlan struct {
 	cancels  bool
 	cancelAt time.Duration // after the order
 	syncs    int
-	anomaly  string // what WeChat books wrongly, "" = nothing
+	anomaly  string        // what WeChat books wrongly, "" = nothing
+	again    time.Duration // how long after a restore the client orders once more, 0 = never
 }
 
 // lockPlan is an internal service that only holds stock.
@@ -112,7 +121,33 @@ func newPlan(d dice) *plan {
 	}
 	p.people(r)
 	p.trouble(d.at("trouble", 0))
+	p.books(d.at("books", 0))
 	return p
+}
+
+// books decides what happens to the books: reconciliation, and a disk that is lost
+// while there is a backup.
+func (p *plan) books(r roll) {
+	p.reconcile = r.chance(0.4)
+	p.late, p.billReady = r.chance(0.4), 10*time.Hour
+	if r.chance(0.5) {
+		p.billReady = r.between(5*time.Minute, 2*time.Hour)
+	}
+	if r.chance(0.2) {
+		p.reconcile = true // or nobody would find forgotten money of which the notice was taken
+		p.backup = r.between(2*time.Minute, arrivals+10*time.Minute)
+		p.lost = p.backup + r.between(time.Second, pick(r, 5*time.Minute, 30*time.Minute, 90*time.Minute))
+		p.repair = r.between(5*time.Second, pick(r, time.Minute, 40*time.Minute))
+		for i := range p.orders {
+			if r.chance(0.4) {
+				p.orders[i].again = r.between(time.Second, 40*time.Minute)
+			}
+		}
+	}
+	p.caps.List = p.reconcile && r.chance(0.7)
+	for range r.IntN(4) {
+		p.compares = append(p.compares, r.between(0, pick(r, troubles, 36*time.Hour)))
+	}
 }
 
 // hospital decides what kind of HIS there is.
@@ -189,6 +224,8 @@ const (
 	diskLost    = "disk error: the step is lost"
 	diskKept    = "disk error: the step is kept"
 	restartSoft = "restart in good order"
+
+	dieComparing = "reconcile: hisgate is killed meanwhile"
 )
 
 // trouble decides what happens to the machines.

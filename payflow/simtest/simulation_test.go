@@ -196,6 +196,12 @@ func mustFire() []string {
 		"staff: CLAIM", "staff: HAND_OVER", "staff: RECHECK", "staff: RETRY_FULFILMENT", "staff: REFUND", "staff: MARK_FULFILLED",
 		"staff: MARK_REFUNDED", "staff: RESUME_REFUNDS", "staff: refund of a fulfilled order",
 		"staff: refund of a fulfilled order, which the HIS is to cancel",
+		"staff: SETTLE",
+		"backup: taken", "restore: the ledger is thrown back", "restore: an order is forgotten", "restore: a client orders once more",
+		"reconcile: a bill is compared", "reconcile: a bill is compared, an empty one", "reconcile: the accountant asks for a day",
+		"reconcile: the bill is not there yet", "reconcile: the bill is late", "reconcile: the hash of the bill is wrong",
+		"reconcile: the bill is cut off", "reconcile: the bill cannot be fetched", dieComparing,
+		"reconcile: found UNNOTICED", "reconcile: found REFUNDED_ELSEWHERE", "reconcile: found UNKNOWN_PAYMENT",
 		"staff: a lock is resolved, applied true", "staff: a lock is resolved, applied false",
 	}
 	for _, t := range payTroubles {

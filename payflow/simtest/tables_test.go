@@ -32,6 +32,13 @@ var lockMoves = map[lockstore.Status][]lockstore.Status{
 	lockstore.Released:   {lockstore.Confirmed},
 }
 
+// recalledMoves are those that a lock makes besides when the HIS tells a restored
+// ledger what became of it.
+var recalledMoves = map[lockstore.Status][]lockstore.Status{
+	lockstore.Locked:     {lockstore.Confirmed},
+	lockstore.Confirming: {lockstore.Locked},
+}
+
 func (w *world) moved(from, to string) {
 	if from == to {
 		return
@@ -48,7 +55,7 @@ func (w *world) lockMoved(lk *lockstore.Lock, s lockstore.Step) {
 		from = s.From.String()
 	}
 	w.tally.move("lock", from, s.To.String())
-	if !slices.Contains(lockMoves[s.From], s.To) {
+	if !slices.Contains(lockMoves[s.From], s.To) && !(w.thrownBack() && slices.Contains(recalledMoves[s.From], s.To)) {
 		w.violated("a lock's status changes by the table alone", lk.OrderNo, "%v → %v", s.From, s.To)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,7 +104,9 @@ func (c *wechat) prepay(method payflow.Method, body []byte) (payflow.Prepay, err
 		c.inOrder = append(c.inOrder, t)
 		c.say("%s ordered, %d fen, until %s", t.no, t.fen, clock(p.TimeExpire.Sub(c.w.trace.start)))
 	case t.body != string(body):
-		c.w.violated("a repeated prepay must be byte-identical", t.no, "%s, then %s", t.body, body)
+		if !c.w.thrownBack() { // else nobody may remember the bytes
+			c.w.violated("a repeated prepay must be byte-identical", t.no, "%s, then %s", t.body, body)
+		}
 		return payflow.Prepay{}, refused("prepay", "INVALIDREQUEST")
 	case len(t.money) > 0:
 		return payflow.Prepay{}, refused("prepay", "ORDERPAID")
@@ -351,7 +354,7 @@ func (c *wechat) console(no, transaction string) string {
 		}
 		if left := m.fen - given; left > 0 {
 			rf := &refund{
-				trade: t, money: m, no: c.number("CONSOLE"), id: c.number("RF"), fen: left,
+				trade: t, money: m, no: c.number("CONSOLE"), id: c.number("RF"), fen: left, taken: time.Now(),
 				state: payflow.RefundSuccess, endsAt: time.Now(), console: true,
 			}
 			m.back += left
@@ -363,6 +366,16 @@ func (c *wechat) console(no, transaction string) string {
 		return "console refund of " + m.id
 	}
 	return ""
+}
+
+// allBack tells whether nothing that was paid for the order is left with the
+// hospital.
+func (c *wechat) allBack(no string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	t := c.trades[no]
+	return t == nil || !slices.ContainsFunc(t.money, func(m *money) bool { return m.back < m.fen })
 }
 
 // leaves notes that a refund leaves hisgate for WeChat, whatever becomes of it,

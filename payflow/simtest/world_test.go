@@ -47,6 +47,10 @@ type world struct {
 	persons    map[string]string    // orders of which a person decided against the rule, and how
 	wishes     map[string]time.Time // when somebody last wanted the money of a fulfilled order back
 	violations []violation
+	bills      map[string]int // tries for the bill of a day
+	kept       *kept          // the last backup, nil = none was taken
+	backAt     time.Time      // when it was restored, zero = never
+	closes     bool           // the story is over, and its books are looked at
 
 	said answers
 }
@@ -73,6 +77,7 @@ func newWorld(seed uint64, logs io.Writer) *world {
 	w := &world{
 		dice: d, plan: newPlan(d), trace: &trace{}, tally: newTally(), logs: logs,
 		thrown: map[string]int{}, outages: map[string]int{}, persons: map[string]string{}, wishes: map[string]time.Time{},
+		bills: map[string]int{},
 	}
 	w.said.init()
 	w.wechat = newWechat(w)
@@ -97,7 +102,11 @@ func newWorld(seed uint64, logs io.Writer) *world {
 // open builds the machines. In the bubble.
 func (w *world) open() {
 	w.deaths = make(chan death, 64)
-	time.Sleep(w.dice.at("start", 0).between(0, 24*time.Hour))
+	start := w.dice.at("start", 0).between(0, 24*time.Hour)
+	if w.plan.late && w.plan.reconcile {
+		start = 16*time.Hour - start/9 // the bubble begins at 08:00 in Beijing
+	}
+	time.Sleep(start)
 	w.trace.start = time.Now()
 	facts := map[string]hisadapter.Facts{
 		"A": {Name: "甲硝唑片", Unit: "片", Price: "3.3330", PricePer: 100},
@@ -193,6 +202,19 @@ func (w *world) begins() {
 		w.later(o.at, func() { w.strike(o.what, 1) })
 		w.later(o.at+o.lasts, func() { w.strike(o.what, -1) })
 	}
+	for i := range w.plan.orders {
+		if p := (patient{w: w, plan: &w.plan.orders[i]}); p.plan.again > 0 && p.plan.at < w.plan.lost {
+			w.later(w.plan.lost+w.plan.repair+p.plan.again, p.again)
+		}
+	}
+	if w.plan.reconcile {
+		for _, at := range w.plan.compares {
+			w.later(at, w.compare)
+		}
+	}
+	if w.plan.backup > 0 {
+		w.later(w.plan.backup, w.takeBackup)
+	}
 	for _, c := range w.plan.prices {
 		w.later(c.at, func() {
 			f, _ := w.his.Facts("B")
@@ -228,6 +250,13 @@ func (w *world) heal() {
 	w.mu.Unlock()
 	w.his.ClearFaults()
 	w.trace.say("world", "the trouble is over")
+}
+
+// closing tells whether the story is over.
+func (w *world) closing() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closes
 }
 
 func (w *world) background(f func()) { w.people.Go(f) }
