@@ -68,9 +68,27 @@ func (q *answerLoader) rule(n *yaml.Node, what string, early, inDefaults bool) (
 		return r, false
 	}
 	if v.positive() && ok && !r.hasEvidence() && (v.word == "done" || !r.names("rows")) {
-		q.at(n, "%s: %s needs a word of the HIS that says so: a code, or a field that is there or is something (a text that holds another is too little)", what, v.word)
+		q.at(n, "%s: %s needs a word of the HIS that says so: a code, or a field that is there or is something (a text that holds another is too little, and a pattern speaks of the whole text: ^…$)", what, v.word)
+	}
+	if ok {
+		q.certain(n, what, r)
 	}
 	return r, ok
+}
+
+// certain holds what says that nothing was done to the HIS's own words: a refusal
+// gives money back, and the others send a write again.
+func (q *answerLoader) certain(n *yaml.Node, what string, r rule) {
+	word := r.then.word
+	if r.spoken() || !slices.Contains([]string{"refused", "busy", "misconfigured", "login_again"}, word) {
+		return
+	}
+	switch failing := r.failing(); {
+	case word == "refused":
+		q.at(n, "%s: refused needs a word of the HIS that says so, such as a code; a status alone may be that of a proxy", what)
+	case len(failing) > 0 && !q.op.reads() && q.op != OpLogin:
+		q.at(n, "%s: %s: the status %s alone does not say that nothing was done; leave it out, and the answer is unknown", what, word, strings.Join(failing, ", "))
+	}
 }
 
 func isWord(word string) bool {

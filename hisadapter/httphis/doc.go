@@ -113,7 +113,8 @@
 //	      where:                              # rows that do not fit all of these count nothing; the drug is known all the same
 //	        - {at: yxq, not_expired: yyyy-MM-dd}
 //	        - {at: ckdm, is: ["01", "02"]}
-//	      lots: sum                           # rows of one drug are added up; without it two rows of one drug are unknown
+//	      lots: sum                           # rows of one drug are added up; without it two rows of one drug are unknown,
+//	                                          # and so are packs of two sizes; a price that not all lots have is not told
 //	      missing: unknown_drug               # a drug without a row: unknown_drug (default), or zero
 //	      sold_in: smallest                   # or pack: sold in whole packs only
 //	      pages: {total: //pages, max: 20}    # or more: {at: //next, is: "1"}; or size: 100, which goes on while a page is full
@@ -284,8 +285,10 @@
 // people. A list means any of these. What says that something is so (done, none,
 // frozen, …) needs the HIS's word for it: a code, or a field that is there or is
 // something. For done, frozen and deducted a text that contains another is too
-// little: 未成功 contains 成功. Where code stands for several places that say
-// different things, the answer is unknown. then is one of
+// little: 未成功 contains 成功; a regular expression must speak of the whole text,
+// ^…$. A refusal needs a word of the HIS too: a status alone may be a proxy's.
+// Where a path of a rule or a field stands for several places that say different
+// things, nothing is decided by it: the answer, or the drug, is unknown. then is one of
 //
 //	every operation   busy misconfigured login_again unknown, refused KIND
 //	                  (insufficient lapsed price_changed amount_mismatch unknown_drug stopped not_divisible other)

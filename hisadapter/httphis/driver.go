@@ -141,10 +141,14 @@ func (d *Driver) perform(ctx context.Context, c *call, in Input) (*judgement, er
 			return j, nil
 		}
 		if again || t == nil {
-			return nil, &hisadapter.Error{
+			err := &hisadapter.Error{
 				Op: c.op.name(), Outcome: hisadapter.Misconfigured, Code: j.hidden.apply(j.code), Message: j.hidden.apply(j.message),
 				Err: errors.New("the HIS asks for a login right after one"),
 			}
+			if d.session != nil {
+				d.session.refuse(err)
+			}
+			return nil, err
 		}
 		d.session.drop(t)
 	}

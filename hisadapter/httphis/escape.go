@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,7 +48,7 @@ func (e escaper) escape(v value, at place) (string, error) {
 		if err := xmlChars(s); err != nil {
 			return "", err
 		}
-		return strings.ReplaceAll(s, "]]>", "]]]]><![CDATA[>"), nil
+		return inCDATA(s), nil
 	case jsonString:
 		q, err := quoteJSON(s)
 		if err != nil {
@@ -60,12 +61,7 @@ func (e escaper) escape(v value, at place) (string, error) {
 		}
 		return quoteJSON(s)
 	case column:
-		for _, sep := range append(e.separators, "\n", "\r") {
-			if strings.Contains(s, sep) {
-				return "", fmt.Errorf("the value holds the separator %q", sep)
-			}
-		}
-		return s, nil
+		return s, e.separable(s)
 	case segment:
 		if s == "" || s == "." || s == ".." {
 			return "", errors.New("an empty value, . and .. cannot stand in a path")
@@ -78,6 +74,36 @@ func (e escaper) escape(v value, at place) (string, error) {
 	default:
 		return s, nil
 	}
+}
+
+// inCDATA keeps ]]> from forming, within a value and at its seams with what
+// stands before and behind it.
+func inCDATA(s string) string {
+	const reopen = "]]><![CDATA["
+	s = strings.ReplaceAll(s, "]]>", "]]"+reopen+">")
+	if strings.HasPrefix(s, ">") || strings.HasPrefix(s, "]>") {
+		s = reopen + s
+	}
+	if strings.HasSuffix(s, "]") {
+		s += reopen
+	}
+	return s
+}
+
+// separable refuses a value that holds a separator, or makes one with what stands
+// beside it: x| before || would be cut behind x.
+func (e escaper) separable(s string) error {
+	for _, sep := range append(slices.Clone(e.separators), "\n", "\r") {
+		if strings.Contains(s, sep) {
+			return fmt.Errorf("the value holds the separator %q", sep)
+		}
+		for i := 1; i < len(sep); i++ {
+			if strings.HasSuffix(s, sep[:i]) || strings.HasPrefix(s, sep[i:]) {
+				return fmt.Errorf("the value ends or begins with a part of the separator %q", sep)
+			}
+		}
+	}
+	return nil
 }
 
 var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;",

@@ -19,7 +19,7 @@ func (j *judgement) raw(f field, from *node) (s string, there bool, err error) {
 	case f.header != "":
 		s = strings.Join(j.header.Values(f.header), "\n")
 	case from != nil:
-		if s, _, err = j.read.text(from, *f.at); err != nil {
+		if s, _, err = j.read.sole(from, *f.at); err != nil {
 			return "", false, err
 		}
 	}
@@ -45,7 +45,7 @@ func (j *judgement) raw(f field, from *node) (s string, there bool, err error) {
 func (j *judgement) must(f field, from *node) (string, error) {
 	s, there, err := j.raw(f, from)
 	if err == nil && !there {
-		err = fmt.Errorf("there is no %s", f.name)
+		err = fmt.Errorf("there is no %s (mapping line %d)", f.name, f.line)
 	}
 	return s, err
 }

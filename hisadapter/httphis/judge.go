@@ -113,7 +113,7 @@ func (j *judgement) look(a *answer) error {
 		}
 	}
 	if a.code != nil {
-		if j.code, err = j.read.sole(j.doc, *a.code); err != nil {
+		if j.code, _, err = j.read.sole(j.doc, *a.code); err != nil {
 			return err
 		}
 	}

@@ -78,26 +78,19 @@ func (r *reader) nodes(from *node, p path) (out []*node, err error) {
 }
 
 // sole is text, of a path whose places must all say the same: a code of success
-// above one of failure is no success.
-func (r *reader) sole(from *node, p path) (s string, err error) {
-	s, _, err = r.text(from, p)
-	if err != nil {
-		return "", err
-	}
-	defer recovered(p.src, &err)
-	all, isPlaces := r.compiled[p.src].Evaluate(cursorAt(from, &r.left)).(*xpath.NodeIterator)
-	for isPlaces && all.MoveNext() {
-		if v := all.Current().Value(); strings.TrimSpace(v) != strings.TrimSpace(s) {
-			return "", fmt.Errorf("XPath %s (mapping line %d): stands for several places that say different things, %.20q and %.20q", p.src, p.line, s, v)
-		}
-	}
-	return s, nil
+// above one of failure is no success, and one of two numbers is nobody's.
+func (r *reader) sole(from *node, p path) (s string, found bool, err error) {
+	return r.read(from, p, true)
 }
 
 // text is what a path says of a node: the text of the first place that it
 // selects, or the value of its function. found is false where there is no such
 // place.
 func (r *reader) text(from *node, p path) (s string, found bool, err error) {
+	return r.read(from, p, false)
+}
+
+func (r *reader) read(from *node, p path, all bool) (s string, found bool, err error) {
 	e, err := r.expr(p)
 	if err != nil {
 		return "", false, err
@@ -114,7 +107,17 @@ func (r *reader) text(from *node, p path) (s string, found bool, err error) {
 		if !v.MoveNext() {
 			return "", false, nil
 		}
-		return v.Current().Value(), true, nil
+		s = v.Current().Value()
+		for all && v.MoveNext() {
+			if more := v.Current().Value(); strings.TrimSpace(more) != strings.TrimSpace(s) {
+				hint := ""
+				if from.parent != nil && strings.HasPrefix(p.src, "/") {
+					hint = "; in a row ." + p.src + " looks at the row alone"
+				}
+				return "", false, fmt.Errorf("XPath %s (mapping line %d): stands for several places that say different things, %.20q and %.20q%s", p.src, p.line, s, more, hint)
+			}
+		}
+		return s, true, nil
 	default:
 		return "", false, errors.New("XPath " + p.src + ": gives no text")
 	}

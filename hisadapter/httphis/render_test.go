@@ -224,3 +224,48 @@ body: {text: '{{ message_id }} {{ nonce }} `+everyLine+`'}`, ""), httphis.Option
 		t.Errorf("%q and %q, %q", a.Text, b.Text, a.Header.Get("X-Id"))
 	}
 }
+
+// ]]> may not form where two values meet either [E3]: whatever a patient is called
+// is read back as it was, and nothing of it is markup.
+func TestCDATAHoldsAtItsSeams(t *testing.T) {
+	d := open(t, aboutOrder("body:\n  xml: '<r><p><![CDATA[{{ attr.name }}{{ attr.rx }}]]></p><q><![CDATA[]]{{ attr.rx }}]]></q><i>"+everyLine+"</i></r>'", ""), httphis.Options{})
+	pieces := []string{"", "]", "]]", "]]>", ">", "><evil/><![CDATA[", "]]><evil/>", "a]", "]>", "张"}
+	for _, a := range pieces {
+		for _, b := range pieces {
+			if a == "" || b == "" {
+				continue // that a value is missing is another matter
+			}
+			shown, err := d.Render(httphis.OpPlaceOrder, order(func(in *httphis.Input) { in.Attributes = map[string]string{"name": a, "rx": b} }))
+			if err != nil {
+				t.Errorf("%q and %q: %v", a, b, err)
+				continue
+			}
+			r := shown[0].Request
+			var got struct {
+				P    string    `xml:"p"`
+				Q    string    `xml:"q"`
+				Evil *struct{} `xml:"evil"`
+				Any  []struct {
+					XMLName xml.Name
+				} `xml:",any"`
+			}
+			if err := xml.Unmarshal([]byte(r.Text), &got); err != nil {
+				t.Fatalf("%q %q: %v in %s", a, b, err, r.Text)
+			}
+			if got.P != a+b || got.Q != "]]"+b || got.Evil != nil || len(got.Any) != 1 {
+				t.Errorf("%q and %q were written as %s", a, b, r.Text)
+			}
+		}
+	}
+}
+
+// x| before || would be cut behind x, and every field after it be another's.
+func TestSeparatorsOfSeveralCharactersHoldAtTheirSeams(t *testing.T) {
+	d := open(t, aboutOrder("body:\n  delimited: '{{ attr.name }}||{{ his_no }}##{{ attr.rx }}||"+everyLine+"'\n  separators: ['||', '##']", ""), httphis.Options{})
+	for name, ok := range map[string]bool{"x": true, "x|y": true, "x|": false, "|x": false, "x#": false, "x||y": false} {
+		in := order(func(in *httphis.Input) { in.Attributes = map[string]string{"name": name, "rx": "1"} })
+		if _, err := d.Render(httphis.OpPlaceOrder, in); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

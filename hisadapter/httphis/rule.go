@@ -3,6 +3,7 @@ package httphis
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,8 +97,12 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 	case "message":
 		s = o.message
 	default:
+		look := o.read.sole
+		if c.test == isEmpty { // one of several is as much there as one
+			look = o.read.text
+		}
 		var err error
-		if s, found, err = o.read.text(from, c.path); err != nil {
+		if s, found, err = look(from, c.path); err != nil {
 			return false, err
 		}
 	}
@@ -129,9 +134,13 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 }
 
 // evidence reports whether the condition is the HIS's own word that something
-// is so. For a done a text that holds another is none: 未成功 holds 成功.
+// is so. For a done a text that holds another is none: 未成功 holds 成功; nor is a
+// pattern that does not say how the text begins and ends.
 func (c cond) evidence(done bool) bool {
-	if done && c.test == contains {
+	if done && (c.test == contains || c.test == matches && !whole(c.re)) {
+		return false
+	}
+	if c.test == matches && c.re.MatchString("") {
 		return false
 	}
 	switch c.subject {
@@ -144,6 +153,56 @@ func (c cond) evidence(done bool) bool {
 	default:
 		return false
 	}
+}
+
+// whole reports whether a pattern speaks of a text from its beginning to its end.
+func whole(re *regexp.Regexp) bool {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	return err == nil && bounded(tree, syntax.OpBeginText, false) && bounded(tree, syntax.OpEndText, true)
+}
+
+// bounded reports whether all that a pattern fits begins, or ends, at the bound.
+func bounded(t *syntax.Regexp, bound syntax.Op, last bool) bool {
+	switch t.Op {
+	case bound:
+		return true
+	case syntax.OpCapture:
+		return bounded(t.Sub[0], bound, last)
+	case syntax.OpConcat:
+		at := 0
+		if last {
+			at = len(t.Sub) - 1
+		}
+		return bounded(t.Sub[at], bound, last)
+	case syntax.OpAlternate:
+		return !slices.ContainsFunc(t.Sub, func(sub *syntax.Regexp) bool { return !bounded(sub, bound, last) })
+	default:
+		return false
+	}
+}
+
+// spoken reports whether a rule rests on something that the HIS said, which a
+// status is not: a proxy has them too.
+func (r rule) spoken() bool {
+	return slices.ContainsFunc(r.conds, func(c cond) bool {
+		silent := c.test == isEmpty && c.empty || c.test == is && slices.Contains(c.words, "")
+		return slices.Contains([]string{"code", "message", "at"}, c.subject) && !silent
+	})
+}
+
+// failing are the statuses of a rule under which a HIS, or what stands before it,
+// may have failed after it did what it was asked.
+func (r rule) failing() (out []string) {
+	for _, c := range r.conds {
+		if c.subject == "status" {
+			for _, w := range c.words {
+				if w[0] == '5' && w != "503" {
+					out = append(out, w)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // hasEvidence reports whether one of its conditions is evidence for its verdict.

@@ -14,17 +14,24 @@ import (
 //
 //	none ──get──► logging in (one for all who wait) ──done──► open
 //	  ▲                 │ failed                               │
-//	  └─────────────────┴──── its life is over, or login_again ┘
+//	  ├─────────────────┴──── its life is over, or login_again ┘
+//	  └── refused, or of no use: nobody logs in for a minute, for a HIS shuts
+//	      accounts that go on trying
 type session struct {
 	spec  *sessionSpec
 	login func(ctx context.Context) (*judgement, error)
 	now   func() time.Time
 	limit time.Duration
 
-	mu    sync.Mutex
-	held  *ticket
-	under *pending // the login under way
+	mu      sync.Mutex
+	held    *ticket
+	under   *pending  // the login under way
+	refused error     // why nobody may log in
+	until   time.Time // until then
 }
+
+// refusedFor is how long a login that was refused is not tried again.
+const refusedFor = time.Minute
 
 // ticket is what a login brought. A call that is told to log in again gives
 // back the very ticket that it used, so that others' new one stays.
@@ -49,6 +56,10 @@ func (s *session) get(ctx context.Context) (*ticket, error) {
 	}
 	p := s.under
 	if p == nil {
+		if s.refused != nil && s.now().Before(s.until) {
+			defer s.mu.Unlock()
+			return nil, s.refused
+		}
 		p = &pending{done: make(chan struct{})}
 		s.under = p
 		// A caller that gives up must not take the others' login with it.
@@ -72,6 +83,13 @@ func (s *session) drop(t *ticket) {
 	}
 }
 
+// refuse lets nobody log in for a while.
+func (s *session) refuse(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused, s.until = why, s.now().Add(refusedFor)
+}
+
 func (s *session) run(ctx context.Context, p *pending) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
@@ -86,6 +104,9 @@ func (s *session) run(ctx context.Context, p *pending) {
 	s.mu.Lock()
 	s.under, s.held = nil, p.ticket
 	s.mu.Unlock()
+	if hisadapter.OutcomeOf(p.err) == hisadapter.Misconfigured {
+		s.refuse(p.err)
+	}
 	close(p.done)
 }
 

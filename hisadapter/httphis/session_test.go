@@ -246,3 +246,46 @@ func TestErrorsHideWhatTheHISSaysBack(t *testing.T) {
 		}
 	}
 }
+
+// A password that the HIS does not take is not tried with every call: it would
+// shut the account. Nor is a login that helps nothing.
+func TestNoStormOfLogins(t *testing.T) {
+	for name, login := range map[string]func(int) string{
+		"refused":   func(int) string { return `{"code":"6"}` },
+		"of no use": func(int) string { return `{"code":"0","token":"wrong"}` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := noon
+			g := &gate{login: login}
+			d := behindLogin(t, "life: 10m", g, func() time.Time { return now })
+			for range 50 {
+				wantOutcome(t, place(t.Context(), d), hisadapter.Misconfigured)
+				now = now.Add(time.Second)
+			}
+			if g.logins > 2 {
+				t.Errorf("%d logins in 50 s", g.logins)
+			}
+			g.login = func(n int) string { return fmt.Sprintf(`{"code":"0","token":"t%d"}`, n) }
+			now = now.Add(time.Minute)
+			wantOutcome(t, place(t.Context(), d), hisadapter.Done)
+		})
+	}
+}
+
+// A digest of the password alone serves as well as the password, and is masked.
+func TestDigestsOfASecretAloneAreMasked(t *testing.T) {
+	t.Setenv("HIS_TEST_PASSWORD", "hunter2")
+	d := open(t, aboutOrder("headers: {X-Proof: '{{ secret.password | md5 | upper }}', X-Sign: '{{ part.signed | md5 }}'}\nparts: {signed: {text: 'a{{ secret.password }}'}}\n"+plainOrder, "",
+		"TOP", "secrets: {password: {env: HIS_TEST_PASSWORD}}"), httphis.Options{})
+	shown, err := d.Render(httphis.OpPlaceOrder, order(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := shown[0].Request.Header
+	if got := h.Get("X-Proof"); got != "***" {
+		t.Errorf("the digest of the password is shown: %s", got)
+	}
+	if got := h.Get("X-Sign"); len(got) != 32 {
+		t.Errorf("a signature is not shown, which whoever fits a mapping must see: %s", got)
+	}
+}

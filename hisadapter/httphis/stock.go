@@ -82,12 +82,16 @@ func (d *drugRows) row(j *judgement, row *node, id string) error {
 	if seen && drug.err != nil {
 		return nil
 	}
+	told, err := d.facts(j, row, id)
+	if err != nil {
+		return err
+	}
 	if !seen {
-		var err error
-		if drug, err = d.facts(j, row, id); err != nil {
-			return err
-		}
+		drug = told
 		d.drugs[id] = drug
+	}
+	if err := drug.agree(told); err != nil {
+		return err
 	}
 	for _, c := range d.a.where {
 		if ok, err := c.holds(j.observed, row); err != nil || !ok {
@@ -100,7 +104,19 @@ func (d *drugRows) row(j *judgement, row *node, id string) error {
 	return d.count(j, row, drug)
 }
 
-// facts reads what a drug's first row says beside the stock.
+// agree holds another row of a drug to the first: a pack is one size. A price that
+// differs between lots is not told, because a sale may come from any.
+func (drug *drugRow) agree(told *drugRow) error {
+	if !drug.ratio.Equal(told.ratio) || drug.ratio.IsSet() != told.ratio.IsSet() {
+		return fmt.Errorf("its rows have packs of %s and of %s", drug.ratio, told.ratio)
+	}
+	if f := &drug.reading.Facts; f.Price != told.reading.Facts.Price || f.PricePer != told.reading.Facts.PricePer {
+		f.Price, f.PricePer, drug.price = "", 0, ""
+	}
+	return nil
+}
+
+// facts reads what a row says of its drug beside the stock.
 func (d *drugRows) facts(j *judgement, row *node, id string) (*drugRow, error) {
 	out := &drugRow{extra: map[string]string{}}
 	out.reading.Key = hisadapter.Key{PharmacyID: d.pharmacy, DrugID: id}

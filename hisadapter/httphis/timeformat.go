@@ -91,10 +91,11 @@ func (f timeFormat) write(t time.Time) string {
 // format has no day, as 有效期至2026年11月 means it.
 func (f timeFormat) end(t time.Time) time.Time {
 	month := len(f.pieces) > 0 && !slices.ContainsFunc(f.pieces, func(p timePiece) bool { return p.letter == 'd' })
+	t = t.In(china)
 	if month {
-		return t.AddDate(0, 1, 0)
+		return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, china)
 	}
-	return t.AddDate(0, 0, 1)
+	return time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, china)
 }
 
 // read takes a time written without a zone for China's.

@@ -144,7 +144,7 @@ func (w *wrapped) step(s *step, read *reader, secrets map[string]value) error {
 		w.bytes, w.text = nil, t
 		return err
 	case "text":
-		t, found, err := read.text(w.doc, s.path)
+		t, found, err := read.sole(w.doc, s.path)
 		if err == nil && !found {
 			err = fmt.Errorf("the document has no %s", s.path.src)
 		}
