@@ -30,6 +30,7 @@ type fitted struct {
 	http     *httphis.Driver // one of the two
 	sql      *sqlhis.Driver
 	sim      hisadapter.Driver // or, for who asks for it, the simulated HIS
+	standIns bool              // the secrets are not at hand
 }
 
 // toolOptions are what a tool wants beside the mapping.
@@ -37,6 +38,12 @@ type toolOptions struct {
 	batch int  // drugs in one query at most; 0 = as declared
 	sim   bool // the simulated HIS will do as well
 	http  httphis.Options
+
+	// offline: nothing is sent, and where the secrets are not at hand stand-ins
+	// serve.
+	offline bool
+	now     func() time.Time                         // of a database that is not asked
+	answers func(op string) (sqlhis.Exchange, error) // in its place; nil = there are none
 }
 
 // open loads the mapping and makes its driver. It connects to nothing.
@@ -64,19 +71,9 @@ func (f mappingFlags) open(o toolOptions) (*fitted, error) {
 	}
 	switch out.declared.Driver {
 	case driverHTTP:
-		m, err := httphis.Load(out.file)
-		if err != nil {
-			return nil, err
-		}
-		out.http, err = httphis.New(m, offered(m.Operations(), batch), o.http)
-		return out, err // with out: the mapping itself is right
+		return out, out.openHTTP(batch, o)
 	case driverSQL:
-		m, err := sqlhis.Load(out.file)
-		if err != nil {
-			return nil, err
-		}
-		out.sql, err = sqlhis.Open(m, offered(m.Operations(), batch), time.Now)
-		return out, err
+		return out, out.openSQL(batch, o)
 	default:
 		if !o.sim {
 			return nil, fmt.Errorf("his.driver: %s has no mapping file", out.declared.Driver)
@@ -86,6 +83,36 @@ func (f mappingFlags) open(o toolOptions) (*fitted, error) {
 		out.sim = simhis.Dial(out.declared.SimHIS.URL, nil, caps)
 		return out, nil
 	}
+}
+
+func (f *fitted) openHTTP(batch int, o toolOptions) error {
+	m, err := httphis.Load(f.file)
+	if err != nil {
+		return err
+	}
+	caps := offered(m.Operations(), batch)
+	if f.http, err = httphis.New(m, caps, o.http); err != nil && o.offline {
+		f.standIns, o.http.Offline = true, true
+		f.http, err = httphis.New(m, caps, o.http)
+	}
+	return err
+}
+
+func (f *fitted) openSQL(batch int, o toolOptions) error {
+	m, err := sqlhis.Load(f.file)
+	if err != nil {
+		return err
+	}
+	caps := offered(m.Operations(), batch)
+	switch {
+	case o.offline && o.now != nil:
+		f.sql, err = sqlhis.Offline(m, caps, o.now, o.answers)
+	case o.offline:
+		f.sql, err = sqlhis.Offline(m, caps, time.Now, o.answers)
+	default:
+		f.sql, err = sqlhis.Open(m, caps, time.Now)
+	}
+	return err
 }
 
 // close closes what the driver holds.
@@ -140,15 +167,4 @@ func (f *fitted) placed(err error) string {
 		}
 		return "the rule of " + f.file + ":" + m[2]
 	})
-}
-
-// openOffline is open for what sends nothing: where the secrets are not at hand
-// stand-ins serve, and real says so.
-func (f mappingFlags) openOffline(o toolOptions) (out *fitted, real bool, err error) {
-	if out, err = f.open(o); err == nil || out == nil || out.declared.Driver != driverHTTP {
-		return out, true, err
-	}
-	o.http.Offline = true
-	out, err = f.open(o)
-	return out, false, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/hisadapter/sqlhis"
+	"github.com/hisgate/hisgate/hisadapter/tape"
 )
 
 // adapterParseCmd reads a saved answer.
@@ -19,14 +23,14 @@ type adapterParseCmd struct {
 
 	Status int    `default:"200" help:"The answer's status (${default})."`
 	Nth    int    `default:"1" help:"Which call of find_order it answers, where there are several (${default})."`
-	File   string `arg:"" help:"The body of the answer, as it came; - for standard input."`
+	File   string `arg:"" help:"The body of the answer, as it came; of a database the .yaml of a tape, or one written by hand; - for standard input."`
 }
 
 // maxAnswer bounds what is read of a saved answer.
 const maxAnswer = 8 << 20
 
 // Run prints how the answer is read. An answer that fits no rule is an error.
-func (c *adapterParseCmd) Run(k *kong.Context) error {
+func (c *adapterParseCmd) Run(ctx context.Context, k *kong.Context) error {
 	in, err := c.input(time.Now())
 	if err != nil {
 		return err
@@ -35,24 +39,61 @@ func (c *adapterParseCmd) Run(k *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	f, _, err := c.openOffline(toolOptions{batch: len(in.DrugIDs)})
+	f, err := c.open(toolOptions{batch: len(in.DrugIDs), offline: true, answers: c.recorded(body)})
 	if err != nil {
 		return err
 	}
+	s := &shower{out: k.Stdout}
 	if f.sql != nil {
-		return errors.Join(errors.New("a database's answer is not saved as text; adapter call shows one and how it is read"), f.close())
+		return errors.Join(c.parseSQL(ctx, s, f, in), s.err, f.close())
 	}
 	p, err := f.http.Parse(httphis.Op(c.Op), in, httphis.Answer{Status: c.Status, Body: body, Call: c.Nth - 1})
 	if err != nil {
 		return err
 	}
-	s := &shower{out: k.Stdout}
 	s.line("%s, status %d, %d bytes", c.Op, c.Status, len(body))
 	s.parsed(f.file, p, f.placed)
 	if p.Err != nil && p.Rule.Line == 0 {
-		return errors.Join(s.err, errors.New("no rule of the mapping says what this answer means: it counts as unknown"))
+		return errors.Join(s.err, errUnknownAnswer)
 	}
 	return s.err
+}
+
+var errUnknownAnswer = errors.New("no rule of the mapping says what this answer means: it counts as unknown")
+
+// recorded gives what a file says that one attempt met, once.
+func (c *adapterParseCmd) recorded(doc []byte) func(op string) (sqlhis.Exchange, error) {
+	taken := false
+	return func(op string) (sqlhis.Exchange, error) {
+		x, err := tape.ParseSQL(c.File, doc)
+		switch {
+		case err != nil:
+			return x, err
+		case taken || x.Op != "" && x.Op != op:
+			return x, fmt.Errorf("%s has no answer to %s", c.File, op)
+		}
+		taken = true
+		return x, nil
+	}
+}
+
+// parseSQL runs an operation against what its statements met.
+func (c *adapterParseCmd) parseSQL(ctx context.Context, s *shower, f *fitted, in httphis.Input) error {
+	f.sql.Watch(func(st sqlhis.Statement) { s.statement(f.file, st, true) })
+	result, err := callSQL(ctx, f.sql, c.Op, in)
+	if hisadapter.OutcomeOf(err) == hisadapter.NotSent {
+		return err // the file is not as it must be
+	}
+	s.line("result")
+	if err == nil {
+		s.result(result)
+		return nil
+	}
+	s.line("  outcome: %s", f.placed(err))
+	if hisadapter.OutcomeOf(err) == hisadapter.Unknown {
+		return errUnknownAnswer
+	}
+	return nil
 }
 
 func (c *adapterParseCmd) read(stdin io.Reader) ([]byte, error) {

@@ -26,7 +26,7 @@ func (c *adapterRenderCmd) Run(k *kong.Context) error {
 		return err
 	}
 	in.Facts = c.Fact
-	f, real, err := c.openOffline(toolOptions{batch: len(in.DrugIDs)})
+	f, err := c.open(toolOptions{batch: len(in.DrugIDs), offline: true})
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (c *adapterRenderCmd) Run(k *kong.Context) error {
 		}
 		return errors.Join(err, s.err, f.close())
 	}
-	if !real {
+	if f.standIns {
 		s.line("the secrets are not set: what is signed or enciphered here is not what would be sent")
 	}
 	requests, err := f.http.Render(httphis.Op(c.Op), in)

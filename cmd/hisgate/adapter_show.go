@@ -161,12 +161,16 @@ func (s *shower) statement(file string, st sqlhis.Statement, sent bool) {
 		return
 	}
 	switch {
-	case st.Err != "":
-		s.line("  answer: error: %s", st.Err)
+	case st.Failure != nil:
+		s.line("  answer: error: %s", st.Failure)
 	case st.Columns != nil:
 		s.line("  answer: %d rows (%s)", len(st.Rows), strings.Join(st.Columns, " | "))
 		for _, row := range st.Rows {
-			s.line("    %s", strings.Join(row, " | "))
+			cells := make([]string, len(row))
+			for i, c := range row {
+				cells[i] = c.String()
+			}
+			s.line("    %s", strings.Join(cells, " | "))
 		}
 	default:
 		s.line("  answer: %d rows affected", st.Count)

@@ -36,7 +36,11 @@ func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapt
 		}
 		return d, nil
 	case driverSQL:
-		d, err := openSQL(c, caps)
+		m, err := sqlhis.Load(c.MappingFile)
+		if err != nil {
+			return nil, err
+		}
+		d, err := sqlhis.Open(m, caps, time.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -46,15 +50,6 @@ func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapt
 	default:
 		return nil, fmt.Errorf("his.driver: %q is not known", c.Driver)
 	}
-}
-
-// openSQL opens the driver that speaks to the HIS's database.
-func openSQL(c HIS, caps hisadapter.Capabilities) (*sqlhis.Driver, error) {
-	m, err := sqlhis.Load(c.MappingFile)
-	if err != nil {
-		return nil, err
-	}
-	return sqlhis.Open(m, caps, time.Now)
 }
 
 // validateDriver checks what only one of the drivers needs.
@@ -78,9 +73,9 @@ func (c HIS) validateDriver(k *checker) {
 			_, err = httphis.New(m, c.capabilities(), httphis.Options{Offline: true}) // the secrets are elsewhere
 		}
 	case driverSQL:
-		var d *sqlhis.Driver
-		if d, err = openSQL(c, c.capabilities()); err == nil {
-			err = d.Close()
+		var m *sqlhis.Mapping
+		if m, err = sqlhis.Load(c.MappingFile); err == nil {
+			_, err = sqlhis.Offline(m, c.capabilities(), time.Now, nil) // so is the password
 		}
 	}
 	if err != nil {

@@ -21,50 +21,10 @@ import (
 // recipe gives it one, and an order is held, paid and deducted.
 func TestOrdersThroughADatabase(t *testing.T) {
 	t.Parallel()
-	// Not t.TempDir, which the server's own user may not pass.
-	above, err := os.MkdirTemp("", "hisgate-postgres-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(above) })
-	dir := filepath.Join(above, "data")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	server, port, err := privateserver.StartPostgres(t.Context(), dir, "hisgate", "fsync = off")
-	var missing *privateserver.MissingError
-	if errors.As(err, &missing) {
-		t.Skip(missing)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	var his *pgx.Conn
-	if err := server.Ready(t.Context(), func(ctx context.Context) (err error) {
-		his, err = pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=hisgate dbname=postgres sslmode=disable", port))
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = his.Close(context.Background()) })
-	ddl, err := recipes.DDL("reservation", "postgres")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables := `
-CREATE TABLE "药品字典" ("药品编码" text PRIMARY KEY, "药品名称" text, "单位" text, "零售价" numeric, "最小销售数" int, "停用" char(1));
-CREATE TABLE "药房库存" ("药房编码" text, "药品编码" text, "库存数量" numeric NOT NULL, PRIMARY KEY ("药房编码", "药品编码"));
+	his, port := reservationDatabase(t, `
 INSERT INTO "药品字典" VALUES ('00010041', '甲硝唑片', '片', 0.0333, 1, '0');
 INSERT INTO "药房库存" VALUES ('HLWYF', '00010041', 100);
-`
-	if _, err := his.PgConn().Exec(t.Context(), tables+ddl).ReadAll(); err != nil {
-		t.Fatal(err)
-	}
+`)
 
 	w := newWorld(t, true)
 	w.cfg.HIS.Driver, w.cfg.HIS.MappingFile = driverSQL, recipeMapping(t, port)
@@ -100,6 +60,54 @@ INSERT INTO "药房库存" VALUES ('HLWYF', '00010041', 100);
 	}
 }
 
+// reservationDatabase is a PostgreSQL of the test's own, with the tables of a
+// hospital, what rows puts into them, and the recipe beside them.
+func reservationDatabase(t *testing.T, rows string) (his *pgx.Conn, port int) {
+	t.Helper()
+	// Not t.TempDir, which the server's own user may not pass.
+	above, err := os.MkdirTemp("", "hisgate-postgres-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(above) })
+	dir := filepath.Join(above, "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	server, port, err := privateserver.StartPostgres(t.Context(), dir, "hisgate", "fsync = off")
+	var missing *privateserver.MissingError
+	if errors.As(err, &missing) {
+		t.Skip(missing)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := server.Ready(t.Context(), func(ctx context.Context) (err error) {
+		his, err = pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=hisgate dbname=postgres sslmode=disable", port))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = his.Close(context.Background()) })
+	ddl, err := recipes.DDL("reservation", "postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := `
+CREATE TABLE "药品字典" ("药品编码" text PRIMARY KEY, "药品名称" text, "单位" text, "零售价" numeric, "最小销售数" int, "停用" char(1));
+CREATE TABLE "药房库存" ("药房编码" text, "药品编码" text, "库存数量" numeric NOT NULL, PRIMARY KEY ("药房编码", "药品编码"));
+`
+	if _, err := his.PgConn().Exec(t.Context(), tables+ddl+rows).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	return his, port
+}
+
 // recipeMapping is the recipe's mapping file with the address of a test server.
 func recipeMapping(t *testing.T, port int) string {
 	t.Helper()
@@ -107,15 +115,20 @@ func recipeMapping(t *testing.T, port int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, passwordFile), []byte("not asked for\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for old, now := range map[string]string{
-		"port: 5432": fmt.Sprintf("port: %d", port), "database: his": "database: postgres", "  password_env: HIS_DB_PASSWORD\n": "",
+		"port: 5432": fmt.Sprintf("port: %d", port), "database: his": "database: postgres",
+		"password_env: HIS_DB_PASSWORD": "password_file: " + passwordFile,
 	} {
 		if strings.Count(doc, old) != 1 {
 			t.Fatalf("the recipe has not one %q", old)
 		}
 		doc = strings.Replace(doc, old, now, 1)
 	}
-	path := filepath.Join(t.TempDir(), "his.yaml")
+	path := filepath.Join(dir, "his.yaml")
 	if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"hisadapter/feed/outbox":        {"hisadapter/feed", "hisadapter/sqldb"},
 	"hisadapter/feed/outbox/ddl":    {"hisadapter/sqldb"},
 	"hisadapter/probe":              {"hisadapter", "internal/money"},
-	"hisadapter/httphis/tape":       {"hisadapter", "hisadapter/httphis"},
+	"hisadapter/tape":               {"hisadapter", "hisadapter/httphis", "hisadapter/sqlhis"},
 	"lockstore":                     {"lockstore/engine", "lockstore/internal"},
 	"lockstore/engine":              {},
 	"lockstore/engine/badgerengine": {"lockstore/engine"},

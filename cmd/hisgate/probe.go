@@ -10,8 +10,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/hisgate/hisgate/hisadapter/httphis"
-	"github.com/hisgate/hisgate/hisadapter/httphis/tape"
 	"github.com/hisgate/hisgate/hisadapter/probe"
+	"github.com/hisgate/hisgate/hisadapter/sqlhis"
+	"github.com/hisgate/hisgate/hisadapter/tape"
 )
 
 // probeCmd tests a real HIS.
@@ -102,9 +103,6 @@ func (p *probeSetup) open(c *probeCmd) error {
 	if c.Replay != "" {
 		return p.openTape(c, o)
 	}
-	if c.Record != "" && (c.Mapping != "" && speaksSQL(c.Mapping)) {
-		return errors.New("--record keeps what goes over HTTP")
-	}
 	var err error
 	if p.target, err = c.mappingFlags.open(o); err != nil {
 		return err
@@ -121,11 +119,17 @@ func (p *probeSetup) open(c *probeCmd) error {
 	if c.Record == "" {
 		return nil
 	}
-	if p.target.http == nil {
-		return errors.Join(errors.New("--record keeps what goes over HTTP; this HIS is spoken to otherwise"), p.target.close())
+	if p.target.sim != nil {
+		return errors.New("--record keeps what a mapping says and hears; his.driver: simhis has none")
 	}
-	p.tape, err = tape.Record(c.Record, p.head)
-	return err
+	p.head.SQL = p.target.sql != nil
+	if p.tape, err = tape.Record(c.Record, p.head); err != nil {
+		return errors.Join(err, p.target.close())
+	}
+	if p.target.sql != nil {
+		p.target.sql.Record(p.attempt)
+	}
+	return nil
 }
 
 // openTape plays what was recorded: with the clock, the numbers and the drugs of
@@ -141,13 +145,14 @@ func (p *probeSetup) openTape(c *probeCmd, o toolOptions) error {
 	p.head = p.player.Head
 	p.now = p.player.Now
 	p.wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-	o.batch, o.sim = p.head.Batch, false
+	o.batch, o.sim, o.offline = p.head.Batch, false, true
 	o.http.Now, o.http.Transport = p.now, p.player
-	if p.target, _, err = c.openOffline(o); err != nil {
+	o.now, o.answers = p.now, p.player.SQL
+	if p.target, err = c.mappingFlags.open(o); err != nil {
 		return err
 	}
-	if p.target.http == nil {
-		return errors.Join(errors.New("a tape holds what went over HTTP; this HIS is spoken to otherwise"), p.target.close())
+	if p.head.SQL != (p.target.sql != nil) {
+		return errors.Join(fmt.Errorf("%s is not a tape of %s: the one is of a database, the other is not", c.Replay, p.target.file), p.target.close())
 	}
 	p.seen.watch(p.target)
 	return nil
@@ -156,7 +161,14 @@ func (p *probeSetup) openTape(c *probeCmd, o toolOptions) error {
 func (p *probeSetup) exchange(x httphis.Exchange) {
 	p.seen.http(x)
 	if p.tape != nil && !p.crowd.Load() {
-		p.tape.Exchange(x)
+		p.tape.HTTP(x)
+	}
+}
+
+// attempt keeps what a database was asked.
+func (p *probeSetup) attempt(x sqlhis.Exchange) {
+	if !p.crowd.Load() {
+		p.tape.SQL(x)
 	}
 }
 

@@ -85,8 +85,8 @@ func (s *sightings) sql(st sqlhis.Statement) {
 	}
 	out := probe.Exchange{Op: st.Op, Sent: st.Op + " " + strings.TrimSpace(words), At: st.Started, Duration: st.Took}
 	switch {
-	case st.Err != "":
-		out.Back = st.Err
+	case st.Failure != nil:
+		out.Back = st.Failure.String()
 	case st.Columns != nil:
 		out.Back = fmt.Sprintf("%d rows", len(st.Rows))
 	default:

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"github.com/hisgate/hisgate/hisadapter/httphis"
-	"github.com/hisgate/hisgate/hisadapter/httphis/tape"
+	"github.com/hisgate/hisgate/hisadapter/tape"
 )
 
 // What a probe finds on a tape is what it found at the HIS, in each dialect; and
@@ -37,7 +37,7 @@ func TestFindsTheSameOnTheTape(t *testing.T) {
 				for _, s := range x.Signatures {
 					signatures[s] = true
 				}
-				rec.Exchange(x)
+				rec.HTTP(x)
 			}
 			live := h.probe(t, t.Context())
 			if err := rec.Close(); err != nil {

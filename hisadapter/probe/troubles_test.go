@@ -3,7 +3,9 @@ package probe_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -170,6 +172,56 @@ func TestRampStopsAtTheFirstRefusal(t *testing.T) {
 	}
 	if most := h.his.Counters().MaxInFlight; most > 3 {
 		t.Errorf("%d reads at once were sent", most)
+	}
+}
+
+// crowded is a HIS that takes longer the more ask it at once.
+type crowded struct {
+	hisadapter.Driver
+	bears  int // at once, before it slows down
+	inside *atomic.Int32
+	most   *atomic.Int32
+}
+
+func (c crowded) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisadapter.Reading, error) {
+	c.inside.Add(1)
+	defer c.inside.Add(-1)
+	time.Sleep(time.Millisecond) // simulated: until all are there
+	n := c.inside.Load()
+	c.most.Store(max(c.most.Load(), n))
+	took := 60 * time.Millisecond
+	if int(n) > c.bears {
+		took *= time.Duration(n + 1)
+	}
+	time.Sleep(took)
+	return c.Driver.QueryStock(ctx, keys)
+}
+
+// A HIS that takes twice as long for a few at once as for one is asked no more,
+// though it answers all; and slowness that is too small to tell is none.
+func TestRampStopsWhenTheLatencyDoubles(t *testing.T) {
+	for bears, want := range map[int]int{1: 1, 2: 2, 3: 3, 5: 5, 16: 16} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, simhis.Config{Capabilities: can()})
+			var inside, most atomic.Int32
+			h.options.Driver = crowded{h.options.Driver, bears, &inside, &most}
+			h.options.Write, h.options.Place, h.options.MaxConcurrency, h.options.Timeout = false, false, 16, time.Minute
+			h.options.Now = time.Now
+			r := h.probe(t, t.Context())
+			if r.Borne != want {
+				t.Errorf("%d reads at once were borne, the HIS bears %d", r.Borne, bears)
+			}
+			if n := int(most.Load()); n > want+1 {
+				t.Errorf("%d reads at once were sent to one that bears %d", n, bears)
+			}
+			last := r.Steps[len(r.Steps)-1]
+			if want < 16 && (last.Verdict != probe.Noted || !strings.Contains(last.Found.EN, "the latency goes from 61ms to")) {
+				t.Errorf("it says %q", last.Found.EN)
+			}
+			if r.Failed() {
+				t.Error("a HIS that is slow for a crowd has not failed")
+			}
+		})
 	}
 }
 

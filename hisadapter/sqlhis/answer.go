@@ -1,9 +1,7 @@
 package sqlhis
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +24,11 @@ func (t table) column(name string) (int, bool) {
 	return i, i >= 0
 }
 
+// lacks is the error of a column that is not there.
+func (t table) lacks(column string, line int) error {
+	return fmt.Errorf("the answer has no column %q (mapping line %d), but %s", column, line, strings.Join(t.columns, ", "))
+}
+
 // answer is how a statement ended.
 type answer struct {
 	table table
@@ -33,41 +36,8 @@ type answer struct {
 	outs  map[string]*string // OUT parameters
 }
 
-// ask sends one statement and reads its answer whole, within the time of a
-// statement.
-func (d *Driver) ask(ctx context.Context, conn *sql.Conn, s *step, sqlText string, args []any) (a answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, d.m.timeout)
-	defer cancel()
-	if !s.query {
-		res, err := conn.ExecContext(ctx, sqlText, args...)
-		if err != nil {
-			return answer{}, err
-		}
-		if a.count, err = res.RowsAffected(); err != nil {
-			a.count = -1
-		}
-		return a, nil
-	}
-	rows, err := conn.QueryContext(ctx, sqlText, args...)
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	if a.table, err = readTable(rows, d.m.maxRows, d.m.zone); err != nil {
-		return answer{}, err
-	}
-	// A procedure may answer with several sets: the first counts, and an error
-	// that comes behind it is still an error.
-	for rows.NextResultSet() {
-		if len(a.table.columns) == 0 {
-			if a.table, err = readTable(rows, d.m.maxRows, d.m.zone); err != nil {
-				return answer{}, err
-			}
-		}
-	}
-	a.count = int64(len(a.table.rows))
-	return a, rows.Err()
-}
+// maxAnswer bounds all cells of one answer together, in bytes.
+const maxAnswer = 32 << 20
 
 func readTable(rows *sql.Rows, maxRows int, zone *time.Location) (table, error) {
 	types, err := rows.ColumnTypes()
@@ -82,6 +52,7 @@ func readTable(rows *sql.Rows, maxRows int, zone *time.Location) (table, error) 
 	for i := range cells {
 		into[i] = &cells[i]
 	}
+	size := 0
 	for rows.Next() {
 		if len(t.rows) == maxRows {
 			return table{}, fmt.Errorf("more than %d rows", maxRows)
@@ -93,6 +64,9 @@ func readTable(rows *sql.Rows, maxRows int, zone *time.Location) (table, error) 
 		for i, c := range cells {
 			if row[i], err = valueOf(c, types[i].DatabaseTypeName(), zone); err != nil {
 				return table{}, fmt.Errorf("column %s: %w", t.columns[i], err)
+			}
+			if size += len(row[i].text); size > maxAnswer {
+				return table{}, fmt.Errorf("an answer of more than %d bytes", maxAnswer)
 			}
 		}
 		t.rows = append(t.rows, row)

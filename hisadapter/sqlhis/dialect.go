@@ -22,15 +22,15 @@ type dialect interface {
 	// fault reads the database's own code of an error: the SQL state where it has
 	// one, and its number. ok is false where the database did not speak.
 	fault(err error) (f fault, ok bool)
+
+	// class is what a fault means by its code, whatever the statement was.
+	class(f fault) class
 }
 
 // fault is an error in the database's own words.
-type fault struct {
-	state, number, message string
-	class                  class
-}
+type fault struct{ state, number, message string }
 
-// class is what an error of the database means, whatever the statement was.
+// class is what an error of the database means.
 type class uint8
 
 const (

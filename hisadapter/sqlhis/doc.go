@@ -64,7 +64,7 @@
 //	  port: 3306                    # optional: the dialect's usual one
 //	  database: his                 # oracle: the service name
 //	  user: hisgate
-//	  password_file: his.password   # or password_env: NAME; never in this file
+//	  password_file: his.password   # or password_env: NAME; never in this file; read by Open
 //	  tls: verify                   # disable (default), require, verify; optional ca_file: ca.pem
 //	  max_open: 8                   # optional: connections at a time
 //	  connect_timeout: 5s           # optional
@@ -162,6 +162,17 @@
 // one), value with is or null, and of a failed statement sqlstate (its beginning),
 // error (its number) and message (a part of it); all that it states must hold. It
 // leads to next, done, refused (with kind), find, busy, misconfigured or unknown.
+//
+// What would leave an order half done is refused when the file is loaded: done in
+// a step that runs for each line, several statements that commit by themselves
+// (tx: own), and an UPDATE that does not say how many rows it must find.
+//
+// # Fitting a mapping
+//
+// Driver.Render shows the statements of an operation without sending them;
+// Driver.Watch and Driver.Record see what is sent, and what came back. Offline makes
+// a driver that is answered by what was recorded (package tape keeps it as files),
+// without a database and without its password.
 //
 // # Poolers and time limits
 //

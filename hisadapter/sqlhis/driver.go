@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -14,32 +16,78 @@ import (
 
 // Driver is a HIS that is spoken to through its database.
 type Driver struct {
-	m       *Mapping
-	caps    hisadapter.Capabilities
-	dialect dialect
-	db      *sql.DB
-	now     func() time.Time
-	watch   func(Statement) // nil = nobody looks
+	m        *Mapping
+	caps     hisadapter.Capabilities
+	dialect  dialect
+	db       *sql.DB
+	password string // to be taken out of errors
+	session  func(ctx context.Context, op string) (session, error)
+	now      func() time.Time
+	watch    func(Statement) // nil = nobody looks
+	record   func(Exchange)
 }
 
 var _ hisadapter.Driver = (*Driver)(nil)
 
-// Open makes a driver of a mapping. It does not speak to the database, and
-// returns an error where the mapping lacks an operation that caps claim, or the
-// build lacks the dialect.
+// Open makes a driver of a mapping, and reads the password. It does not speak to
+// the database, and returns an error where the mapping lacks an operation that
+// caps claim, where the password is not to be had, or the build lacks the dialect.
 func Open(m *Mapping, caps hisadapter.Capabilities, now func() time.Time) (*Driver, error) {
+	password, err := m.password()
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDriver(m, caps, now, password)
+	if err != nil {
+		return nil, err
+	}
+	d.session = func(ctx context.Context, _ string) (session, error) { return d.connect(ctx) }
+	return d, nil
+}
+
+func newDriver(m *Mapping, caps hisadapter.Capabilities, now func() time.Time, password string) (*Driver, error) {
 	if err := m.offers(caps); err != nil {
 		return nil, err
 	}
 	di, err := dialectOf(m.dialect)
 	if err != nil {
-		return nil, err
+		return nil, &Fault{m.file, m.dialectLine, "dialect: " + err.Error()}
 	}
-	db, err := sqldb.Open(m.settings())
-	if err != nil {
-		return nil, fmt.Errorf("%s:%d: connection: %w", m.file, m.connection.line, err)
+	d := &Driver{m: m, caps: caps, dialect: di, password: password, now: now}
+	settings := m.settings()
+	settings.Password = password
+	if d.db, err = sqldb.Open(settings); err != nil {
+		return nil, &Fault{m.file, m.connection.line, "connection: " + d.redacted(err.Error())}
 	}
-	return &Driver{m: m, caps: caps, dialect: di, db: db, now: now}, nil
+	return d, nil
+}
+
+// fault reads the database's own code of an error; ok is false where the database
+// did not speak.
+func (d *Driver) fault(err error) (f fault, ok bool) {
+	if p, ok := errors.AsType[played](err); ok {
+		return p.fault()
+	}
+	return d.dialect.fault(err)
+}
+
+// redacted takes the password out of words.
+func (d *Driver) redacted(words string) string {
+	if d.password == "" {
+		return words
+	}
+	for _, form := range []string{d.password, url.QueryEscape(d.password), url.PathEscape(d.password)} {
+		words = strings.ReplaceAll(words, form, "[redacted]")
+	}
+	return words
+}
+
+// redact is redacted for an error, which is what it was where it tells nothing.
+func (d *Driver) redact(err error) error {
+	if said := err.Error(); d.redacted(said) != said {
+		return errors.New(d.redacted(said))
+	}
+	return err
 }
 
 // Close closes the connections.

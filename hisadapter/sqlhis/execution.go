@@ -2,7 +2,6 @@ package sqlhis
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,8 +21,9 @@ type execution struct {
 	table     table         // of the last step that answered with rows
 	result    hisadapter.Found
 	stateSaid bool
-	sent      bool  // something that may write left this process
-	fitting   *rule // of the step that ran last, nil = none
+	sent      bool      // something that may write left this process
+	fitting   *rule     // of the step that ran last, nil = none
+	exchange  *Exchange // nil = nobody records
 }
 
 // lineValues are the values of one line.
@@ -143,7 +143,7 @@ func (x *execution) keep(s *step, a answer, line *lineValues) error {
 	for name, column := range s.capture {
 		i, ok := a.table.column(column)
 		if !ok {
-			return fmt.Errorf("the answer has no column %q, but %s", column, strings.Join(a.table.columns, ", "))
+			return a.table.lacks(column, s.line)
 		}
 		to[name] = value{kind: null}
 		if len(a.table.rows) == 0 {
@@ -152,7 +152,7 @@ func (x *execution) keep(s *step, a answer, line *lineValues) error {
 		to[name] = a.table.rows[0][i]
 		for _, row := range a.table.rows[1:] {
 			if x.call.op.decides(s, name) && (row[i].kind != to[name].kind || row[i].string() != to[name].string()) {
-				return &ambiguousError{len(a.table.rows), name, cut(to[name].string()), cut(row[i].string())}
+				return &ambiguousError{s.line, len(a.table.rows), name, cut(to[name].string()), cut(row[i].string())}
 			}
 		}
 	}
@@ -164,14 +164,15 @@ func (x *execution) keep(s *step, a answer, line *lineValues) error {
 
 // ambiguousError says that rows of one answer disagree.
 type ambiguousError struct {
+	line      int
 	rows      int
 	name      string
 	one, more string
 }
 
 func (e *ambiguousError) Error() string {
-	return fmt.Sprintf("the answer has %d rows that say different things as %s, %q and %q; the statement must ask for the one that counts",
-		e.rows, e.name, e.one, e.more)
+	return fmt.Sprintf("the answer (mapping line %d) has %d rows that say different things as %s, %q and %q; the statement must ask for the one that counts",
+		e.line, e.rows, e.name, e.one, e.more)
 }
 
 // conclude reads the operation's result out of what was captured. A number of the
@@ -187,10 +188,10 @@ func (x *execution) conclude() error {
 	x.result.Freeze.LockID = get("lock_id").string()
 	var err error
 	if x.result.Freeze.Expires, err = get("expires").asTime(x.d.m.zone); err != nil {
-		return fmt.Errorf("expires: %w", err)
+		return fmt.Errorf("expires (result, mapping line %d): %w", x.call.op.line, err)
 	}
 	if x.call.op.name == opFind && !x.stateSaid {
-		return errors.New("no outcome names the order's state")
+		return fmt.Errorf("no outcome names the order's state (mapping line %d)", x.call.op.line)
 	}
 	for _, need := range []struct {
 		field string
@@ -200,7 +201,7 @@ func (x *execution) conclude() error {
 		{"order_no", x.call.op.name == opPlace || x.result.State == hisadapter.Deducted},
 	} {
 		if name, mapped := x.call.op.result[need.field]; mapped && need.when && x.order[name].string() == "" {
-			return fmt.Errorf("the answer has no %s", need.field)
+			return fmt.Errorf("the answer has no %s, which result names (mapping line %d)", need.field, x.call.op.line)
 		}
 	}
 	return nil

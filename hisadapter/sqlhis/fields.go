@@ -26,7 +26,7 @@ func (f fields) get(field string) (value, error) {
 	}
 	i, ok := f.t.column(s.column)
 	if !ok {
-		return value{}, fmt.Errorf("the answer has no column %q", s.column)
+		return value{}, f.t.lacks(s.column, s.line)
 	}
 	return f.row[i], nil
 }
@@ -49,7 +49,7 @@ func (f fields) number(field string) (d units.Decimal, ok bool, err error) {
 		return units.Decimal{}, false, err
 	}
 	if d, err = units.Parse(v.string()); err != nil {
-		return units.Decimal{}, false, fmt.Errorf("%s: %w", field, err)
+		return units.Decimal{}, false, fmt.Errorf("%s (mapping line %d): %w", field, f.o.rows[field].line, err)
 	}
 	return d, true, nil
 }
@@ -60,7 +60,11 @@ func (f fields) ratio(field string, fallback units.Ratio) (units.Ratio, error) {
 	if err != nil || v.kind == null {
 		return fallback, err
 	}
-	return units.ParseRatio(v.string())
+	r, err := units.ParseRatio(v.string())
+	if err != nil {
+		return r, fmt.Errorf("%s (mapping line %d): %w", field, f.o.rows[field].line, err)
+	}
+	return r, nil
 }
 
 // skipped reports whether a row is one of those that do not count.
@@ -68,7 +72,7 @@ func (f fields) skipped(skip []match) (bool, error) {
 	for _, m := range skip {
 		i, ok := f.t.column(m.name)
 		if !ok {
-			return false, fmt.Errorf("the answer has no column %q", m.name)
+			return false, f.t.lacks(m.name, m.line)
 		}
 		if v := f.row[i]; v.kind != null && slices.Contains(m.is, v.string()) {
 			return true, nil

@@ -38,7 +38,7 @@ func (x *execution) judge(ctx context.Context, s *step, a answer, line *lineValu
 	if about == 0 {
 		return true, end{}
 	}
-	return false, end{err: x.unknown(ctx, fmt.Errorf("no outcome of the step fits: %d rows, %s", a.count, x.captured(s, line))), clean: true}
+	return false, end{err: x.unknown(ctx, fmt.Errorf("no outcome of the step fits (mapping line %d): %d rows, %s", s.line, a.count, x.captured(s, line))), clean: true}
 }
 
 // captured says what a step captured, for the error that no rule fits.
@@ -80,9 +80,9 @@ func (x *execution) fits(r *rule, a answer, line *lineValues) bool {
 // failed finds what a statement that failed means: first by the mapping's rules,
 // then by the database's own codes where nothing can have been done.
 func (x *execution) failed(ctx context.Context, s *step, err error) end {
-	f, spoke := x.d.dialect.fault(err)
+	f, spoke := x.d.fault(err)
 	if !spoke || ctx.Err() != nil {
-		return end{err: x.unknown(ctx, err)}
+		return end{err: x.unknown(ctx, fmt.Errorf("the step of mapping line %d: %w", s.line, err))}
 	}
 	for i := range s.rules {
 		if r := &s.rules[i]; r.aboutError() && r.fitsFault(f) {
@@ -91,10 +91,12 @@ func (x *execution) failed(ctx context.Context, s *step, err error) end {
 		}
 	}
 	if x.call.op.tx == "own" {
-		return end{err: x.unknown(ctx, err), clean: true} // it may have committed before it failed
+		return end{err: x.unknown(ctx, fmt.Errorf("no outcome of the step fits (mapping line %d): %w", s.line, err)), clean: true} // it may have committed before it failed
 	}
-	e := &hisadapter.Error{Op: portName(x.call.op.name), Code: f.code(), Message: f.message, Err: err}
-	switch f.class {
+	e := &hisadapter.Error{
+		Op: portName(x.call.op.name), Code: f.code(), Message: f.message, Err: fmt.Errorf("no outcome of the step fits (mapping line %d): %w", s.line, err),
+	}
+	switch x.d.dialect.class(f) {
 	case retryable:
 		e.Outcome = hisadapter.Busy
 		return end{err: e, again: true, clean: true}

@@ -82,7 +82,10 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 	zone, ratio, file := "Asia/Shanghai", "", ""
 	ratioLine, fileLine, zoneLine := n.Line, n.Line, n.Line
 	known := keys{
-		"dialect":           l.oneOf(&l.m.dialect, "dialect", Postgres, MySQL, SQLServer, Oracle),
+		"dialect": func(n *yaml.Node) {
+			l.m.dialectLine = n.Line
+			l.oneOf(&l.m.dialect, "dialect", Postgres, MySQL, SQLServer, Oracle)(n)
+		},
 		"connection":        l.connection,
 		"statement_timeout": l.duration(&l.m.timeout, "statement_timeout", 10*time.Millisecond, 10*time.Minute),
 		"max_rows":          l.whole(&l.m.maxRows, "max_rows", 1, 1_000_000),
@@ -197,19 +200,32 @@ func (l *loader) connection(n *yaml.Node) {
 	if c.CAFile != "" {
 		c.CAFile = l.path(c.CAFile)
 	}
-	switch {
-	case file != "" && env != "":
+	if file != "" && env != "" {
 		l.fault(lineOf["env"], "connection: password_file and password_env, one of them")
-	case file != "":
-		b, err := readBounded(l.path(file))
+	}
+	c.passwordFile, c.passwordEnv, c.passwordLine = file, env, max(lineOf["file"], lineOf["env"])
+	if file != "" {
+		c.passwordFile = l.path(file)
+	}
+}
+
+// password reads the database's password, "" where the mapping names none.
+func (m *Mapping) password() (string, error) {
+	c := &m.connection
+	switch {
+	case c.passwordFile != "":
+		b, err := readBounded(c.passwordFile)
 		if err != nil {
-			l.fault(lineOf["file"], "connection: password_file: %v", err)
+			return "", &Fault{m.file, c.passwordLine, "connection: password_file: " + err.Error()}
 		}
-		c.Password = string(bytes.TrimRight(b, "\r\n"))
-	case env != "":
-		var ok bool
-		if c.Password, ok = os.LookupEnv(env); !ok {
-			l.fault(lineOf["env"], "connection: the environment has no %s", env)
+		return string(bytes.TrimRight(b, "\r\n")), nil
+	case c.passwordEnv != "":
+		v, ok := os.LookupEnv(c.passwordEnv)
+		if !ok {
+			return "", &Fault{m.file, c.passwordLine, "connection: password_env: environment " + c.passwordEnv + " is not set"}
 		}
+		return v, nil
+	default:
+		return "", nil
 	}
 }

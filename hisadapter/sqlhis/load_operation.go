@@ -42,7 +42,7 @@ func (l *loader) operation(name string, line int, n *yaml.Node) *operation {
 	}
 	if skip != nil {
 		l.list(skip, name+": skip", func(n *yaml.Node) {
-			var m match
+			m := match{line: n.Line}
 			l.group(n, name+": skip", keys{"column": l.text(&m.name, name+": skip: column"), "is": l.texts(&m.is, name+": skip: is")})
 			if m.name == "" || m.is == nil {
 				l.fault(n.Line, "%s: skip: needs column and is", name)
@@ -80,10 +80,33 @@ func (l *loader) checkOperation(o *operation) {
 	if subject := o.subject(); subject != nil && !o.names(subject...) {
 		l.fault(o.line, "%s: no statement says which one it is about: :%s is missing", o.name, subject[0])
 	}
+	l.checkHalves(o)
 	for i, s := range o.steps {
 		if o.tx == "driver" && slices.Contains(endsTransaction(l.m.dialect), s.sql.verb) {
 			l.fault(s.line, "%s: step %d: %s ends the transaction of tx: driver, which hisgate begins and ends itself", o.name, i+1, s.sql.verb)
 		}
+	}
+}
+
+// checkHalves finds mappings that would leave an order half done, or call it done
+// when nothing was.
+func (l *loader) checkHalves(o *operation) {
+	alone := 0 // statements that commit by themselves
+	for i, s := range o.steps {
+		if s.perLine && slices.ContainsFunc(s.rules, func(r rule) bool { return r.outcome == hisadapter.Done && r.then == finish }) {
+			l.fault(s.line, "%s: step %d: then: done would end the order after its first line; write next, and it is done after the last step", o.name, i+1)
+		}
+		if o.writes() && s.sql.verb == "update" && len(s.rules) == 0 {
+			l.fault(s.line, "%s: step %d: an UPDATE that finds no row is no error of the database: say in outcomes how many it must find, "+
+				"such as {rows: 1, then: next}, or {rows: 0+, then: next} where any number will do", o.name, i+1)
+		}
+		if slices.Contains([]string{"call", "exec", "execute", "begin", "insert", "update", "delete", "merge"}, s.sql.verb) {
+			alone++
+		}
+	}
+	if o.tx == "own" && alone > 1 {
+		l.fault(o.line, "%s: tx: own with %d statements that each commit by themselves would leave the order half done between them; "+
+			"call one procedure that does it all, or write tx: driver", o.name, alone)
 	}
 }
 
@@ -111,7 +134,7 @@ func (l *loader) rows(o *operation, n *yaml.Node, required, possible []string) {
 			l.fault(line, "%s: no such field %q; possible are %s", what, field, strings.Join(slices.Concat(required, possible), ", "))
 			return
 		}
-		var s source
+		s := source{line: line}
 		if v.Kind == yaml.ScalarNode {
 			s.column = v.Value
 		} else {

@@ -153,9 +153,50 @@ place_order:
 			}
 		}
 	}
-	for _, c := range []string{"password_env: NO_SUCH_VARIABLE", "password_file: nowhere", "password_file: his.password, password_env: HIS_DB_PASSWORD"} {
-		if _, err := sqlhis.Parse(filepath.Join(dir, "his.yaml"), []byte("dialect: mysql\nconnection: {host: h, "+c+"}"+rest)); err == nil {
-			t.Errorf("%s is taken", c)
+	path := filepath.Join(dir, "his.yaml")
+	for c, want := range map[string]string{
+		"password_env: NO_SUCH_VARIABLE": "his.yaml:2: connection: password_env: environment NO_SUCH_VARIABLE is not set",
+		"password_file: nowhere":         "his.yaml:2: connection: password_file: ",
+	} {
+		m, err := sqlhis.Parse(path, []byte("dialect: mysql\nconnection: {host: h, "+c+"}"+rest))
+		if err != nil {
+			t.Fatal(err) // the file itself is right, wherever it is checked
+		}
+		if _, err := sqlhis.Open(m, hisadapter.Capabilities{BatchSize: 1}, time.Now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", c, err)
+		}
+		d, err := sqlhis.Offline(m, hisadapter.Capabilities{BatchSize: 1}, time.Now, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.PlaceOrder(t.Context(), order("RX1", "A"))
+		notSent(t, err)
+	}
+	if _, err := sqlhis.Parse(path, []byte("dialect: mysql\nconnection: {host: h, password_file: his.password, password_env: HIS_DB_PASSWORD}"+rest)); err == nil {
+		t.Error("two passwords are taken")
+	}
+}
+
+// notSent holds an error to its outcome.
+func notSent(t testing.TB, err error) {
+	t.Helper()
+	want(t, err, hisadapter.NotSent)
+}
+
+// What would leave an order half done, or call it done when nothing was, is found
+// when the file is loaded.
+func TestHalvesAreFoundWhenTheFileIsLoaded(t *testing.T) {
+	for steps, want := range map[string]string{
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{rows: 1, then: done}]}]":                                            "would end the order after its first line",
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]":                           "an UPDATE that finds no row is no error",
+		"tx: own\n  steps: [{sql: CALL a()}, {sql: CALL b(), outcomes: [{rows: 0+, then: next}]}]":                                                                       "half done between them",
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{rows: 1, then: next}]}]":                                            "",
+		"tx: own\n  steps: [{sql: CALL a(@code)}, {sql: SELECT @code AS code, capture: {code: code}, outcomes: [{value: code, is: [\"0\"], then: done}]}]":               "",
+		"tx: driver\n  steps: [{sql: UPDATE t SET a = 1, outcomes: [{rows: 0+, then: next}]}, {sql: DELETE FROM u}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]": "",
+	} {
+		_, err := sqlhis.Parse("his.yaml", []byte("dialect: mysql\nconnection: {host: h}\nquery_stock:\n  steps: [{sql: SELECT 1}]\n  rows: {drug_id: a, on_hand: b}\nplace_order:\n  "+steps))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s\n%v", steps, err)
 		}
 	}
 }

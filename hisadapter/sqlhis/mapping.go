@@ -20,24 +20,28 @@ const (
 
 // Mapping is a mapping file that was read and found whole. It is immutable.
 type Mapping struct {
-	file       string
-	dialect    string
-	connection connection
-	timeout    time.Duration // of one statement
-	maxRows    int
-	retries    int
-	zone       *time.Location
-	table      *units.Table
-	ratio      units.Ratio
-	places     int
-	ops        map[string]*operation
+	file        string
+	dialect     string
+	dialectLine int
+	connection  connection
+	timeout     time.Duration // of one statement
+	maxRows     int
+	retries     int
+	zone        *time.Location
+	table       *units.Table
+	ratio       units.Ratio
+	places      int
+	ops         map[string]*operation
 }
 
 // connection says how the database is reached. What stands elsewhere in the file
 // is added by settings.
 type connection struct {
 	sqldb.Settings
-	line int
+	line         int
+	passwordFile string // read by Open, as passwordEnv is
+	passwordEnv  string
+	passwordLine int
 }
 
 // settings is the connection with what else in the file has a part in it.
@@ -88,6 +92,7 @@ func (s *step) asksRatio() bool {
 
 // source is where a field of a row comes from.
 type source struct {
+	line   int
 	column string
 	is     []string // for yes or no: the texts that mean yes
 	value  string   // a constant, in place of a column
@@ -95,6 +100,7 @@ type source struct {
 
 // match is a test of a text.
 type match struct {
+	line int
 	name string // a column, or a captured name
 	is   []string
 	null *bool
@@ -214,8 +220,12 @@ func (o *operation) names(any ...string) bool {
 	})
 }
 
-// decides reports whether an end or a result hangs on what a step captures.
+// decides reports whether an end, a result or a quantity hangs on what a step
+// captures.
 func (o *operation) decides(s *step, name string) bool {
+	if name == "ratio" {
+		return true
+	}
 	for _, result := range o.result {
 		if result == name {
 			return true

@@ -57,11 +57,12 @@ func (mariadb) fault(err error) (fault, bool) {
 	if e.SQLState != [5]byte{} {
 		state = string(e.SQLState[:])
 	}
-	return fault{
-		state: state, number: number, message: e.Message,
-		class: classify(number,
-			[]string{"1213", "1020"},
-			[]string{"1040", "1041", "1203", "1205", "1226", "3572"},
-			[]string{"1044", "1045", "1049", "1054", "1064", "1142", "1143", "1146", "1227", "1305", "1318", "1370", "1698"}),
-	}, true
+	return fault{state: state, number: number, message: e.Message}, true
+}
+
+func (mariadb) class(f fault) class {
+	return classify(f.number,
+		[]string{"1213", "1020"},
+		[]string{"1040", "1041", "1203", "1205", "1226", "3572"},
+		[]string{"1044", "1045", "1049", "1054", "1064", "1142", "1143", "1146", "1227", "1305", "1318", "1370", "1698"})
 }

@@ -82,6 +82,7 @@ func (oracle) fault(err error) (fault, bool) {
 	if !ok || e.ErrCode == 0 {
 		return fault{}, false
 	}
-	number := strconv.Itoa(e.ErrCode)
-	return fault{number: number, message: e.ErrMsg, class: oracleClass(number)}, true
+	return fault{number: strconv.Itoa(e.ErrCode), message: e.ErrMsg}, true
 }
+
+func (oracle) class(f fault) class { return oracleClass(f.number) }

@@ -30,7 +30,7 @@ func TestStatementsForOracle(t *testing.T) {
 	if out, ok := args[3].(ora.Out); !ok || out.Dest != outs["code"] || out.Size == 0 {
 		t.Errorf("bound as %#v", args[3])
 	}
-	if f, ok := (oracle{}).fault(network.NewOracleError(60)); !ok || f.class != retryable || f.code() != "60" {
+	if f, ok := (oracle{}).fault(network.NewOracleError(60)); !ok || (oracle{}).class(f) != retryable || f.code() != "60" {
 		t.Errorf("ORA-60 is %+v, %v", f, ok)
 	}
 }

@@ -1,6 +1,7 @@
 package sqlhis_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -126,7 +127,7 @@ func TestRatioReadTooLateIsUnknown(t *testing.T) {
 place_order:
   tx: own
   steps:
-    - sql: UPDATE shelf SET n = n - 1 WHERE id = :drug_id
+    - sql: SELECT id FROM shelf WHERE id = :drug_id # which may call what writes
       for_each: line
       outcomes: [{rows: 1, then: next}]
     - sql: SELECT n FROM shelf WHERE id = :drug_id
@@ -134,9 +135,63 @@ place_order:
       capture: {ratio: n}
     - sql: UPDATE shelf SET n = n - :his_quantity WHERE id = :drug_id
       for_each: line
+      outcomes: [{rows: 1, then: next}]
 `, hisadapter.Capabilities{BatchSize: 1})
 		_, err := d.PlaceOrder(t.Context(), order("RX1", "A"))
 		want(t, err, hisadapter.Unknown)
+	})
+}
+
+// Of two ratios neither is the drug's: nothing is deducted by the first that comes.
+func TestTwoRatiosAreNone(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		d, db, schema := plain(t, dialect, shelf+"CREATE TABLE packs (id varchar(20), bz int); INSERT INTO packs VALUES ('A', 24), ('A', 12);", `
+place_order:
+  tx: driver
+  steps:
+    - sql: SELECT bz FROM packs WHERE id = :drug_id
+      for_each: line
+      capture: {ratio: bz}
+    - sql: UPDATE shelf SET n = n - :his_quantity WHERE id = :drug_id
+      for_each: line
+      outcomes: [{rows: 1, then: next}]
+`, hisadapter.Capabilities{BatchSize: 1})
+		r := order("RX1", "A")
+		r.Lines[0].Quantity = 24
+		_, err := d.PlaceOrder(t.Context(), r)
+		if e := want(t, err, hisadapter.Unknown); !strings.Contains(e.Error(), "different things as ratio") {
+			t.Errorf("it says %v", e)
+		}
+		if a := db.one(t, schema, "SELECT n FROM shelf WHERE id = 'A'"); a != "10" {
+			t.Errorf("A is %s", a)
+		}
+	})
+}
+
+// An answer has bounds: of rows, of a cell, and of all cells together.
+func TestAnswersAreBounded(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		words := map[string]string{
+			sqlhis.Postgres: "SELECT 'A' AS id, repeat('7', SIZE) AS n FROM generate_series(1, ROWS) WHERE 'A' IN (:drug_ids)",
+			sqlhis.MySQL:    "SELECT 'A' AS id, repeat('7', SIZE) AS n FROM seq_1_to_ROWS WHERE 'A' IN (:drug_ids)",
+		}[dialect]
+		for _, c := range []struct{ size, rows, said string }{
+			{"1", "20000", "more than 10000 rows"}, {"70000", "1", "a cell of more than 65536 bytes"}, {"60000", "9000", "an answer of more than 33554432 bytes"},
+		} {
+			d, _, _ := plain(t, dialect, shelf, `
+query_stock:
+  steps: [{sql: "`+strings.NewReplacer("SIZE", c.size, "ROWS", c.rows).Replace(words)+`"}]
+  rows: {drug_id: id, on_hand: n}
+  lots: true
+place_order:
+  tx: driver
+  steps: [{sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]
+`, hisadapter.Capabilities{BatchSize: 1})
+			_, err := d.QueryStock(t.Context(), []hisadapter.Key{{DrugID: "A"}})
+			if e := want(t, err, hisadapter.Unknown); !strings.Contains(e.Error(), c.said) {
+				t.Errorf("%s rows of %s bytes: %v", c.rows, c.size, e)
+			}
+		}
 	})
 }
 

@@ -45,11 +45,9 @@ func (postgres) fault(err error) (fault, bool) {
 	if !ok {
 		return fault{}, false
 	}
-	return fault{
-		state: e.Code, number: e.Code, message: e.Message,
-		class: classify(e.Code,
-			[]string{"40001", "40P01"},
-			[]string{"53*", "55P03"},
-			[]string{"42*", "28*", "3D000", "3F000"}),
-	}, true
+	return fault{state: e.Code, number: e.Code, message: e.Message}, true
+}
+
+func (postgres) class(f fault) class {
+	return classify(f.state, []string{"40001", "40P01"}, []string{"53*", "55P03"}, []string{"42*", "28*", "3D000", "3F000"})
 }

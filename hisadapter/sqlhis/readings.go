@@ -67,7 +67,7 @@ func (d *Driver) lot(f fields, key hisadapter.Key) (lot, error) {
 		return l, err
 	}
 	if !ok {
-		return l, fmt.Errorf("on_hand is NULL")
+		return l, fmt.Errorf("on_hand (mapping line %d) is NULL", d.m.ops[opQuery].rows["on_hand"].line)
 	}
 	l.onHand = n
 	if l.ratio, err = f.ratio("ratio", d.ratioOf(key.PharmacyID, key.DrugID)); err != nil {

@@ -13,24 +13,6 @@ import (
 // The doors of the tools that fit a mapping to a database: they show what would
 // be sent and how the end of each statement was read.
 
-// Statement is a statement as it would be sent, or as it was, with its end.
-type Statement struct {
-	Op     string // as in the mapping file
-	Line   int    // of the step in the mapping file
-	DrugID string // of a step that runs for each line, "" = for the order
-	SQL    string // in the words of the dialect
-	Args   []string
-
-	Took    time.Duration
-	Columns []string // of an answer with rows
-	Rows    [][]string
-	Count   int64  // rows answered or affected, -1 = not told
-	Rule    int    // line of the outcome that fits, 0 = none
-	Err     string // the database's error
-	End     string // what the statement means, where the operation ended with it
-	Started time.Time
-}
-
 // File is the mapping file, as Load was given it.
 func (m *Mapping) File() string { return m.file }
 
@@ -39,10 +21,6 @@ func (m *Mapping) Operations() []string {
 	all := []string{opQuery, opFreeze, opUnfreeze, opPlace, opFind, opCancel, opList}
 	return slices.DeleteFunc(all, func(op string) bool { return m.ops[op] == nil })
 }
-
-// Watch hands every statement to see from now on. It is for the tools and must
-// be called before the first call; see must be safe for concurrent use.
-func (d *Driver) Watch(see func(Statement)) { d.watch = see }
 
 // Reach opens a connection as the calls do, and gives it back. It blocks until
 // the database answered or ctx ended; its error is an *hisadapter.Error, not sent
@@ -124,45 +102,4 @@ func (x *execution) standIn(s *step, name string, line *lineValues) (value, erro
 		}
 	}
 	return x.lookup(name, line)
-}
-
-// seen is a statement for those who look.
-func (x *execution) seen(s *step, line *lineValues, words string, args []any, a answer, err, end error, took time.Duration) Statement {
-	out := Statement{
-		Op: x.call.op.name, Line: s.line, SQL: words, Took: took, Columns: a.table.columns, Count: a.count, Started: x.d.now().Add(-took),
-	}
-	if line != nil {
-		out.DrugID = line.DrugID
-	}
-	for _, arg := range args {
-		switch v := arg.(type) {
-		case nil:
-			out.Args = append(out.Args, "NULL")
-		case string:
-			out.Args = append(out.Args, v)
-		default:
-			out.Args = append(out.Args, fmt.Sprint(v))
-		}
-	}
-	for _, row := range a.table.rows {
-		var cells []string
-		for _, v := range row {
-			if v.kind == null {
-				cells = append(cells, "NULL")
-			} else {
-				cells = append(cells, v.string())
-			}
-		}
-		out.Rows = append(out.Rows, cells)
-	}
-	if err != nil {
-		out.Err = x.d.m.connection.Redact(err).Error()
-	}
-	if end != nil {
-		out.End = end.Error()
-	}
-	if x.fitting != nil {
-		out.Rule = x.fitting.line
-	}
-	return out
 }

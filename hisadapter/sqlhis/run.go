@@ -2,9 +2,8 @@ package sqlhis
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 // serialization failure is tried again while ctx lasts: the database rolled the
 // transaction back and COMMIT was never sent, so nothing was done.
 func (d *Driver) run(ctx context.Context, c *call) (*execution, error) {
+	var before error
 	for try := 0; ; try++ {
 		x := d.execution(c)
 		err := x.divisible()
@@ -22,12 +22,15 @@ func (d *Driver) run(ctx context.Context, c *call) (*execution, error) {
 			return nil, x.refuseBefore(err)
 		}
 		again, err := x.once(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return x, nil
-		}
-		if !again || try >= d.m.retries || !pause(ctx, try) {
+		case before != nil && hisadapter.OutcomeOf(err) == hisadapter.NotSent:
+			return nil, before // which says more than that there was no second try
+		case !again || try >= d.m.retries || !pause(ctx, try):
 			return nil, err
 		}
+		before = err
 	}
 }
 
@@ -47,22 +50,28 @@ func pause(ctx context.Context, try int) bool {
 // once is one attempt on one connection. again says that nothing was done and
 // that the same may be tried at once.
 func (x *execution) once(ctx context.Context) (again bool, err error) {
-	conn, err := x.d.pin(ctx)
+	if x.d.record != nil {
+		x.exchange = &Exchange{Op: x.call.op.name, At: x.d.now()}
+		begun := time.Now()
+		defer func() {
+			x.exchange.Duration, x.exchange.Outcome = time.Since(begun), hisadapter.OutcomeOf(err)
+			if err != nil {
+				x.exchange.Err = err.Error()
+			}
+			x.d.record(*x.exchange)
+		}()
+	}
+	s, err := x.d.session(ctx, x.call.op.name)
 	if err != nil {
+		x.note(func(e *Exchange) { e.Connect = x.failure(ctx, err) })
 		return false, x.notBegun(ctx, err)
 	}
-	clean := false
-	defer func() {
-		if !clean {
-			// What the connection is in the middle of is unknown.
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-		}
-		_ = conn.Close()
-	}()
+	clean := false // what the connection is in the middle of is unknown
+	defer func() { s.close(clean) }()
 
 	op := x.call.op
 	if op.tx != "driver" {
-		end := x.steps(ctx, conn)
+		end := x.steps(ctx, s)
 		// A procedure that failed may have left its own transaction open.
 		clean = end.clean && (end.err == nil || op.tx == "none")
 		if end.err == nil {
@@ -71,23 +80,31 @@ func (x *execution) once(ctx context.Context) (again bool, err error) {
 		return false, end.err
 	}
 
-	tx, err := x.d.dialect.begin(ctx, conn, op.isolation, !op.writes())
-	if err != nil {
+	if err := s.begin(ctx, op); err != nil {
+		x.note(func(e *Exchange) { e.Begin = x.failure(ctx, err) })
 		return false, x.notBegun(ctx, err)
 	}
-	end := x.steps(ctx, conn)
+	end := x.steps(ctx, s)
 	if end.err == nil {
 		end.err = x.read(ctx)
 	}
 	if end.err != nil {
-		clean = end.clean && ctx.Err() == nil && tx.rollback(ctx) == nil
+		clean = end.clean && ctx.Err() == nil && s.rollback(ctx) == nil
 		return end.again, end.err
 	}
-	if err := tx.commit(ctx); err != nil {
+	if err := s.commit(ctx); err != nil {
+		x.note(func(e *Exchange) { e.Commit = x.failure(ctx, err) })
 		return false, x.unknown(ctx, err) // even if the database spoke: COMMIT was sent
 	}
 	clean = true
 	return false, nil
+}
+
+// note puts something into the exchange, where one is recorded.
+func (x *execution) note(put func(*Exchange)) {
+	if x.exchange != nil {
+		put(x.exchange)
+	}
 }
 
 // read is conclude with its error as the call's end: an answer that fits no rule.
@@ -98,27 +115,6 @@ func (x *execution) read(ctx context.Context) error {
 	return nil
 }
 
-// pin takes a connection that is alive. One that went stale in the pool is found
-// out by a ping, before anything of ours is sent over it.
-func (d *Driver) pin(ctx context.Context) (*sql.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.m.connection.ConnectTimeout)
-	defer cancel()
-	for try := 0; ; try++ {
-		conn, err := d.db.Conn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if err = conn.PingContext(ctx); err == nil {
-			return conn, nil
-		}
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-		_ = conn.Close()
-		if ctx.Err() != nil || try > d.m.connection.MaxOpen {
-			return nil, err
-		}
-	}
-}
-
 // end is how the steps ended.
 type end struct {
 	err   error // nil = done
@@ -127,14 +123,14 @@ type end struct {
 }
 
 // steps runs the statements in order; a step for each line, line by line.
-func (x *execution) steps(ctx context.Context, conn *sql.Conn) end {
+func (x *execution) steps(ctx context.Context, on session) end {
 	for _, s := range x.call.op.steps {
 		lines := []*lineValues{nil}
 		if s.perLine {
 			lines = x.lines
 		}
 		for _, line := range lines {
-			goOn, e := x.step(ctx, conn, s, line)
+			goOn, e := x.step(ctx, on, s, line)
 			if !goOn {
 				return e
 			}
@@ -144,23 +140,32 @@ func (x *execution) steps(ctx context.Context, conn *sql.Conn) end {
 }
 
 // step sends one statement and reads what it means.
-func (x *execution) step(ctx context.Context, conn *sql.Conn, s *step, line *lineValues) (goOn bool, e end) {
+func (x *execution) step(ctx context.Context, on session, s *step, line *lineValues) (goOn bool, e end) {
 	outs := map[string]*string{}
 	words, args, err := expand(x.d.dialect, s, x.d.m.zone, func(name string) (value, error) { return x.lookup(name, line) }, outs)
 	if err != nil {
-		return false, end{err: x.refuseBetween(ctx, err), clean: true}
+		return false, end{err: x.refuseBetween(ctx, fmt.Errorf("(mapping line %d) %w", s.line, err)), clean: true}
 	}
 	x.sent = x.sent || !s.asksRatio()
 	x.fitting = nil
 	begun := time.Now()
-	a, err := x.d.ask(ctx, conn, s, words, args)
-	if x.d.watch != nil {
-		defer func() { x.d.watch(x.seen(s, line, words, args, a, err, e.err, time.Since(begun))) }()
+	a, err := on.ask(ctx, s, words, args)
+	if a.outs == nil && err == nil {
+		a.outs = outs
+	}
+	if x.d.watch != nil || x.exchange != nil {
+		failed, took := x.failure(ctx, err), time.Since(begun)
+		defer func() {
+			st := x.seen(s, line, words, args, a, failed, e.err, took)
+			x.note(func(e *Exchange) { e.Statements = append(e.Statements, st) })
+			if x.d.watch != nil {
+				x.d.watch(st)
+			}
+		}()
 	}
 	if err != nil {
 		return false, x.failed(ctx, s, err)
 	}
-	a.outs = outs
 	if s.query {
 		x.table = a.table
 	}
@@ -172,10 +177,10 @@ func (x *execution) step(ctx context.Context, conn *sql.Conn, s *step, line *lin
 
 // notBegun is the end of a call of which no statement was sent.
 func (x *execution) notBegun(ctx context.Context, err error) error {
-	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.NotSent, Err: x.d.m.connection.Redact(because(ctx, err))}
-	if f, ok := x.d.dialect.fault(err); ok {
+	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.NotSent, Err: x.d.redact(because(ctx, err))}
+	if f, ok := x.d.fault(err); ok {
 		e.Code, e.Message = f.code(), f.message
-		switch f.class {
+		switch x.d.dialect.class(f) {
 		case full:
 			e.Outcome = hisadapter.Busy
 		case wrong:
@@ -187,7 +192,7 @@ func (x *execution) notBegun(ctx context.Context, err error) error {
 
 func (x *execution) unknown(ctx context.Context, err error) error {
 	e := &hisadapter.Error{Op: portName(x.call.op.name), Outcome: hisadapter.Unknown, Err: because(ctx, err)}
-	if f, ok := x.d.dialect.fault(err); ok {
+	if f, ok := x.d.fault(err); ok {
 		e.Code, e.Message = f.code(), f.message
 	}
 	return e

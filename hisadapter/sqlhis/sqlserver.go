@@ -47,12 +47,12 @@ func (sqlserver) fault(err error) (fault, bool) {
 	if !ok {
 		return fault{}, false
 	}
-	number := strconv.Itoa(int(e.Number))
-	return fault{
-		number: number, message: e.Message,
-		class: classify(number,
-			[]string{"1205", "3960"},
-			[]string{"1222", "10928", "10929", "17300", "17308", "701", "8645"},
-			[]string{"102", "156", "201", "207", "208", "229", "230", "2812", "4060", "8144", "8145", "8146", "18456"}),
-	}, true
+	return fault{number: strconv.Itoa(int(e.Number)), message: e.Message}, true
+}
+
+func (sqlserver) class(f fault) class {
+	return classify(f.number,
+		[]string{"1205", "3960"},
+		[]string{"1222", "10928", "10929", "17300", "17308", "701", "8645"},
+		[]string{"102", "156", "201", "207", "208", "229", "230", "2812", "4060", "8144", "8145", "8146", "18456"})
 }

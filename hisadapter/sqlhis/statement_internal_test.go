@@ -169,7 +169,7 @@ func TestCodesOfDatabases(t *testing.T) {
 		{sqlserver{}, mssql.Error{Number: 2627}, unclear, "2627"},
 	} {
 		f, ok := c.in.fault(c.err)
-		if !ok || f.class != c.class || f.code() != c.code {
+		if !ok || c.in.class(f) != c.class || f.code() != c.code {
 			t.Errorf("%v is %+v, %v", c.err, f, ok)
 		}
 	}

@@ -152,7 +152,7 @@ func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {
 			t.Errorf("the readable ones are %+v", got)
 		}
 		e := want(t, got[0].Err, hisadapter.Unknown)
-		if got[0].OnHand != 0 || !strings.Contains(e.Error(), "drug B: on_hand is NULL") {
+		if got[0].OnHand != 0 || !strings.Contains(e.Error(), "drug B: on_hand (mapping line ") {
 			t.Errorf("read %+v", got[0])
 		}
 	})

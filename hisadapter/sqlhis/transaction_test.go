@@ -17,7 +17,9 @@ place_order:
   tx: driver
   steps:
     - sql: UPDATE shelf SET n = n - 1 WHERE id = 'A'
+      outcomes: [{rows: 1, then: next}]
     - sql: UPDATE shelf SET n = n WHERE id = 'GATE'
+      outcomes: [{rows: 1, then: next}]
     - sql: UPDATE shelf SET n = n - 1 WHERE id = 'B'
       outcomes: [{rows: 1, then: next}]
 `
