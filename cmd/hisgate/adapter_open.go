@@ -156,15 +156,17 @@ func speaksSQL(file string) bool {
 	return yaml.Load(b, &top) == nil && top.Dialect != nil
 }
 
-var mappingLine = regexp.MustCompile(`\(mapping line (\d+)\)|the rule of line (\d+)`)
+var mappingLine = regexp.MustCompile(`(mapping line |the rule of line )(\d+)`)
 
 // placed names the file beside the lines that a driver's error speaks of.
-func (f *fitted) placed(err error) string {
-	return mappingLine.ReplaceAllStringFunc(err.Error(), func(s string) string {
+func (f *fitted) placed(err error) string { return placedIn(f.file, err.Error()) }
+
+func placedIn(file, words string) string {
+	return mappingLine.ReplaceAllStringFunc(words, func(s string) string {
 		m := mappingLine.FindStringSubmatch(s)
-		if m[1] != "" {
-			return "(" + f.file + ":" + m[1] + ")"
+		if m[1] == "mapping line " {
+			return file + ":" + m[2]
 		}
-		return "the rule of " + f.file + ":" + m[2]
+		return "the rule of " + file + ":" + m[2]
 	})
 }

@@ -39,12 +39,18 @@ func (c *adapterParseCmd) Run(ctx context.Context, k *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := c.open(toolOptions{batch: len(in.DrugIDs), offline: true, answers: c.recorded(body)})
+	var attempt *sqlhis.Exchange
+	f, err := c.open(toolOptions{batch: len(in.DrugIDs), offline: true, answers: c.once(&attempt)})
 	if err != nil {
 		return err
 	}
 	s := &shower{out: k.Stdout}
 	if f.sql != nil {
+		x, err := tape.ParseSQL(c.File, body)
+		if err != nil {
+			return fmt.Errorf("%w\n(of a database the answer is a file of a tape, or statements written by hand: docs/his-adapters.md, section 9)", err)
+		}
+		attempt = &x
 		return errors.Join(c.parseSQL(ctx, s, f, in), s.err, f.close())
 	}
 	p, err := f.http.Parse(httphis.Op(c.Op), in, httphis.Answer{Status: c.Status, Body: body, Call: c.Nth - 1})
@@ -53,27 +59,27 @@ func (c *adapterParseCmd) Run(ctx context.Context, k *kong.Context) error {
 	}
 	s.line("%s, status %d, %d bytes", c.Op, c.Status, len(body))
 	s.parsed(f.file, p, f.placed)
-	if p.Err != nil && p.Rule.Line == 0 {
+	switch {
+	case p.Err != nil && p.Rule.Line == 0:
 		return errors.Join(s.err, errUnknownAnswer)
+	case p.Err != nil && hisadapter.OutcomeOf(p.Err) == hisadapter.Unknown:
+		return errors.Join(s.err, errors.New("a rule fits, but the answer lacks what it must bring: it counts as unknown"))
+	default:
+		return s.err
 	}
-	return s.err
 }
 
 var errUnknownAnswer = errors.New("no rule of the mapping says what this answer means: it counts as unknown")
 
-// recorded gives what a file says that one attempt met, once.
-func (c *adapterParseCmd) recorded(doc []byte) func(op string) (sqlhis.Exchange, error) {
-	taken := false
+// once gives what a file says that one attempt met, once.
+func (c *adapterParseCmd) once(attempt **sqlhis.Exchange) func(op string) (sqlhis.Exchange, error) {
 	return func(op string) (sqlhis.Exchange, error) {
-		x, err := tape.ParseSQL(c.File, doc)
-		switch {
-		case err != nil:
-			return x, err
-		case taken || x.Op != "" && x.Op != op:
-			return x, fmt.Errorf("%s has no answer to %s", c.File, op)
+		x := *attempt
+		if x == nil || x.Op != "" && x.Op != op {
+			return sqlhis.Exchange{}, fmt.Errorf("%s has no answer to %s", c.File, op)
 		}
-		taken = true
-		return x, nil
+		*attempt = nil
+		return *x, nil
 	}
 }
 
@@ -82,7 +88,7 @@ func (c *adapterParseCmd) parseSQL(ctx context.Context, s *shower, f *fitted, in
 	f.sql.Watch(func(st sqlhis.Statement) { s.statement(f.file, st, true) })
 	result, err := callSQL(ctx, f.sql, c.Op, in)
 	if hisadapter.OutcomeOf(err) == hisadapter.NotSent {
-		return err // the file is not as it must be
+		return errors.New(f.placed(err)) // the file is about something else
 	}
 	s.line("result")
 	if err == nil {

@@ -73,6 +73,9 @@ func (s *shower) parsed(file string, p httphis.Parsed, placed func(error) string
 		s.line("  code %q, message %q", p.Code, p.Message)
 	}
 	s.rule(file, p.Rule)
+	if p.Rows != "" {
+		s.line("  rows: %s", placedIn(file, p.Rows))
+	}
 	if p.Err != nil {
 		s.line("  outcome: %s", placed(p.Err))
 		return
@@ -178,9 +181,10 @@ func (s *shower) statement(file string, st sqlhis.Statement, sent bool) {
 	if st.End != "" {
 		s.line("  outcome: %s", st.End)
 	}
-	if st.Rule > 0 {
+	switch {
+	case st.Rule > 0:
 		s.line("  rule: %s:%d", file, st.Rule)
-	} else {
+	case st.End != "":
 		s.line("  rule: none fits")
 	}
 }

@@ -1,6 +1,7 @@
 package httphis
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,6 +51,11 @@ func (j *judgement) must(f field, from *node) (string, error) {
 	return s, err
 }
 
+// bad is an error about what a field says, with its place in the mapping.
+func (f field) bad(err error) error {
+	return fmt.Errorf("%s (mapping line %d): %w", f.name, f.line, err)
+}
+
 // optional is the text of a field of the answer, "" where it is not mapped. A
 // field that is mapped must be there, or have a default.
 func (j *judgement) optional(a *answer, name string, from *node) (string, error) {
@@ -68,7 +74,7 @@ func (j *judgement) moment(a *answer, name string, from *node) (time.Time, error
 	}
 	t, err := a.fields[name][0].format.read(s)
 	if err != nil {
-		return t, fmt.Errorf("%s: %w", name, err)
+		return t, a.fields[name][0].bad(err)
 	}
 	return t, nil
 }
@@ -91,7 +97,7 @@ func (j *judgement) boolean(a *answer, name string, from *node) (bool, error) {
 	case slices.Contains(f[0].falses, s):
 		return false, nil
 	default:
-		return false, fmt.Errorf("%s: %q means neither yes nor no", name, s)
+		return false, f[0].bad(fmt.Errorf("%q means neither yes nor no", s))
 	}
 }
 
@@ -103,16 +109,16 @@ func (j *judgement) quantity(f field, from *node, ratio units.Ratio) (int64, err
 	}
 	d, err := units.Parse(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", f.name, err)
+		return 0, f.bad(err)
 	}
 	if f.in != "pack" {
 		ratio = units.Ratio{}
 	} else if !ratio.IsSet() {
-		return 0, fmt.Errorf("%s is in packs, and the drug's ratio is not known", f.name)
+		return 0, f.bad(errors.New("it is in packs, and the drug's ratio is not known"))
 	}
 	n, err := ratio.Reading(d)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", f.name, err)
+		return 0, f.bad(err)
 	}
 	return n, nil
 }
@@ -129,17 +135,17 @@ func (j *judgement) fen(f []field, from *node) (int64, error) {
 	if f[0].in == "fen" {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %q is not a number of fen", f[0].name, s)
+			return 0, f[0].bad(fmt.Errorf("%q is not a number of fen", s))
 		}
 		return n, nil
 	}
 	d, err := units.Parse(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", f[0].name, err)
+		return 0, f[0].bad(err)
 	}
 	n, err := units.Fen(d)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", f[0].name, err)
+		return 0, f[0].bad(err)
 	}
 	return n, nil
 }

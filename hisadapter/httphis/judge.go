@@ -41,7 +41,7 @@ func (c *call) judge(r *response, cs charset, secrets map[string]value, now time
 			j.doc, j.err = nil, err
 		}
 	} else {
-		j.err = fmt.Errorf("status %d", r.status)
+		j.err = fmt.Errorf("status %d is none of %s (answer, mapping line %d)", r.status, strings.Join(a.statuses, ", "), a.line)
 	}
 	if err := j.look(a); err != nil {
 		j.doc, j.err, j.rows, j.rowNodes = nil, err, -1, nil
@@ -70,7 +70,10 @@ func (j *judgement) decide(a *answer, empty bool) {
 		return
 	}
 	if j.err == nil {
-		j.err = errors.New("the answer fits no rule")
+		j.err = fmt.Errorf("the answer fits no rule (of the answer, mapping line %d)", a.line)
+		if a.code != nil && j.code == "" {
+			j.err = fmt.Errorf("the answer has no code where the mapping looks for it: %s", *a.code)
+		}
 	}
 	j.verdict = verdict{word: "unknown"}
 }

@@ -92,7 +92,7 @@ func (l *loader) document(doc []byte) *yaml.Node {
 	var root yaml.Node
 	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
 		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-			l.add(e.Mark.Line, "not YAML: %s", e.Message)
+			l.add(e.Mark.Line, "not YAML: %s%s", e.Message, yamlHint(doc, e.Mark.Line))
 		} else {
 			l.add(0, "not YAML: %v", err)
 		}

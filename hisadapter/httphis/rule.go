@@ -120,14 +120,14 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 		return found && c.re.MatchString(s), nil
 	default:
 		if !found { // a wrong path must not turn expired lots into good ones
-			return false, fmt.Errorf("the row has no %s", c.path.src)
+			return false, fmt.Errorf("the row has no %s", c.path)
 		}
 		if s == "" {
 			return true, nil // no date: it does not expire
 		}
 		t, err := c.format.read(s)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%s: %w", c.path, err)
 		}
 		return c.format.end(t).After(o.now), nil // good through its last day
 	}

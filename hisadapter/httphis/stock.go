@@ -142,22 +142,23 @@ func (d *drugRows) facts(j *judgement, row *node, id string) (*drugRow, error) {
 	known, _ := d.m.drugs.Lookup(d.pharmacy, id)
 	if out.ratio = known.Ratio; !out.ratio.IsSet() {
 		if s := said("ratio"); s != "" {
-			out.ratio, err = units.ParseRatio(s)
-			keep(err)
+			if out.ratio, err = units.ParseRatio(s); err != nil {
+				keep(d.a.fields["ratio"][0].bad(err))
+			}
 		}
 	}
 	if f.Multiple = known.Multiple; f.Multiple == 0 {
 		if s := said("multiple"); s != "" {
 			f.Multiple, err = strconv.ParseInt(s, 10, 64)
 			if err != nil || f.Multiple < 0 {
-				keep(fmt.Errorf("multiple: %q is not a whole number of smallest units", s))
+				keep(d.a.fields["multiple"][0].bad(fmt.Errorf("%q is not a whole number of smallest units", s)))
 			}
 		}
 	}
 	if d.a.soldInPacks && f.Multiple == 0 {
 		one, _ := units.Parse("1")
 		if !out.ratio.IsSet() {
-			keep(errors.New("it is sold in packs, and its ratio is not known"))
+			keep(fmt.Errorf("it is sold in packs, and %s", d.noRatio()))
 		} else if f.Multiple, err = out.ratio.Reading(one); err != nil {
 			keep(err)
 		}
@@ -174,26 +175,35 @@ func (d *drugRows) facts(j *judgement, row *node, id string) (*drugRow, error) {
 }
 
 func (d *drugRows) price(f *hisadapter.Facts, drug *drugRow) error {
+	field := d.a.fields["price"][0]
 	dec, err := units.Parse(drug.price)
 	if err != nil {
-		return fmt.Errorf("price: %w", err)
+		return field.bad(err)
 	}
 	ratio := units.Ratio{}
-	switch per := d.a.fields["price"][0].per; per {
+	switch field.per {
 	case "", "smallest":
 	case "pack":
 		if ratio = drug.ratio; !ratio.IsSet() {
-			return errors.New("the price is for a pack, and the drug's ratio is not known")
+			return field.bad(fmt.Errorf("it is for a pack, and %s", d.noRatio()))
 		}
 	default:
-		if ratio, err = units.ParseRatio(per); err != nil {
-			return fmt.Errorf("price: %w", err)
+		if ratio, err = units.ParseRatio(field.per); err != nil {
+			return field.bad(err)
 		}
 	}
 	if f.Price, f.PricePer, err = ratio.Price(dec); err != nil {
-		return fmt.Errorf("price: %w", err)
+		return field.bad(err)
 	}
 	return nil
+}
+
+// noRatio says why a drug has no ratio.
+func (d *drugRows) noRatio() string {
+	if f := d.a.fields["ratio"]; len(f) > 0 {
+		return fmt.Sprintf("the answer has no ratio (mapping line %d)", f[0].line)
+	}
+	return "drugs_file has no ratio of the drug"
 }
 
 // count adds a row's stock, which is one lot, to its drug's.
@@ -207,7 +217,7 @@ func (d *drugRows) count(j *judgement, row *node, drug *drugRow) error {
 		}
 		n, err := units.Parse(s)
 		if err != nil {
-			return fmt.Errorf("on_hand: %w", err)
+			return f.bad(err)
 		}
 		if f.subtract {
 			if n, err = negative(n); err != nil {
@@ -225,7 +235,7 @@ func (d *drugRows) count(j *judgement, row *node, drug *drugRow) error {
 		}
 	}
 	if inPacks && !drug.ratio.IsSet() {
-		return errors.New("it is counted in packs, and its ratio is not known")
+		return fmt.Errorf("it is counted in packs, and %s", d.noRatio())
 	}
 	drug.packs, drug.small = append(drug.packs, packs), append(drug.small, small)
 	return nil

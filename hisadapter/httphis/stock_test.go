@@ -337,7 +337,7 @@ func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {
 	if got[1].OnHand != 3 || got[1].Err != nil || !got[3].Unknown || got[3].Err != nil {
 		t.Errorf("the readable ones are %+v", got)
 	}
-	for i, words := range map[int]string{0: `drug B: row 3: "soon"`, 2: `drug C: row 5: on_hand: "many"`, 4: "drug D"} {
+	for i, words := range map[int]string{0: `drug B: row 3: XPath yxq (mapping line 12): "soon"`, 2: `drug C: row 5: on_hand (mapping line 12): "many"`, 4: "drug D"} {
 		e := wantOutcome(t, got[i].Err, hisadapter.Unknown)
 		if got[i].OnHand != 0 || got[i].Unknown || !strings.Contains(e.Error(), words) {
 			t.Errorf("%+v does not say %s", got[i], words)

@@ -2,6 +2,7 @@ package httphis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -98,6 +99,7 @@ type Parsed struct {
 	Rule    Rule    // zero = none fits
 	Code    string
 	Message string
+	Rows    string // of an answer with rows: how many, and where
 	// Result is what the operation gives: []hisadapter.Reading, Freeze, HISOrder,
 	// Found, []HISOrder, the names of what a login brought, or nil.
 	Result any
@@ -132,7 +134,13 @@ func (d *Driver) Parse(op Op, in Input, a Answer) (Parsed, error) {
 	if j.verdict.oneOf("login_again", "next") {
 		return p, nil
 	}
-	if p.Result, err = d.result(c, in, j); err != nil {
+	if op.rowed() {
+		p.Rows = fmt.Sprintf("%d at %s", len(j.rowNodes), *c.ans.rows)
+	}
+	p.Result, err = d.result(c, in, j)
+	if _, told := errors.AsType[*hisadapter.Error](err); told {
+		p.Result, p.Err = nil, err
+	} else if err != nil {
 		p.Result, p.Err = nil, j.misfit(op, err)
 	}
 	return p, nil

@@ -14,6 +14,19 @@ import (
 // The strict reading of YAML: a key that is not known, a value that does not
 // fit and a key without a value are faults, and reading goes on after each.
 
+// yamlHint says what is mostly the matter where a line is not YAML.
+func yamlHint(doc []byte, line int) string {
+	lines := strings.Split(string(doc), "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	text := lines[line-1]
+	if indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]; strings.Contains(indent, "\t") {
+		return " (the line is indented by a tab; use blanks)"
+	}
+	return " (perhaps a quote or bracket above is not closed, or the indentation differs)"
+}
+
 // keys says what a mapping may hold, and what reads each value.
 type keys map[string]func(n *yaml.Node)
 

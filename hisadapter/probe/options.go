@@ -93,9 +93,9 @@ type Proof struct {
 // Report is what a probe found.
 type Report struct {
 	Steps       []Step
-	Proofs      []Proof
-	Borne       int    // reads at once that the HIS bore, 0 = not tried
-	Left        []Text // what could not be undone: for a person
+	Proofs      []Proof // none where nothing could be read
+	Borne       int     // reads at once that the HIS bore, 0 = not tried
+	Left        []Text  // what could not be undone: for a person
 	Interrupted bool
 }
 

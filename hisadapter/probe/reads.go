@@ -48,7 +48,7 @@ func (p *probe) oneDrug(ctx context.Context) (known bool) {
 		case r.Unknown:
 			s.end(Failed, Text{
 				fmt.Sprintf("HIS 不认识 %s：药房或药品编码有误？", r.Key.DrugID),
-				fmt.Sprintf("the HIS does not know %s: is the pharmacy or the drug wrong?", r.Key.DrugID),
+				fmt.Sprintf("the HIS does not know %s: is the pharmacy or the drug wrong, or the place where the mapping looks for rows?", r.Key.DrugID),
 			})
 		default:
 			known = true

@@ -53,7 +53,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		Options: o, caps: o.Driver.Capabilities(), report: &Report{},
 		key: hisadapter.Key{PharmacyID: o.PharmacyID, DrugID: o.DrugIDs[0]},
 	}
-	if p.reads(ctx) {
+	readable := p.reads(ctx)
+	if readable {
 		if o.Write {
 			p.writes(ctx)
 		} else {
@@ -62,7 +63,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		p.ramp(ctx)
 	}
 	p.report.Interrupted = ctx.Err() != nil
-	p.report.Proofs = p.proofs()
+	if readable {
+		p.report.Proofs = p.proofs()
+	}
 	return p.report, nil
 }
 

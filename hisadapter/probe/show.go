@@ -97,7 +97,7 @@ func (r *Report) Write(w io.Writer, chinese bool) error {
 		}
 		b.WriteString("  " + printable(l.In(chinese)) + "\n")
 	}
-	if r.Interrupted {
+	if r.Interrupted || len(r.Proofs) == 0 {
 		_, err := io.WriteString(w, b.String())
 		return err // half a probe proves less than it seems
 	}

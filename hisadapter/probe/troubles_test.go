@@ -235,8 +235,13 @@ func TestStopsWhereNothingCanBeRead(t *testing.T) {
 	if err := h.his.SetDown(true); err != nil {
 		t.Fatal(err)
 	}
-	if r := h.probe(t, t.Context()); !r.Failed() || r.Borne > 0 {
-		t.Errorf("a HIS that is down was probed: %+v", r)
+	r := h.probe(t, t.Context())
+	var shown strings.Builder
+	if err := r.Write(&shown, false); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Failed() || r.Borne > 0 || strings.Contains(shown.String(), "capabilities") {
+		t.Errorf("a HIS that is down was probed: %+v, and it shows\n%s", r, shown.String())
 	}
 }
 

@@ -39,7 +39,7 @@ func Parse(path string, doc []byte) (*Mapping, error) {
 	}
 	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
 		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-			return nil, &Fault{path, e.Mark.Line, "not YAML: " + e.Message}
+			return nil, &Fault{path, e.Mark.Line, "not YAML: " + e.Message + hint(doc, e.Mark.Line)}
 		}
 		return nil, fmt.Errorf("%s: not YAML: %w", path, err)
 	}
@@ -52,6 +52,19 @@ func Parse(path string, doc []byte) (*Mapping, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// hint says what is mostly the matter where a line is not YAML.
+func hint(doc []byte, line int) string {
+	lines := bytes.Split(doc, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	text := lines[line-1]
+	if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') {
+		return " (the line is indented by a tab; use blanks)"
+	}
+	return " (perhaps a quote or bracket above is not closed, or the indentation differs)"
 }
 
 func readBounded(path string) ([]byte, error) {
