@@ -240,7 +240,7 @@ func steadyProbe(s string) string {
 		{`HGPROBE[0-9A-Z]+`, "HGPROBE"},
 		{`\d\d:\d\d:\d\d`, "hh:mm:ss"},
 		{`\d{4}-\d\d-\d\d`, "yyyy-mm-dd"},
-		{`(DJ|CF|D|O)\d{8}(\d{6})`, "$1 yyyymmdd $2"},
+		{`(DJ|CF|90)20\d{6}(\d{6})`, "$1 yyyymmdd $2"},
 		{`\b[0-9.]+m?s\b`, "# s"},
 		{`(?m) +#`, " #"},
 	} {
