@@ -65,6 +65,8 @@ var mayImport = map[string][]string{
 	"internal/skew":                 {},
 	"internal/sparse":               {},
 	"deploy/systemd":                {},
+	"client":                        {"proto"},
+	"examples/clients/go":           {"client", "proto"},
 	"cmd/hisgate":                   {"*"},
 	"cmd/hisgate-bench":             {"*"},
 }
