@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -156,12 +157,16 @@ func invalid(field, why string) failure {
 	}
 }
 
-// fieldFailure turns broken field rules into a failure that names every field.
+// maxViolations bounds the fields that a refusal names.
+const maxViolations = 20
+
+// fieldFailure turns broken field rules into a failure that names every field, or
+// the first ones of very many.
 func fieldFailure(e *protovalidate.ValidationError) failure {
 	bad := &errdetails.BadRequest{}
-	for _, v := range e.Violations {
+	for _, v := range e.Violations[:min(len(e.Violations), maxViolations)] {
 		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
-			Field: hisgatev1.ViolatedField(v), Description: v.Proto.GetMessage(),
+			Field: clip(hisgatev1.ViolatedField(v), maxField), Description: clip(v.Proto.GetMessage(), maxField),
 		})
 	}
 	f := invalid(bad.FieldViolations[0].GetField(), bad.FieldViolations[0].GetDescription())
@@ -191,9 +196,31 @@ func toShortages[E lockstore.Shortage | hisadapter.Shortage | payflow.Shortage](
 	return out
 }
 
+// What a caller or a HIS wrote may come back in an error, and over gRPC an error is a
+// header: one that is too long ends the connection with all that is on it.
+const (
+	maxWords = 1000 // bytes of a text for people
+	maxField = 200  // of the name of a field, and of what is wrong with it
+)
+
+// clip cuts a text behind so many bytes, at a character.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + "…"
+}
+
 // status renders the failure with its details: ErrorInfo, the words in Chinese
 // and English, the retry hint where the code asks for one, and its own.
 func (f failure) status() *status.Status {
+	f.message, f.zh = clip(f.message, maxWords), clip(f.zh, maxWords)
+	for name, words := range f.meta {
+		f.meta[name] = clip(words, maxWords)
+	}
 	details := []protoadapt.MessageV1{
 		&errdetails.ErrorInfo{Reason: f.reason.String(), Domain: errorDomain, Metadata: f.meta},
 		&errdetails.LocalizedMessage{Locale: "zh-CN", Message: f.zh},

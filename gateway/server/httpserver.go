@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// NewHTTPServer returns a server for one of the handlers, with all bounds set
-// except for a whole answer: streams last. Bodies have their time where they are
-// read. Errors of connections go to logger; nil is silent.
+// NewHTTPServer returns a server for one of the handlers, with all bounds set: on
+// the header, and on each piece of an answer instead of the whole, since streams
+// last. Bodies have their time where they are read. Errors of connections go to
+// logger; nil is silent.
 func NewHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	return &http.Server{
-		Handler:           h,
+		Handler:           careful(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,

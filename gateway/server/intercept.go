@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server/access"
@@ -135,10 +136,33 @@ func (i *interceptors) valid(m any) error {
 	if !ok {
 		return nil
 	}
-	if proto.Size(msg) > maxRequest {
+	switch size := proto.Size(msg); {
+	case size > maxRequest:
 		return errTooLarge
+	case size > maxPlain && crowded(msg):
+		return i.rules.Validate(msg, protovalidate.WithFailFast())
+	default:
+		return i.rules.Validate(msg)
 	}
-	return i.rules.Validate(msg)
+}
+
+const (
+	// maxPlain is the size up to which every fault of a message is looked for,
+	// whatever is in it.
+	maxPlain = 1 << 10
+	// maxElements is what the API takes at most in any list or map.
+	maxElements = 100
+)
+
+// crowded reports whether a message has more elements than the API takes anywhere.
+// To find the faults of them all would take minutes for a message of 1 MiB; the
+// first one will do.
+func crowded(msg proto.Message) (yes bool) {
+	msg.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		yes = f.IsList() && v.List().Len() > maxElements || f.IsMap() && v.Map().Len() > maxElements
+		return !yes
+	})
+	return yes
 }
 
 // translate is the error table; what no row knows is logged with its cause, which

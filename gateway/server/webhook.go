@@ -39,11 +39,18 @@ type callbacks interface {
 
 func newWebhook(orders callbacks, o *Options) http.Handler {
 	h := &webhook{log: o.Logger, now: o.Now}
-	mux := http.NewServeMux()
-	mux.Handle("/wechat/v1/payment", h.take(orders.PaymentCallback))
-	mux.Handle("/wechat/v1/refund", h.take(orders.RefundCallback))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { h.answer(w, http.StatusNotFound, "no such path") })
-	return secured(tracedCallback(o.Tracer, mux))
+	payment, refund := h.take(orders.PaymentCallback), h.take(orders.RefundCallback)
+	// No http.ServeMux: it would clean the path and send the caller there.
+	return secured(tracedCallback(o.Tracer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/wechat/v1/payment":
+			payment.ServeHTTP(w, r)
+		case "/wechat/v1/refund":
+			refund.ServeHTTP(w, r)
+		default:
+			h.answer(w, http.StatusNotFound, "no such path")
+		}
+	})))
 }
 
 func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) http.Handler {
