@@ -55,6 +55,16 @@ func (s *peekedStream) Header() (metadata.MD, error) {
 	return s.ClientStream.Header()
 }
 
+// SendMsg implements grpc.ClientStream. A stream that was refused before the request
+// was sent tells so when it is read, as over a connection: the generated code would
+// take io.EOF for the error itself.
+func (s *peekedStream) SendMsg(m any) error {
+	if err := s.ClientStream.SendMsg(m); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
 // RecvMsg implements grpc.ClientStream.
 func (s *peekedStream) RecvMsg(m any) error {
 	if !s.peeked {
