@@ -53,11 +53,12 @@ fresh: generate
 	@git diff --exit-code -- proto docs/configuration.md hisgate.example.yaml deploy/prometheus/alerts.yml \
 	|| { echo "generated files are stale: run make generate and commit"; exit 1; }
 
-# bench measures the ledger side by side with its peers: docs/performance.md.
+# bench measures the ledger and the edge side by side with their peers:
+# docs/performance.md.
 # More with BENCH='--quick', BENCH='--rows lock-*-hot-64 --json', …
 BENCH ?=
 bench:
-	$(GO) build -o bin/hisgate-bench ./cmd/hisgate-bench
+	$(GO) build -o bin/ ./cmd/hisgate ./cmd/hisgate-bench
 	bin/hisgate-bench $(BENCH)
 
 # protect lets a crowd loose on a HIS that counts, with hisgate in between and

@@ -1,4 +1,4 @@
-// Command hisgate-bench measures hisgate's lock ledger side by side with other
+// Command hisgate-bench measures hisgate's lock ledger and its edge side by side with other
 // ways to keep a lock of stock durable, in one interleaved run on one machine:
 // PostgreSQL with a stored function, Redis with a script and appendfsync always,
 // Badger with one transaction for each call, and a plain appending file as the
@@ -24,22 +24,24 @@ type cli struct {
 	Protect protectCmd `cmd:"" help:"Let a crowd loose on a HIS that counts, with hisgate in between and with nothing."`
 	Feed    feedCmd    `cmd:"" help:"Measure how long a change of stock takes from its source to a watcher."`
 	Child   childCmd   `cmd:"" hidden:"" help:"Be a ledger that may be killed."`
+	Peer    peerCmd    `cmd:"" hidden:"" help:"Be the servers that hisgate's edge is held against."`
 }
 
 // runCmd is a measurement.
 type runCmd struct {
-	Quick  bool          `help:"Fewer cases, shorter rounds: under 2 minutes."`
-	JSON   bool          `name:"json" help:"Print one JSON object a line for each ratio, instead of tables; remarks go to standard error."`
-	Rows   []string      `placeholder:"PATTERN" help:"Only cases whose name matches one of these, as lock-*-hot-64. See --list."`
-	Peers  []string      `placeholder:"NAME" default:"postgres,redis,badger,rawfile" help:"Peers to measure against (${default}); none for hisgate alone."`
-	List   bool          `help:"Print the names of the cases and end."`
-	Rounds int           `help:"Rounds of each case; 0 = 5."`
-	For    time.Duration `help:"Length of one round of one system; 0 = 1s, or 150ms with --quick."`
-	Dir    string        `type:"existingdir" placeholder:"DIR" help:"Where to store; the disk that is measured. Default: the temporary folder."`
-	Active int           `help:"Active locks of the size and opening cases; 0 = 1,000,000, or 100,000 with --quick."`
-	Ended  int           `default:"1000000" help:"Ended locks of the size cases."`
-	Wait   float64       `placeholder:"LOAD" help:"First wait, at most 10 minutes, until the machine's load average is below this."`
-	Pprof  string        `type:"path" placeholder:"FILE" help:"Write a CPU profile of this process to a file; with --peers none it is of hisgate alone."`
+	Quick   bool          `help:"Fewer cases, shorter rounds: under 2 minutes."`
+	JSON    bool          `name:"json" help:"Print one JSON object a line for each ratio, instead of tables; remarks go to standard error."`
+	Rows    []string      `placeholder:"PATTERN" help:"Only cases whose name matches one of these, as lock-*-hot-64. See --list."`
+	Peers   []string      `placeholder:"NAME" default:"postgres,redis,badger,rawfile" help:"Peers to measure against (${default}); none for hisgate alone."`
+	List    bool          `help:"Print the names of the cases and end."`
+	Rounds  int           `help:"Rounds of each case; 0 = 5."`
+	For     time.Duration `help:"Length of one round of one system; 0 = 1s, or 150ms with --quick."`
+	Dir     string        `type:"existingdir" placeholder:"DIR" help:"Where to store; the disk that is measured. Default: the temporary folder."`
+	Active  int           `help:"Active locks of the size and opening cases; 0 = 1,000,000, or 100,000 with --quick."`
+	Ended   int           `default:"1000000" help:"Ended locks of the size cases."`
+	Wait    float64       `placeholder:"LOAD" help:"First wait, at most 10 minutes, until the machine's load average is below this."`
+	Hisgate string        `type:"existingfile" placeholder:"FILE" help:"The program whose edge is measured. Default: hisgate beside this program, else the one in PATH; without one these cases are left out."`
+	Pprof   string        `type:"path" placeholder:"FILE" help:"Write a CPU profile of this process to a file; with --peers none it is of hisgate alone."`
 }
 
 func main() {

@@ -8,11 +8,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/program"
 	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/protect"
 )
 
@@ -84,7 +83,7 @@ func (c *protectCmd) measured(ctx context.Context) (m measured, err error) {
 		}
 		return m, json.Unmarshal(b, &m)
 	}
-	file, err := c.program()
+	file, err := program.Find(c.Hisgate)
 	if err != nil {
 		return m, err
 	}
@@ -126,26 +125,6 @@ func (c *protectCmd) measured(ctx context.Context) (m measured, err error) {
 		m.Runs = append(m.Runs, r)
 	}
 	return m, nil
-}
-
-// program finds hisgate.
-func (c *protectCmd) program() (string, error) {
-	if c.Hisgate != "" {
-		return c.Hisgate, nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	beside := filepath.Join(filepath.Dir(self), "hisgate")
-	if _, err := os.Stat(beside); err == nil {
-		return beside, nil
-	}
-	file, err := exec.LookPath("hisgate")
-	if err != nil {
-		return "", fmt.Errorf("%w: build it beside this program, or name it with --hisgate", err)
-	}
-	return file, nil
 }
 
 func (c *protectCmd) draw(m measured) error {

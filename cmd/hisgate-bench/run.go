@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/edge"
 	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/report"
 	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/systems"
 	"github.com/hisgate/hisgate/internal/privateserver"
@@ -41,7 +42,7 @@ func (c *runCmd) names() []string {
 	if !c.Quick {
 		names = append(names, "size")
 	}
-	return names
+	return append(names, edge.Names()...)
 }
 
 func (c *runCmd) run(ctx context.Context, out, remarks io.Writer) (err error) {
@@ -83,6 +84,9 @@ func (c *runCmd) run(ctx context.Context, out, remarks io.Writer) (err error) {
 		if err := b.part(ctx, part.name, part.run); err != nil {
 			return err
 		}
+	}
+	if err := b.edge(ctx); err != nil {
+		return err
 	}
 	if err := b.finish(); err != nil {
 		return err

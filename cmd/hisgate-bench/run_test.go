@@ -2,21 +2,49 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/edge"
 )
 
-// TestMain lets the test program be the child that it starts.
+// TestMain lets the test program be the processes that it starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "child" {
-		main()
-		return
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "child", "peer":
+			main()
+			return
+		case "serve":
+			madeUpHisgate()
+			return
+		}
 	}
 	os.Exit(m.Run())
+}
+
+// madeUpHisgate serves what the edge asks for, and says where in hisgate's words.
+func madeUpHisgate() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	in, end := io.Pipe()
+	defer context.AfterFunc(ctx, func() { end.Close() })()
+	err := edge.ServePeer(ctx, "", in, func(g, h string) error {
+		_, err := fmt.Fprintf(os.Stderr, "{\"msg\":\"hisgate is up\",\"grpc\":%q,\"http\":%q}\n", g, h)
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // tiny is a run of every kind of case that needs no server.
@@ -91,6 +119,68 @@ func TestEveryKindOfCaseRuns(t *testing.T) {
 	}
 	if left, err := os.ReadDir(c.Dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+// The edge is measured with everything around it, before a hisgate that is made up.
+func TestTheEdgeIsMeasured(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := runCmd{JSON: true, Peers: []string{"none"}, Dir: t.TempDir(), Rows: []string{"edge"}, Rounds: 2, For: 5 * time.Millisecond, Hisgate: self}
+	if err := c.settle(); err != nil {
+		t.Fatal(err)
+	}
+	var out, remarks bytes.Buffer
+	if err := c.run(t.Context(), &out, &remarks); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for dec := json.NewDecoder(&out); dec.More(); {
+		var r jsonRow
+		if err := dec.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		name := r.Name
+		if r.Peer != nil {
+			name += " " + *r.Peer
+		}
+		got = append(got, name)
+		if r.Ours == nil || *r.Ours <= 0 && r.Unit != "calls" || len(r.Runs) != 2 || (r.Target == nil) != (r.Met == nil) {
+			t.Errorf("%s measured nothing: %+v", name, r)
+		}
+	}
+	var want []string
+	for name, peers := range map[string][]string{
+		"edge-lock-spread-64": {" empty-call"}, "edge-lock-hot-64": {""}, "edge-stock-64": {" made-up", " empty-call"},
+		"edge-rest-stock-64": {" net/http"}, "edge-rest-lock-64": {""}, "edge-lock-live-64": {""},
+	} {
+		for _, kind := range []string{"", "-p50", "-p99"} {
+			for _, peer := range peers {
+				want = append(want, name+kind+peer)
+			}
+		}
+		want = append(want, name+"-his-calls")
+	}
+	if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) {
+		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if left, err := os.ReadDir(c.Dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestTheEdgeIsLeftOutWithoutHisgate(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	c := tiny(t)
+	c.Rows = []string{"edge-stock-64"}
+	var out bytes.Buffer
+	if err := c.run(t.Context(), &out, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "the edge is left out") {
+		t.Fatalf("got %s", out.String())
 	}
 }
 
@@ -172,6 +262,21 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%s is not measured", tt.name)
 		}
 		if got := c.target(tt.peer); got != tt.want {
+			t.Errorf("%s against %s: target %v, want %v", tt.name, tt.peer, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		name, peer string
+		want       float64
+	}{
+		{"edge-lock-spread-64", "empty-call", 0.6},
+		{"edge-lock-spread-64", "postgres", 2.5},
+		{"edge-lock-hot-64", "postgres", 12},
+		{"edge-stock-64", "made-up", 0.9},
+		{"edge-rest-stock-64", "net/http", 0.5},
+		{"edge-rest-lock-64", "net/http", 0},
+	} {
+		if got := edge.Target(tt.name, tt.peer); got != tt.want {
 			t.Errorf("%s against %s: target %v, want %v", tt.name, tt.peer, got, tt.want)
 		}
 	}

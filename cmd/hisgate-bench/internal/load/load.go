@@ -16,7 +16,7 @@ type Op func(ctx context.Context, i int64) error
 
 // Bounds end a load: whichever comes first.
 type Bounds struct {
-	For  time.Duration // no new Op begins after this long
+	For  time.Duration // no new Op begins after this long, but for the first of each caller
 	Last int64         // numbers from here on are not used; 0 = no bound
 }
 
@@ -47,7 +47,7 @@ func Run(ctx context.Context, ops []Op, next *atomic.Int64, b Bounds) (Sample, e
 	for w, op := range ops {
 		wg.Go(func() {
 			begin := time.Now()
-			for ctx.Err() == nil && begin.Sub(start) < b.For {
+			for ctx.Err() == nil && (len(took[w]) == 0 || begin.Sub(start) < b.For) {
 				i := next.Add(1) - 1
 				if b.Last > 0 && i >= b.Last {
 					return

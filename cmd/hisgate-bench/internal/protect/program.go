@@ -1,19 +1,14 @@
 package protect
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/program"
 )
 
 // settings is hisgate's configuration: the defaults, but for the one client that
@@ -38,81 +33,9 @@ const (
 	maxJitter        = time.Second
 )
 
-// program is hisgate in a process of its own.
-type program struct {
-	cmd     *exec.Cmd
-	grpc    string
-	ops     string
-	stopped chan error
-}
-
-// startProgram starts it in a folder, and waits until it is up. Its log stays in
-// the folder.
-func startProgram(file, dir, hisURL string) (_ *program, err error) {
-	config := filepath.Join(dir, "hisgate.yaml")
-	text := fmt.Sprintf(settings, strconv.Quote(filepath.Join(dir, "data")), hisURL, drugs)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(dir, "hisgate.log"))
-	if err != nil {
-		return nil, err
-	}
-	p := &program{cmd: exec.Command(file, "serve", "-c", config), stopped: make(chan error, 1)}
-	words, err := p.cmd.StderrPipe()
-	if err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	up := make(chan bool, 1)
-	go func() {
-		defer log.Close()
-		p.follow(words, log, up)
-		p.stopped <- p.cmd.Wait()
-	}()
-	select {
-	case ok := <-up:
-		if ok {
-			return p, nil
-		}
-		said, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("%s ended at once: %w; it says: %s", file, <-p.stopped, said)
-	case <-time.After(30 * time.Second):
-		return nil, errors.Join(fmt.Errorf("%s is not up after 30 s", file), p.cmd.Process.Kill())
-	}
-}
-
-// follow keeps the log, and finds in it where hisgate is to be reached.
-func (p *program) follow(words io.Reader, log io.Writer, up chan<- bool) {
-	lines := bufio.NewScanner(words)
-	lines.Buffer(nil, 1<<20)
-	for found := false; lines.Scan(); {
-		fmt.Fprintln(log, lines.Text())
-		var line struct{ Msg, GRPC, Ops string }
-		if !found && json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "hisgate is up" {
-			p.grpc, p.ops, found = line.GRPC, line.Ops, true
-			up <- true
-		}
-	}
-	select {
-	case up <- false:
-	default:
-	}
-}
-
-// stop ends it in good order.
-func (p *program) stop() error {
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
-		return err
-	}
-	select {
-	case err := <-p.stopped:
-		return err
-	case <-time.After(time.Minute):
-		return errors.Join(errors.New("hisgate does not stop"), p.cmd.Process.Kill())
-	}
+// settingsFor is that configuration, in a folder and before a HIS.
+func settingsFor(dir, hisURL string) string {
+	return fmt.Sprintf(settings, strconv.Quote(filepath.Join(dir, "data")), hisURL, drugs)
 }
 
 // vitals are figures of the process.
@@ -131,9 +54,9 @@ type vitals struct {
 	Loads      int     `json:"stock_loads"` // batches read
 }
 
-// vitals reads /metrics.
-func (p *program) vitals(ctx context.Context) (vitals, error) {
-	m, err := scrape(ctx, "http://"+p.ops+"/metrics")
+// vitalsOf reads /metrics.
+func vitalsOf(ctx context.Context, p *program.Program) (vitals, error) {
+	m, err := p.Metrics(ctx)
 	if err != nil {
 		return vitals{}, err
 	}
@@ -152,31 +75,4 @@ func (p *program) vitals(ctx context.Context) (vitals, error) {
 		v.Coalesced = m["hisgate_stock_load_waiters_total"] / loads
 	}
 	return v, nil
-}
-
-// scrape reads figures in Prometheus' text format; those of one name are summed.
-func scrape(ctx context.Context, url string) (map[string]float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	out := map[string]float64{}
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		name, value, ok := strings.Cut(lines.Text(), " ")
-		if at := strings.LastIndexByte(lines.Text(), '}'); at >= 0 {
-			name, value, ok = lines.Text()[:strings.IndexByte(lines.Text(), '{')], strings.TrimSpace(lines.Text()[at+1:]), true
-		}
-		if f, err := strconv.ParseFloat(value, 64); ok && err == nil {
-			out[name] += f
-		}
-	}
-	return out, lines.Err()
 }

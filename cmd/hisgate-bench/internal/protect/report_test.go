@@ -4,8 +4,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -143,17 +141,6 @@ func TestBack(t *testing.T) {
 	}
 	if stale, confirmed := back(all[:2], end); stale != -1 || confirmed != -1 {
 		t.Errorf("never: %v, %v", stale, confirmed)
-	}
-}
-
-func TestScrape(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "# HELP x y\ngo_goroutines 12\na{op=\"x y\",b=\"{}\"} 3\na{op=\"z\"} 4.5\n")
-	}))
-	defer srv.Close()
-	m, err := scrape(t.Context(), srv.URL)
-	if err != nil || m["go_goroutines"] != 12 || m["a"] != 7.5 {
-		t.Errorf("%v, %v", m, err)
 	}
 }
 

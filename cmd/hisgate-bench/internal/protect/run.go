@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hisgate/hisgate/cmd/hisgate-bench/internal/program"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -25,8 +26,8 @@ type Options struct {
 type runner struct {
 	Options
 	his   *Hospital
-	gate  *program // nil without hisgate
-	api   *through // likewise
+	gate  *program.Program // nil without hisgate
+	api   *through         // likewise
 	crowd *crowd
 	rec   recorder
 	out   Run
@@ -44,16 +45,16 @@ func Do(ctx context.Context, o Options) (_ *Run, err error) {
 	defer func() { err = errors.Join(err, r.his.Close()) }()
 	r.crowd = &crowd{run: "P", seed: o.Seed, note: r.rec.note, backend: plainly(r.his.URL())}
 	if r.out.Guarded {
-		if r.gate, err = startProgram(o.Program, o.Dir, r.his.URL()); err != nil {
+		if r.gate, err = program.Start(o.Program, o.Dir, settingsFor(o.Dir, r.his.URL())); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, r.gate.stop()) }()
-		if r.api, err = dial(r.gate.grpc); err != nil {
+		defer func() { err = errors.Join(err, r.gate.Stop()) }()
+		if r.api, err = dial(r.gate.GRPC); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, r.api.close()) }()
 		r.crowd.backend = r.api
-		if r.out.Start, err = r.gate.vitals(ctx); err != nil {
+		if r.out.Start, err = vitalsOf(ctx, r.gate); err != nil {
 			return nil, err
 		}
 	}
@@ -167,7 +168,7 @@ func (r *runner) watch(ctx context.Context) {
 		m := r.rec.tick()
 		m.HIS = r.his.Tick()
 		if r.gate != nil {
-			if v, err := r.gate.vitals(ctx); err == nil {
+			if v, err := vitalsOf(ctx, r.gate); err == nil {
 				last = v
 			}
 			m.Vitals = last
@@ -188,7 +189,7 @@ func (r *runner) settle(ctx context.Context) error {
 	fmt.Fprintln(r.Remarks, "waiting until no outcome is unknown")
 	limit := time.Now().Add(settlePatience)
 	for {
-		v, err := r.gate.vitals(ctx)
+		v, err := vitalsOf(ctx, r.gate)
 		if err != nil {
 			return err
 		}
@@ -201,7 +202,7 @@ func (r *runner) settle(ctx context.Context) error {
 	// The goroutines of connections and pauses that nobody uses now end first.
 	for range 30 {
 		wait(ctx, time.Second)
-		v, err := r.gate.vitals(ctx)
+		v, err := vitalsOf(ctx, r.gate)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ const (
 	PerSecond Unit = "1/s"
 	Seconds   Unit = "s"
 	MiB       Unit = "MiB"
+	Calls     Unit = "calls" // in one round
 )
 
 // Run is one round: both figures were taken right after each other, so that

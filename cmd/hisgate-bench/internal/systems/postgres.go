@@ -92,9 +92,17 @@ func (s *Postgres) Reset(ctx context.Context, shape Shape) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// DSN is how another process reaches it.
+func (s *Postgres) DSN() string { return s.dsn }
+
 // Session implements [System].
 func (s *Postgres) Session(ctx context.Context) (Session, error) {
-	conn, err := pgx.Connect(ctx, s.dsn)
+	return ConnectPostgres(ctx, s.dsn)
+}
+
+// ConnectPostgres is the connection of one caller, from any process.
+func ConnectPostgres(ctx context.Context, dsn string) (Session, error) {
+	conn, err := pgx.Connect(ctx, dsn)
 	return postgresSession{conn}, err
 }
 
