@@ -27,6 +27,7 @@ type Config struct {
 	Payment         Payment       `yaml:"payment"`
 	WeChat          WeChat        `yaml:"wechat"`
 	Alerts          Alerts        `yaml:"alerts"`
+	Tracing         Tracing       `yaml:"tracing"`
 	Feeds           []Feed        `yaml:"feeds" doc:"Where the HIS side tells of stock changes the moment they happen. docs/stock-feed.md is the guide. Empty = nowhere: the cache asks every 10 seconds."`
 	DeadLetters     DeadLetters   `yaml:"dead_letters"`
 }
@@ -249,8 +250,9 @@ func Default() Config {
 			OnRefused: "refund", RefundsPerHour: 10, ProofGrace: 10 * time.Minute, Reconcile: true,
 			MisconfiguredCase: 10 * time.Minute, Workers: 16,
 		},
-		WeChat: WeChat{Keys: "public_key", Timeout: 5 * time.Second},
-		Alerts: Alerts{Repeat: 4 * time.Hour, Language: "both"},
+		WeChat:  WeChat{Keys: "public_key", Timeout: 5 * time.Second},
+		Tracing: defaultTracing(),
+		Alerts:  Alerts{Repeat: 4 * time.Hour, Language: "both"},
 
 		DeadLetters: DeadLetters{MaxBytes: 64 << 20},
 	}

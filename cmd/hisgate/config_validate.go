@@ -61,6 +61,7 @@ func (c *Config) Validate(where map[string]string) error {
 	k := &checker{where: where}
 	c.validateListen(k)
 	c.validateSecure(k)
+	c.Tracing.validate(k)
 	k.want(c.DataDir != "", "data_dir", "must be set")
 	if c.Storage.EncryptionKeyFile != "" {
 		k.readable(c.Storage.EncryptionKeyFile, "storage.encryption_key_file")

@@ -97,7 +97,7 @@ func (s *sighting) open(c HIS, caps hisadapter.Capabilities) (hisadapter.Driver,
 		}
 		return simhis.Dial(c.SimHIS.URL, client, caps), nil
 	default:
-		return openDriver(c, caps, slog.New(slog.DiscardHandler))
+		return openDriver(c, caps, nil, slog.New(slog.DiscardHandler))
 	}
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
@@ -20,7 +22,9 @@ const (
 
 // openDriver opens the driver of his.driver. It connects to nothing yet, so the
 // HIS may be away. Its errors name the setting or the line of the mapping file.
-func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapter.Driver, error) {
+//
+// header adds to the headers of a request what belongs to its call; nil = nothing.
+func openDriver(c HIS, caps hisadapter.Capabilities, header func(context.Context, http.Header), log *slog.Logger) (hisadapter.Driver, error) {
 	switch c.Driver {
 	case driverHTTP:
 		m, err := httphis.Load(c.MappingFile)
@@ -30,7 +34,7 @@ func openDriver(c HIS, caps hisadapter.Capabilities, log *slog.Logger) (hisadapt
 		for _, w := range m.Warnings() {
 			log.Warn("the mapping of the HIS weakens its protection", "file", c.MappingFile, "setting", w)
 		}
-		d, err := httphis.New(m, caps, httphis.Options{})
+		d, err := httphis.New(m, caps, httphis.Options{Header: header})
 		if err != nil {
 			return nil, err
 		}

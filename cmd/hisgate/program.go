@@ -20,12 +20,14 @@ import (
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/hisadapter/traced"
 	"github.com/hisgate/hisgate/internal/alarm"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/lockstore/engine"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
 	"github.com/hisgate/hisgate/payflow"
 	"github.com/hisgate/hisgate/payflow/gatewaylocks"
+	tracedpay "github.com/hisgate/hisgate/payflow/traced"
 	"github.com/hisgate/hisgate/payflow/wechat"
 )
 
@@ -44,6 +46,7 @@ type Program struct {
 	his       hisadapter.Driver // without its guard; nil before it is opened
 	orders    *payflow.Service
 	alarm     *alarm.Alarm
+	tracing   *tracing // nil = off
 	secure    *secure
 	edge      *server.Server
 	rest      *http.Server
@@ -89,11 +92,17 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	driver, err := openDriver(c.HIS, s.caps, log)
+	if p.tracing, err = openTracing(ctx, c.Tracing, log); err != nil {
+		return nil, err
+	}
+	driver, err := openDriver(c.HIS, s.caps, c.Tracing.header(), log)
 	if err != nil {
 		return nil, err
 	}
 	p.his = driver
+	if p.tracing != nil {
+		driver = traced.Wrap(driver, traced.HIS)
+	}
 	his, err := guard.New(driver, s.guard, guard.Deps{
 		Observe: calls.Observe,
 		OnMisconfigured: func(e *hisadapter.Error) {
@@ -110,8 +119,12 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var guarded hisadapter.Driver = his
+	if p.tracing != nil {
+		guarded = traced.Wrap(his, traced.Guard)
+	}
 	p.gateway, err = gateway.Open(gateway.Options{
-		HIS: his, Ledger: p.ledger, Settings: s.gateway, Logger: log,
+		HIS: guarded, Ledger: p.ledger, Settings: s.gateway, Logger: log,
 		OnAlert: func(a gateway.Alert) { log.Error("alert", "name", a.Name, "detail", a.Detail) },
 	})
 	if err != nil {
@@ -139,7 +152,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	p.edge, err = server.New(server.Options{
 		Access: p.secure.identify(), TLS: p.secure.config(),
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
-		Limits: server.Limits(c.Limits), Origins: c.Listen.CORSOrigins, Registry: registry,
+		Limits: server.Limits(c.Limits), Origins: c.Listen.CORSOrigins, Registry: registry, Tracer: p.tracing.tracer(),
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
 		Health:  func() []string { return slices.Concat(back.Health(), r.health(), p.feeds.health(), p.alarm.Health()) },
 		Feeds:   p.feeds.hooks,
@@ -225,6 +238,9 @@ func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s pay
 	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: gatewaylocks.Restore(p.ledger.Restore())}
 	if channel != nil {
 		o.Pay, o.Bills = channel, channel
+		if p.tracing != nil {
+			o.Pay = tracedpay.Channel(channel)
+		}
 	}
 	o.Hooks.OnAlert = func(a payflow.Alert) {
 		p.log.Error("alert", "name", a.Name, "severity", a.Severity, "order_no", a.OrderNo, "case_id", a.CaseID, "detail", a.Detail)
@@ -317,6 +333,7 @@ func (p *Program) Close(ctx context.Context) error {
 	errs = append(errs, p.ops.Close())
 	p.serving.Wait()
 	errs = append(errs, p.closeDriver(), p.closeStorage())
+	p.tracing.close(ctx)
 	return errors.Join(errs...)
 }
 
@@ -370,6 +387,7 @@ func (p *Program) abandon() {
 	if p.gateway != nil {
 		p.gateway.Close(context.Background()) // nobody has asked it anything yet
 	}
+	p.tracing.close(context.Background())
 	if err := errors.Join(p.closeDriver(), p.closeStorage()); err != nil {
 		p.log.Error("closing after a failed start", "error", err)
 	}

@@ -279,3 +279,29 @@ func TestClientCertificate(t *testing.T) {
 		t.Errorf("a key that is none was taken: %v", err)
 	}
 }
+
+// TestHeadersOfACallAreAdded: what belongs to the context of a call goes with its
+// request, and without the option nothing does.
+func TestHeadersOfACallAreAdded(t *testing.T) {
+	type key struct{}
+	for name, header := range map[string]func(context.Context, http.Header){
+		"added": func(ctx context.Context, h http.Header) { h.Set("Traceparent", ctx.Value(key{}).(string)) },
+		"not":   nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent http.Header
+			d := open(t, stockMapping("", `fields: {drug_id: dm, on_hand: sl, ratio: {fixed: "1"}, name: mc}`), httphis.Options{
+				Header: header,
+				Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					sent = r.Header
+					return nil, errors.New("nobody there")
+				}),
+			})
+			_, err := d.QueryStock(context.WithValue(t.Context(), key{}, "of this call"), []hisadapter.Key{{PharmacyID: "P", DrugID: "A"}})
+			wantOutcome(t, err, hisadapter.NotSent)
+			if got := sent.Get("Traceparent"); (header != nil) != (got == "of this call") || header == nil && got != "" {
+				t.Errorf("sent with traceparent %q", got)
+			}
+		})
+	}
+}
