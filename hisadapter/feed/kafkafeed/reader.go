@@ -13,7 +13,7 @@ import (
 )
 
 // quiet is how long no message comes before a broker is asked whether it is there.
-const quiet = 5 * time.Second
+const quiet = 3 * time.Second
 
 // joining is how long the group may keep us waiting for our partitions.
 const joining = 2 * time.Minute

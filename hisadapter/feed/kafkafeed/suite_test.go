@@ -37,7 +37,7 @@ func (b *broker) place(t *testing.T, name string, partitions int) *feedtest.Sour
 func (b *broker) settings(topic string) kafkafeed.Settings {
 	return kafkafeed.Settings{
 		Addresses: []string{b.proxy.Addr()}, Topics: []string{topic}, Group: "g-" + topic,
-		MaxFetchBytes: 128 << 10, ConnectTimeout: 2 * time.Second, MetadataMaxAge: time.Second,
+		MaxFetchBytes: 128 << 10, ConnectTimeout: time.Second, MetadataMaxAge: time.Second,
 		DeadLetterTopic: "dead." + topic,
 	}
 }

@@ -1,0 +1,230 @@
+package kafkafeed_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/hisgate/hisgate/hisadapter/feed"
+	"github.com/hisgate/hisgate/hisadapter/feed/kafkafeed"
+)
+
+// taker takes messages, as the feed does: it runs the driver again after every
+// error.
+type taker struct {
+	t    testing.TB
+	mu   sync.Mutex
+	got  []feed.Message
+	errs []error
+	news chan struct{}
+}
+
+func start(t testing.TB, d feed.Driver) *taker {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &taker{t: t, news: make(chan struct{})}
+	connected := make(chan struct{})
+	s := feed.Sink{
+		Batch: 10, Connected: sync.OnceFunc(func() { close(connected) }), Disconnected: func(error) {}, Lag: func(int64) {},
+		Deliver: func(_ context.Context, batch []feed.Message) error {
+			k.change(func() { k.got = append(k.got, batch...) })
+			return nil
+		},
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if err := d.Run(ctx, s); err != nil {
+				k.change(func() { k.errs = append(k.errs, err) })
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	select {
+	case <-connected:
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("not connected: %v", k.errs)
+	}
+	return k
+}
+
+func (k *taker) change(do func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	do()
+	close(k.news)
+	k.news = make(chan struct{})
+}
+
+// await waits until the bodies and errors are such.
+func (k *taker) await(what string, holds func(bodies []string, errs string) bool) {
+	k.t.Helper()
+	giveUp := time.After(2 * time.Minute)
+	for {
+		k.mu.Lock()
+		var bodies []string
+		for _, m := range k.got {
+			bodies = append(bodies, string(m.Body))
+		}
+		errs, news := fmt.Sprint(k.errs), k.news
+		k.mu.Unlock()
+		if holds(bodies, errs) {
+			return
+		}
+		select {
+		case <-news:
+		case <-giveUp:
+			k.t.Fatalf("%s: not after 2 minutes: %q, %.2000s", what, bodies, errs)
+		}
+	}
+}
+
+func has(all ...string) func([]string, string) bool {
+	return func(bodies []string, _ string) bool {
+		for _, b := range all {
+			if !slices.Contains(bodies, b) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// TestBroker is everything that needs no broker of its own.
+func TestBroker(t *testing.T) {
+	b := startBroker(t)
+	t.Run("another member of the group", func(t *testing.T) { testIntruder(t, b) })
+	t.Run("two hisgates with one group", func(t *testing.T) { testTwo(t, b) })
+	t.Run("partitions are added", func(t *testing.T) { testPartitionsAdded(t, b) })
+	t.Run("a beginning is not forgotten", func(t *testing.T) { testBeginning(t, b) })
+	t.Run("what a message says", func(t *testing.T) { testMessage(t, b) })
+	t.Run("no such topic", func(t *testing.T) { testNoTopic(t, b) })
+	t.Run("no place for letters", func(t *testing.T) { testNoPlace(t, b) })
+}
+
+// testIntruder has another program join the group, read, commit nothing, and go.
+func testIntruder(t *testing.T, b *broker) {
+	b.place(t, "intruder", 4)
+	k := start(t, open(t, b.settings("intruder")))
+	cl := b.client(t, kgo.ConsumerGroup("g-intruder"), kgo.ConsumeTopics("intruder"), kgo.DisableAutoCommit())
+	k.await("a rebalance", func(_ []string, errs string) bool { return strings.Contains(errs, "group of its own") })
+	var all []string
+	for p := range 4 {
+		all = append(all, fmt.Sprintf("p%d", p))
+		b.publish(t, "intruder", p, all[p:])
+	}
+	cl.Close()
+	k.await("everything", has(all...))
+}
+
+// testTwo runs a second hisgate with the same group by mistake.
+func testTwo(t *testing.T, b *broker) {
+	b.place(t, "two", 1)
+	first := start(t, open(t, b.settings("two")))
+	start(t, open(t, b.settings("two")))
+	first.await("word of the other", func(_ []string, errs string) bool { return strings.Contains(errs, kerr.FencedInstanceID.Message) })
+}
+
+// testPartitionsAdded publishes into a partition before anybody can know of it.
+func testPartitionsAdded(t *testing.T, b *broker) {
+	b.place(t, "added", 1)
+	k := start(t, open(t, b.settings("added")))
+	b.publish(t, "added", 0, []string{"old"})
+	k.await("the first", has("old"))
+	cl := b.client(t)
+	defer cl.Close()
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	topic := kmsg.NewCreatePartitionsRequestTopic()
+	topic.Topic, topic.Count = "added", 3
+	req.Topics = append(req.Topics, topic)
+	if _, err := req.RequestWith(t.Context(), cl); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(t, "added", 2, []string{"new"})
+	b.publish(t, "added", 0, []string{"newer"})
+	k.await("the others", has("new", "newer"))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, m := range k.got {
+		if want := map[string]int64{"old": 1}[string(m.Body)]; m.Sequence != want && string(m.Body) != "newer" {
+			t.Errorf("%s has the sequence %d, want %d", m.Body, m.Sequence, want)
+		}
+	}
+}
+
+// testBeginning connects to a topic, is gone before it took anything, and comes
+// again: what was published meanwhile is there, what was before is not.
+func testBeginning(t *testing.T, b *broker) {
+	b.place(t, "beginning", 2)
+	b.publish(t, "beginning", 0, []string{"before"})
+	ctx, cancel := context.WithCancel(t.Context())
+	s := feed.Sink{Batch: 10, Connected: cancel, Disconnected: func(error) {}, Lag: func(int64) {}}
+	if err := open(t, b.settings("beginning")).Run(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(t, "beginning", 0, []string{"meanwhile"})
+	k := start(t, open(t, b.settings("beginning")))
+	k.await("what came meanwhile", has("meanwhile"))
+	k.await("and nothing else", func(bodies []string, _ string) bool { return len(bodies) == 1 })
+
+	all := b.settings("beginning")
+	all.Group, all.Start = "g-all", kafkafeed.StartAll
+	start(t, open(t, all)).await("everything", has("before", "meanwhile"))
+}
+
+// testMessage has a record with everything, and one without a value.
+func testMessage(t *testing.T, b *broker) {
+	b.place(t, "message", 1)
+	k := start(t, open(t, b.settings("message")))
+	cl := b.client(t)
+	defer cl.Close()
+	at := time.UnixMilli(1_800_000_000_123)
+	err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "message", Key: []byte("deleted")}, &kgo.Record{
+		Topic: "message", Key: []byte("00010041"), Value: []byte("{}"), Timestamp: at,
+		Headers: []kgo.RecordHeader{{Key: "Content-Type", Value: []byte("application/json")}, {Key: "院", Value: []byte("一")}},
+	}).FirstErr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.await("the record", has("{}"))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m := k.got[0]
+	if len(k.got) != 1 || m.ID != "message:0:1" || m.Sequence != 2 || !m.At.Equal(at) || m.ContentType != "application/json" {
+		t.Errorf("%+v", k.got)
+	}
+	for name, want := range map[string]string{"topic": "message", "key": "00010041", "partition": "0", "header.院": "一"} {
+		if m.Attributes[name] != want {
+			t.Errorf("%s is %q", name, m.Attributes[name])
+		}
+	}
+}
+
+func testNoTopic(t *testing.T, b *broker) {
+	s := feed.Sink{Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {}}
+	if err := open(t, b.settings("nowhere")).Run(t.Context(), s); !errors.Is(err, kerr.UnknownTopicOrPartition) || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("Run ended with %v", err)
+	}
+}
+
+func testNoPlace(t *testing.T, b *broker) {
+	b.makeTopic(t, "noplace", 1)
+	d := open(t, b.settings("noplace")).(feed.Burier) // without its topic for letters
+	start(t, d)
+	if err := d.Bury(t.Context(), feed.Message{ID: "1"}, "reason"); err == nil || errors.Is(err, feed.ErrNoBurial) {
+		t.Errorf("no topic: %v", err)
+	}
+	s := b.settings("noplace")
+	s.DeadLetterTopic = ""
+	if err := open(t, s).(feed.Burier).Bury(t.Context(), feed.Message{}, ""); !errors.Is(err, feed.ErrNoBurial) {
+		t.Errorf("no place: %v", err)
+	}
+}
