@@ -29,11 +29,14 @@ dist: proto-deps
 	$(GO) run ./internal/release -out dist -protos $(PROTODEPS)
 
 # test runs all tests; the events of the last run stay in .cache/test.json.
-# The simulation of orders has many more seeds without the race detector.
+# The simulation of orders has many more seeds without the race detector, and the
+# drivers of feeds ten times the messages.
+BROKERS := ./hisadapter/feed/natsfeed ./hisadapter/feed/rabbitfeed ./hisadapter/feed/kafkafeed
 test:
 	@.ci/needs
 	@$(GO) test -tags oracle -run Oracle ./hisadapter/sqlhis
 	@$(if $(RACE),$(GO) test -count=1 -run '^(TestSimulation|TestReplay)$$' ./payflow/simtest)
+	@$(if $(RACE),$(GO) test -count=1 -run '^TestDriver$$/^everything' $(BROKERS))
 	@.ci/test $(RACE) ./...
 
 # ci is what .ci/run calls on a clean clone.
@@ -91,6 +94,7 @@ ROUNDS ?= 2000
 CHECKS ?= 20000
 FUZZTIME ?= 1m
 EXPIRIES ?= 100000
+MESSAGES ?= 1000000
 CROWD ?= 10m
 soak:
 	HISGATE_FIRST=1000000 HISGATE_SEEDS=$(SEEDS) $(GO) test -count=1 -v -timeout 6h -run '^TestSimulation$$' ./payflow/simtest
@@ -104,6 +108,7 @@ soak:
 	$(GO) test -run '^$$' -fuzz '^FuzzBillText$$' -fuzztime $(FUZZTIME) ./payflow/wechat
 	$(GO) test -run '^$$' -fuzz '^FuzzParseStatement$$' -fuzztime $(FUZZTIME) ./hisadapter/sqlhis
 	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
+	HISGATE_FEED_MESSAGES=$(MESSAGES) $(GO) test -count=1 -timeout 2h -run '^TestDriver$$' $(BROKERS)
 	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'
 
 # mutants plants bugs in ledger, guard and payment, one after the other; the tests
