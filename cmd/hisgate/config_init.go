@@ -17,7 +17,7 @@ import (
 
 // configInitCmd writes what a HIS team begins with.
 type configInitCmd struct {
-	HIS     string `name:"his" required:"" enum:"soap,json,json-aes,rest,pipe,columns,sql" help:"What the HIS speaks: ${enum}. docs/his-adapters.md says which is yours."`
+	HIS     string `name:"his" required:"" enum:"soap,json,json-aes,rest,pipe,columns,cookie,sql" help:"What the HIS speaks: ${enum}. docs/his-adapters.md says which is yours."`
 	Dialect string `default:"mysql" enum:"mysql,postgres" help:"With --his sql: mysql (MariaDB too) or postgres."`
 	Dir     string `default:"." help:"Folder of the files; made when missing (${default})."`
 }

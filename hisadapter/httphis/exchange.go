@@ -115,7 +115,7 @@ func (d *Driver) end(x *recording, r *response, j *judgement, err error) {
 		for name, values := range r.header {
 			for _, v := range values {
 				if strings.EqualFold(name, "Set-Cookie") {
-					v = masked
+					v = maskedCookie(v)
 				}
 				x.Header.Add(name, x.hidden.apply(v))
 			}
@@ -124,6 +124,20 @@ func (d *Driver) end(x *recording, r *response, j *judgement, err error) {
 	}
 	x.Err = x.hidden.apply(x.Err)
 	d.record(x.Exchange)
+}
+
+// maskedCookie hides what a cookie says. Its name stays, for a mapping may look
+// for it.
+func maskedCookie(s string) string {
+	cookie, attributes, more := strings.Cut(s, ";")
+	name, _, named := strings.Cut(cookie, "=")
+	if !named {
+		return masked
+	}
+	if more {
+		attributes = ";" + attributes
+	}
+	return name + "=" + masked + attributes
 }
 
 // hidden are the secrets, and the tokens of a login's answer.

@@ -155,6 +155,17 @@ func dialects(t *testing.T) map[string]dialect {
 			})
 		},
 	}
+	byNumber := freezing
+	byNumber.FreezeTTL = 45 * time.Minute
+	all["cookie"] = dialect{
+		mapping: "cookie.yaml", env: map[string]string{"HIS_SIGN_KEY": "k<&密", "HIS_PASSWORD": "p"},
+		caps: byNumber, his: simhis.Config{Catalogue: demos}, fixture: withFacts(demo(), packed...),
+		serve: func(h *simhis.HIS) handler {
+			return legacyhis.NewCookie(h, legacyhis.CookieConfig{
+				Key: "k<&密", User: "hlw", Password: "p", Store: "03", Pharmacy: simhis.DemoPharmacy, PageSize: 3,
+			})
+		},
+	}
 	for name, d := range all {
 		var err error
 		if d.loaded, err = httphis.Load(filepath.Join("../../examples/his", d.mapping)); err != nil {

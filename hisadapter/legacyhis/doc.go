@@ -16,6 +16,11 @@
 //	Columns   a one that was invented when the driver stood: lines of columns,
 //	          signed base64 of XML made of attributes, one drug a query, figures
 //	          as people say them, two services that each know half of a number
+//	Cookie    the one invented last, when the driver had all of the others behind
+//	          it: an ASMX by form, asked in GBK and answering in UTF-8 with JSON in
+//	          <string> and XML in GBK as base64 in that, a session in a cookie, 1
+//	          good for a query and 0 for a write, freezes and orders known by the
+//	          HIS's own numbers alone
 //
 // They are as strict as their models: a wrong signature gets their code for it,
 // a wrong charset a page of garbage, a document number used twice a refusal

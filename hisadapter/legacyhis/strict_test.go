@@ -2,6 +2,7 @@ package legacyhis_test
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -204,3 +205,43 @@ func TestJSONSignIsStrict(t *testing.T) {
 
 // sm3NoData was computed by openssl dgst -sm3.
 const sm3NoData = "9dfde6eefc7a22bccabbfb733ff86361d6fde882d1a10ca083d07cf864d497b7"
+
+func TestCookieIsStrict(t *testing.T) {
+	s := legacyhis.NewCookie(openHIS(t, simhis.Config{Capabilities: able()}), legacyhis.CookieConfig{
+		Key: "k", User: "u", Password: "p", Store: "03", Pharmacy: simhis.DemoPharmacy,
+	})
+	const path, kind = "/PharmService.asmx/Invoke", "application/x-www-form-urlencoded; charset=GBK"
+	form := func(method, id, param, key string) string {
+		const ticks = "1795320000000"
+		sum := sha256.Sum256([]byte(gb(t, key+method+id+ticks+param)))
+		return url.Values{"Method": {method}, "Id": {id}, "Ticks": {ticks}, "Param": {gb(t, param)}, "Sign": {fmt.Sprintf("%X", sum)}}.Encode()
+	}
+	login := fmt.Sprintf("<P><User>u</User><Password>%x</Password></P>", sha256.Sum256([]byte("p")))
+	stock := "<P><Store>03</Store><Id>00010041</Id></P>"
+
+	status, answer := post(t, s, path, "{}", "Content-Type", "application/json")
+	wantAnswer(t, "JSON", status, answer, 200, "<html>")
+	status, answer = post(t, s, path, form("Login", "1", login, "k")+"&more=1", "Content-Type", kind)
+	wantAnswer(t, "another field", status, answer, 200, "<html>")
+	status, answer = post(t, s, path, form("Login", "1", login, "wrong"), "Content-Type", kind)
+	wantAnswer(t, "signature", status, answer, 200, "&#34;Code&#34;:-98")
+	status, answer = post(t, s, path, form("Login", "1", "<P><User>u</User></P>", "k"), "Content-Type", kind)
+	wantAnswer(t, "password", status, answer, 200, "&#34;Code&#34;:-1")
+	status, answer = post(t, s, path, form("GetStock", "2", stock, "k"), "Content-Type", kind)
+	wantAnswer(t, "no session", status, answer, 200, "&#34;Code&#34;:-99")
+	status, answer = post(t, s, path, form("Login", "3", login, "k"), "Content-Type", kind)
+	wantAnswer(t, "login", status, answer, 200, "&#34;Code&#34;:0")
+	const session = "ASP.NET_SessionId=kx00000001qz"
+	status, answer = post(t, s, path, form("GetStock", "4", stock, "k"), "Content-Type", kind, "Cookie", session)
+	wantAnswer(t, "stock", status, answer, 200, "&#34;Code&#34;:1")
+	status, answer = post(t, s, path, form("GetStock", "4", stock, "k"), "Content-Type", kind, "Cookie", session)
+	wantAnswer(t, "a number used twice", status, answer, 200, "&#34;Code&#34;:-98")
+	status, answer = post(t, s, path, form("Settle", "5", "<P><Store>03</Store><No>1</No><Fen>x</Fen></P>", "k"), "Content-Type", kind, "Cookie", session)
+	wantAnswer(t, "no amount", status, answer, 200, "&#34;Code&#34;:-98")
+	s.EndSession()
+	status, answer = post(t, s, path, form("GetStock", "6", stock, "k"), "Content-Type", kind, "Cookie", session)
+	wantAnswer(t, "a session that is over", status, answer, 200, "&#34;Code&#34;:-99")
+	if n := s.Counters(); n.Logins != 1 || n.BadLogins != 1 || n.BadSignatures != 1 || n.ExpiredTokens != 2 || n.Replays != 1 || n.Calls["GetStock"] != 1 {
+		t.Errorf("it counted %+v", n)
+	}
+}

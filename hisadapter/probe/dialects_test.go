@@ -42,6 +42,13 @@ func servers() map[string]server {
 	columns := strict
 	columns.FreezeTTL, columns.BatchSize = 20*time.Minute, 1
 	return map[string]server{
+		"cookie": {can(), func(t *testing.T, caps hisadapter.Capabilities) *hospital {
+			h := open(t, simhis.Config{Capabilities: caps})
+			h.over(t, "cookie.yaml", legacyhis.NewCookie(h.his, legacyhis.CookieConfig{
+				Key: "4f8b2c90", User: "hlw", Password: "letmein-7", Store: "03", Pharmacy: simhis.DemoPharmacy, PageSize: 2,
+			}), map[string]string{"HIS_SIGN_KEY": "4f8b2c90", "HIS_PASSWORD": "letmein-7"}, 32)
+			return h
+		}},
 		"soap": {can(), func(t *testing.T, caps hisadapter.Capabilities) *hospital {
 			h := open(t, simhis.Config{Capabilities: caps})
 			h.over(t, "soap.yaml", legacyhis.NewSOAP(h.his, legacyhis.SOAPConfig{Key: "4f8b<&2c", User: "hlw", Password: "letmein-7"}),
