@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
@@ -94,62 +95,70 @@ func (s Settings) complete() Settings {
 // channel is a name that needs no thought in LISTEN and pg_notify.
 var channel = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// check returns everything that is wrong, each as "setting: reason".
+// SettingError is one setting that is wrong, by its name in YAML; without a name it
+// is about several of them.
+type SettingError struct{ Setting, Reason string }
+
+// Error says both.
+func (e *SettingError) Error() string {
+	if e.Setting == "" {
+		return e.Reason
+	}
+	return e.Setting + ": " + e.Reason
+}
+
+// check returns everything that is wrong, each a *SettingError.
 func (s Settings) check() error {
 	var errs []error
-	want := func(ok bool, format string, args ...any) {
+	want := func(ok bool, setting, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, &SettingError{setting, fmt.Sprintf(format, args...)})
 		}
 	}
-	between := func(v time.Duration, name string, low, high time.Duration) {
-		want(v >= low && v <= high, "%s: %v is not between %v and %v", name, v, low, high)
+	between := func(v time.Duration, setting string, low, high time.Duration) {
+		want(v >= low && v <= high, setting, "%v is not between %v and %v", v, low, high)
 	}
-	want(s.Mode == ByID || s.Mode == ByTime, "mode: %q is not one of %s, %s", s.Mode, ByID, ByTime)
-	want(s.Database.Host != "", "connection.host: must be set")
-	want(s.Database.User != "", "connection.user: must be set")
-	want(s.Database.Port >= 0 && s.Database.Port <= 65535, "connection.port: %d is not a port", s.Database.Port)
-	switch s.Database.TLS {
-	case "disable", "require", "verify":
-	default:
-		want(false, "connection.tls: %q is not one of disable, require, verify", s.Database.TLS)
-	}
-	between(s.Database.ConnectTimeout, "connection.connect_timeout", 10*time.Millisecond, time.Minute)
-	between(s.Database.StatementTimeout, "statement_timeout", 10*time.Millisecond, 10*time.Minute)
+	db := s.Database
+	want(slices.Contains([]string{sqldb.Postgres, sqldb.MySQL, sqldb.SQLServer, sqldb.Oracle}, db.Dialect), "dialect",
+		"%q is not one of %s, %s, %s, %s", db.Dialect, sqldb.Postgres, sqldb.MySQL, sqldb.SQLServer, sqldb.Oracle)
+	want(db.Host != "", "host", "must be set")
+	want(db.User != "", "user", "must be set")
+	want(db.Port >= 0 && db.Port <= 65535, "port", "%d is not a port", db.Port)
+	want(slices.Contains([]string{"disable", "require", "verify"}, db.TLS), "tls", "%q is not one of disable, require, verify", db.TLS)
+	between(db.ConnectTimeout, "connect_timeout", 10*time.Millisecond, time.Minute)
+	between(db.StatementTimeout, "statement_timeout", 10*time.Millisecond, 10*time.Minute)
+	want(s.Mode == ByID || s.Mode == ByTime, "mode", "%q is not one of %s, %s", s.Mode, ByID, ByTime)
 	between(s.Poll, "poll", 20*time.Millisecond, time.Hour)
 	between(s.Overlap, "overlap", time.Second, 24*time.Hour)
-	want(s.Keep == 0 || s.Keep >= time.Minute, "keep: %v is shorter than 1m (0 = delete nothing)", s.Keep)
-	want(s.Keep == 0 || s.Mode == ByID, "keep: a view is not cleaned; it belongs to mode: %s", ByID)
-	want(s.Keep == 0 || s.TimeColumn != "-", "keep: it needs a time_column")
-	want(!s.Ordered || s.Mode == ByID, "ordered: a view has no ids; it belongs to mode: %s", ByID)
-	want(s.Mode == ByID || s.TimeColumn != "-", "time_column: mode: %s goes by it", ByTime)
-	want(s.Notify == "" || s.Database.Dialect == sqldb.Postgres, "notify: only %s has it", sqldb.Postgres)
-	want(s.Notify == "" || channel.MatchString(s.Notify), "notify: %q is not a name of a-z, 0-9 and _", s.Notify)
-	want(s.PositionFile != "", "position_file: must be set")
+	want(s.Keep == 0 || s.Keep >= time.Minute, "keep", "%v is shorter than 1m (0 = delete nothing)", s.Keep)
+	want(s.Keep == 0 || s.Mode == ByID, "keep", "a view is not cleaned; it belongs to mode: %s", ByID)
+	want(s.Keep == 0 || s.TimeColumn != "-", "keep", "it needs a time_column")
+	want(!s.Ordered || s.Mode == ByID, "ordered", "a view has no ids; it belongs to mode: %s", ByID)
+	want(s.Mode != ByTime || s.TimeColumn != "-", "time_column", "mode: %s goes by it", ByTime)
+	want(s.Notify == "" || db.Dialect == sqldb.Postgres, "notify", "only %s has it", sqldb.Postgres)
+	want(s.Notify == "" || channel.MatchString(s.Notify), "notify", "%q is not a name of a-z, 0-9 and _", s.Notify)
+	want(s.PositionFile != "", "position_file", "must be set")
 	return errors.Join(errs...)
 }
 
-// New checks the settings and returns a driver of them; all faults are joined.
-// It connects to nothing.
+// New checks the settings and returns a driver of them; all faults are joined,
+// each a *SettingError. It connects to nothing.
 func New(s Settings) (feed.Driver, error) {
 	s = s.complete()
-	var errs []error
 	if s.Database.Zone == nil {
 		zone, err := time.LoadLocation("Asia/Shanghai")
 		if err != nil {
-			errs = append(errs, fmt.Errorf("time_zone: %w", err))
+			return nil, &SettingError{"time_zone", err.Error()}
 		}
 		s.Database.Zone = zone
 	}
-	errs = append(errs, s.check())
 	words, err := wordsOf(s)
-	errs = append(errs, err)
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(s.check(), err); err != nil {
 		return nil, err
 	}
 	db, err := sqldb.Open(s.Database) // asks nobody; whether it can be opened at all
 	if err != nil {
-		return nil, fmt.Errorf("connection: %w", err)
+		return nil, &SettingError{"", err.Error()}
 	}
 	if err := db.Close(); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func wordsOf(s Settings) (words, error) {
 			err = fmt.Errorf("the name %q is not one of a column", name)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", setting, err))
+			errs = append(errs, &SettingError{setting, err.Error()})
 		}
 	}
 	name(&w.table, "table", s.Table, 3)
