@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -71,4 +72,24 @@ func (o FeedOutbox) open(name, dataDir string) (feed.Driver, error) {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	return d, nil
+}
+
+// told reports each setting that an error is about at its line; path is that of the
+// feed. It reports whether there was one.
+func (o FeedOutbox) told(k *checker, path string, err error) bool {
+	many, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err)
+	if !ok {
+		return false
+	}
+	said := false
+	for _, e := range many.Unwrap() {
+		if one, ok := errors.AsType[*outbox.SettingError](e); ok && !o.told(k, path, e) {
+			k.want(false, path+".outbox."+one.Setting, "%s", one.Reason)
+		}
+		said = true
+	}
+	return said
 }

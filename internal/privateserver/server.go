@@ -13,9 +13,12 @@ import (
 	"time"
 )
 
-// guard starts a server and ends it when standard input closes: at our word, or
-// because we died. $0 is the signal; a line of input names another.
-const guard = `"$@" & server=$!; read -r other; kill -s "${other:-$0}" "$server"; wait "$server"`
+// guard starts a server, ends it when standard input closes (at our word, or because
+// we died), and ends itself with it. $0 is the signal; a line of input names
+// another.
+const guard = `exec 3<&0; "$@" 3<&- & server=$!; ` +
+	`{ read -r other <&3; kill -s "${other:-$0}" "$server"; } & ` +
+	`wait "$server"; kill "$!" 2>/dev/null`
 
 // Server is a private server process.
 type Server struct {

@@ -20,6 +20,7 @@ type byID struct {
 
 	tail     tail
 	lastTime string // the change time of row tail.max, as far as it is known
+	base     int64  // is added to ids, so that sequences rise where ids began anew
 	turn     int64  // where the turn of the older gaps stands
 	marks    bool   // PostgreSQL says which transactions are still open
 	dirty    bool   // the tail is not what stands in the file
@@ -44,8 +45,8 @@ const (
 func (b *byID) begin(ctx context.Context) error {
 	b.tail = start()
 	b.cleanTo = math.MinInt64
-	if p := load(b.d.s.PositionFile, b.d.s.source()); p != nil && p.Max != nil {
-		b.tail, b.lastTime = p.tail(b.d.now()), p.At
+	if p := load(b.d.s.PositionFile, b.d.s.source()); p != nil {
+		b.tail, b.lastTime, b.base = p.tail(b.d.now()), p.At, p.Base
 		b.cleanTo = b.tail.floor()
 	}
 	b.marks = b.r.marks(ctx)
@@ -65,6 +66,7 @@ func (b *byID) check(ctx context.Context) error {
 		return nil
 	}
 	if len(rows) == 0 || b.lastTime != "" && b.changedAt(rows[0]) != b.lastTime {
+		b.base += max(b.tail.max, 0)
 		b.tail, b.lastTime, b.cleanTo, b.dirty = start(), "", math.MinInt64, true
 	}
 	return nil
@@ -242,7 +244,7 @@ func (b *byID) message(r row, id int64) feed.Message {
 		}
 	}
 	if b.d.s.Ordered {
-		m.Sequence = id
+		m.Sequence = b.base + id
 	}
 	return m
 }
@@ -290,7 +292,9 @@ func (b *byID) save() error {
 	if !b.dirty {
 		return nil
 	}
-	if err := store(b.d.s.PositionFile, positionOf(b.d.s.source(), b.tail, b.lastTime)); err != nil {
+	p := positionOf(b.d.s.source(), b.tail, b.lastTime)
+	p.Base = b.base
+	if err := store(b.d.s.PositionFile, p); err != nil {
 		return err
 	}
 	b.dirty, b.cleanTo = false, b.tail.floor()

@@ -86,7 +86,7 @@ func start(t testing.TB, dialect string) *database {
 	return nil
 }
 
-// Durability is not what is tested, so nothing waits for the disk.
+// What is committed survives a process that is killed; nothing waits for the disk.
 func open(dialect string) (*database, error) {
 	if shared.dir == "" {
 		dir, err := os.MkdirTemp("", "outbox")
@@ -106,7 +106,7 @@ func open(dialect string) (*database, error) {
 		db.server, db.port, err = privateserver.StartPostgres(ctx, dir, "admin", "fsync = off\nmax_connections = 200\ndeadlock_timeout = 20ms\ntimezone = 'UTC'\n")
 		driver, dsn = "pgx", fmt.Sprintf("host=127.0.0.1 port=%d user=admin dbname=postgres sslmode=disable", db.port)
 	} else {
-		db.server, db.port, err = privateserver.StartMariaDB(ctx, dir, "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync",
+		db.server, db.port, err = privateserver.StartMariaDB(ctx, dir, "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
 			"--max-connections=200", "--innodb-lock-wait-timeout=20", "--skip-log-bin", "--default-time-zone=+00:00")
 		driver, dsn = "mysql", fmt.Sprintf("root@tcp(127.0.0.1:%d)/?multiStatements=true&charset=utf8mb4", db.port)
 	}

@@ -16,6 +16,7 @@ type position struct {
 	Max   *int64     `json:"max,omitempty"`   // ByID: the greatest id that was read
 	At    string     `json:"at,omitempty"`    // ByID: the change time of that row
 	Gaps  [][2]int64 `json:"gaps,omitempty"`  // ByID: ids below it that were not seen, both ends included
+	Base  int64      `json:"base,omitempty"`  // ByID: what sequences are above ids, where these began anew
 	Since *time.Time `json:"since,omitempty"` // ByTime: the latest modification that was read
 }
 
@@ -39,6 +40,9 @@ func positionOf(source string, t tail, at string) position {
 
 // tail is a position as it goes on from now: the gaps are waited for anew.
 func (p position) tail(now time.Time) tail {
+	if p.Max == nil {
+		return start()
+	}
 	t := tail{max: *p.Max}
 	for _, g := range p.Gaps {
 		t.gaps = append(t.gaps, gap{span: span{g[0], g[1]}, since: now})

@@ -85,8 +85,16 @@ func TestIDsBeginAnew(t *testing.T) {
 		for i := 1; i <= 4; i++ {
 			h.run(t, sell+"'"+drug(i)+"'")
 		}
-		r.begin(s)
+		stop = r.begin(s)
 		r.count(12)
+		stop()
+		last := int64(0)
+		for _, m := range r.all() {
+			if m.Sequence <= last {
+				t.Errorf("the sequence of the sale of %s is %d, after %d", m.Drug, m.Sequence, last)
+			}
+			last = m.Sequence
+		}
 	})
 }
 

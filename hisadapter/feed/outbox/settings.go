@@ -121,11 +121,11 @@ func (s Settings) check() error {
 	db := s.Database
 	want(slices.Contains([]string{sqldb.Postgres, sqldb.MySQL, sqldb.SQLServer, sqldb.Oracle}, db.Dialect), "dialect",
 		"%q is not one of %s, %s, %s, %s", db.Dialect, sqldb.Postgres, sqldb.MySQL, sqldb.SQLServer, sqldb.Oracle)
-	want(db.Host != "", "host", "must be set")
-	want(db.User != "", "user", "must be set")
-	want(db.Port >= 0 && db.Port <= 65535, "port", "%d is not a port", db.Port)
-	want(slices.Contains([]string{"disable", "require", "verify"}, db.TLS), "tls", "%q is not one of disable, require, verify", db.TLS)
-	between(db.ConnectTimeout, "connect_timeout", 10*time.Millisecond, time.Minute)
+	want(db.Host != "", "connection.host", "must be set")
+	want(db.User != "", "connection.user", "must be set")
+	want(db.Port >= 0 && db.Port <= 65535, "connection.port", "%d is not a port", db.Port)
+	want(slices.Contains([]string{"disable", "require", "verify"}, db.TLS), "connection.tls", "%q is not one of disable, require, verify", db.TLS)
+	between(db.ConnectTimeout, "connection.connect_timeout", 10*time.Millisecond, time.Minute)
 	between(db.StatementTimeout, "statement_timeout", 10*time.Millisecond, 10*time.Minute)
 	want(s.Mode == ByID || s.Mode == ByTime, "mode", "%q is not one of %s, %s", s.Mode, ByID, ByTime)
 	between(s.Poll, "poll", 20*time.Millisecond, time.Hour)
