@@ -103,7 +103,7 @@ func open(dialect string) (*database, error) {
 	var err error
 	var driver, dsn string
 	if dialect == sqldb.Postgres {
-		db.server, db.port, err = privateserver.StartPostgres(ctx, dir, "admin", "fsync = off\nmax_connections = 200\ndeadlock_timeout = 20ms\ntimezone = 'UTC'\n")
+		db.server, db.port, err = privateserver.StartPostgres(ctx, dir, "admin", "fsync = off\nmax_connections = 200\ndeadlock_timeout = 20ms\ntimezone = 'Asia/Shanghai'\n")
 		driver, dsn = "pgx", fmt.Sprintf("host=127.0.0.1 port=%d user=admin dbname=postgres sslmode=disable", db.port)
 	} else {
 		db.server, db.port, err = privateserver.StartMariaDB(ctx, dir, "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
