@@ -81,7 +81,9 @@ func (f *Feed) validateDriver(k *checker, c *Config, p string) {
 	}
 	if f.Driver != feedWebhook {
 		_, err := f.open(c.DataDir)
-		k.want(err == nil, p, "%v", err)
+		if f.Driver != feedOutbox || !f.Outbox.told(k, p, err) {
+			k.want(err == nil, p, "%v", err)
+		}
 		return
 	}
 	k.readable(f.Webhook.KeyFile, p+".webhook.key_file")
