@@ -49,6 +49,25 @@ func TestHeldOpenTransactionIsNotMissed(t *testing.T) {
 	})
 }
 
+// The transaction that took its id first has the greater number of the two: what
+// PostgreSQL's snapshot names as its end is below it.
+func TestHeldOpenTransactionThatBeganLastIsNotMissed(t *testing.T) {
+	h := newHospital(t, sqldb.Postgres)
+	h.stock(t, 2)
+	h.install(t, h.options())
+	r := newReaders(t)
+	r.begin(h.settings("hisgate_outbox"))
+	first, last := h.session(t), h.session(t)
+	first.run(t, "SELECT txid_current()")
+	last.run(t, sell+"'D001'")
+	first.run(t, sell+"'D002'")
+	first.run(t, "COMMIT")
+	r.count(1)
+	r.look(5)
+	last.run(t, "COMMIT")
+	r.count(2)
+}
+
 // The same while hisgate is restarted: what it waits for stands in the position.
 func TestHeldOpenTransactionIsNotMissedByTheNextProcess(t *testing.T) {
 	each(t, func(t *testing.T, h *hospital) {

@@ -119,10 +119,13 @@ func open(dialect string) (*database, error) {
 	return db, db.server.Ready(ctx, db.admin.PingContext)
 }
 
-// each runs a test on every database that there is.
+// each runs a test on every database that there is, side by side.
 func each(t *testing.T, test func(t *testing.T, h *hospital)) {
 	for _, dialect := range []string{sqldb.Postgres, sqldb.MySQL} {
-		t.Run(dialect, func(t *testing.T) { test(t, newHospital(t, dialect)) })
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHospital(t, dialect))
+		})
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,6 +76,20 @@ func TestEverySaleIsTold(t *testing.T) {
 	})
 }
 
+// howMany is the number of changes of the large test, which may be set as that of
+// the suite.
+func howMany(t testing.TB) int64 {
+	s := os.Getenv("HISGATE_FEED_MESSAGES")
+	if s == "" {
+		return sales
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
 // trimmed takes off the zeros behind the point, which databases keep differently.
 func trimmed(n string) string {
 	if strings.Contains(n, ".") {
@@ -94,7 +110,8 @@ func (h *hospital) counter(t *testing.T, random *rand.Rand, drugs int, sold *ato
 	if h.dialect == sqldb.Postgres {
 		args = []any{pgx.QueryExecModeSimpleProtocol}
 	}
-	for sold.Load() < sales {
+	enough := howMany(t)
+	for sold.Load() < enough {
 		n := 1 + random.IntN(20)
 		var names []string
 		for _, i := range random.Perm(drugs)[:n] {

@@ -20,6 +20,7 @@ import (
 func TestDriver(t *testing.T) {
 	for _, dialect := range []string{sqldb.Postgres, sqldb.MySQL} {
 		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
 			feedtest.Run(t, func(t *testing.T) *feedtest.Source { return newHospital(t, dialect).place(t) })
 		})
 	}

@@ -3,6 +3,7 @@ package main
 // feedTable are the bugs in what brings stock changes.
 func feedTable() []mutant {
 	core, cache, gateway, answers := []string{"../hisadapter/feed"}, []string{"../cache"}, []string{"../gateway"}, []string{"../hisadapter/httphis"}
+	outbox := []string{"../hisadapter/feed/outbox"}
 	return []mutant{
 		{"acknowledge a change before its effect", "../hisadapter/feed/feed.go", "if _, err := f.take(ctx, &batch[i]); err != nil {\n\t\t\treturn err\n\t\t}", "go func() { _, _ = f.take(context.WithoutCancel(ctx), &batch[i]) }()", core},
 		{"hold up a batch for a message that cannot be read", "../hisadapter/feed/feed.go", "return unreadable.Error(), nil", "return unreadable.Error(), unreadable", core},
@@ -21,5 +22,15 @@ func feedTable() []mutant {
 		{"let a storm of changes read as readers do", "../cache/cache.go", "if r := c.store.get(key); r != nil && c.opts.Now().Before(r.due) {", "if false {\n\t\tr := c.store.get(key)\n\t\t_ = r", cache},
 		{"pass a sum that lacks a lot off as a figure", "../hisadapter/httphis/change.go", "if c.call.ans.sumLots && len(errs) > 0 {", "if false {", answers},
 		{"tell only one of the pharmacies that share a store", "../hisadapter/httphis/change.go", "return r.c.here[s], nil", "return r.c.here[s][:min(1, len(r.c.here[s]))], nil", answers},
+
+		// The outbox.
+		{"overlap window zero", "../hisadapter/feed/outbox/byid.go", "return now.Sub(g.since) >= b.d.s.Overlap }, nil", "return now.Sub(g.since) >= 0*b.d.s.Overlap }, nil", outbox},
+		{"believe that no transaction is open", "../hisadapter/feed/outbox/byid.go", "return g.mark != 0 && g.mark <= open }, nil", "return g.mark != 0 && open != 0 }, nil", outbox},
+		{"take the last transaction that ended for the last that began", "../hisadapter/feed/outbox/byid.go", "\"SELECT txid_current()\"", "\"SELECT txid_snapshot_xmax(txid_current_snapshot())\"", outbox},
+		{"move on past rows that were refused", "../hisadapter/feed/outbox/byid.go", "if err := b.sink.Deliver(ctx, batch); err != nil {", "if err := b.sink.Deliver(ctx, batch); err != nil && len(ids) == 0 {", outbox},
+		{"leave what is waited for out of the position", "../hisadapter/feed/outbox/position.go", "p.Gaps = append(p.Gaps, [2]int64{g.low, g.high})", "_ = g", outbox},
+		{"delete the newest row of the outbox", "../hisadapter/feed/outbox/byid.go", "b.r.words.clean(b.d.s.Keep), b.cleanTo-1, cleanRows)", "b.r.words.clean(b.d.s.Keep), b.cleanTo, cleanRows)", outbox},
+		{"go on in a table whose ids began anew", "../hisadapter/feed/outbox/byid.go", "if len(rows) == 0 || b.lastTime", "if len(rows) < 0 || b.lastTime", outbox},
+		{"pass a row over that is modified within the overlap", "../hisadapter/feed/outbox/bytime.go", "since := b.latest.Add(-b.d.s.Overlap)", "since := b.latest.Add(-0 * b.d.s.Overlap)", outbox},
 	}
 }
