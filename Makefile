@@ -16,7 +16,7 @@ RACE := $(shell command -v gcc >/dev/null && echo -race)
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := $(GO) run mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: run dist test ci lint bench protect chaos soak mutants fresh generate proto-deps lint-proto
+.PHONY: run dist image test ci lint bench protect chaos soak mutants fresh generate proto-deps lint-proto
 
 # run plays the whole story on simulated systems and stays up.
 run:
@@ -27,6 +27,11 @@ run:
 # system, and that of linux/arm64 where qemu-user-static is installed.
 dist: proto-deps
 	$(GO) run ./internal/release -out dist -protos $(PROTODEPS)
+
+# image builds the container's image with buildah, where that is installed, and
+# runs what is in it.
+image:
+	deploy/check-image.sh
 
 # test runs all tests; the events of the last run stay in .cache/test.json.
 # The simulation of orders has many more seeds without the race detector, and the
@@ -49,6 +54,7 @@ lint: lint-proto
 	$(GO) vet ./...
 	$(GO) vet -tags oracle ./hisadapter/sqldb ./hisadapter/sqlhis ./cmd/hisgate
 	$(GO) vet -tags chaos ./cmd/hisgate
+	GOOS=windows $(GO) vet ./cmd/hisgate
 	$(STATICCHECK) ./...
 
 # fresh proves that the generated files are those that the sources give.

@@ -40,7 +40,13 @@ type composeFile struct {
 		SecurityOpt []string          `yaml:"security_opt"`
 		Ulimits     map[string]int    `yaml:"ulimits"`
 		MemLimit    string            `yaml:"mem_limit"`
-		Logging     struct {
+		Healthcheck struct {
+			Test        []string      `yaml:"test"`
+			Interval    time.Duration `yaml:"interval"`
+			Timeout     time.Duration `yaml:"timeout"`
+			StartPeriod time.Duration `yaml:"start_period"`
+		} `yaml:"healthcheck"`
+		Logging struct {
 			Driver  string            `yaml:"driver"`
 			Options map[string]string `yaml:"options"`
 		} `yaml:"logging"`
@@ -84,6 +90,9 @@ func TestComposeFileFitsTheConfiguration(t *testing.T) {
 	}
 	if s.StopGrace <= c.ShutdownTimeout {
 		t.Errorf("stop_grace_period %s is not more than shutdown_timeout %s", s.StopGrace, c.ShutdownTimeout)
+	}
+	if want := []string{"CMD", "/usr/local/bin/hisgate", "health", "-c", "/etc/hisgate/hisgate.yaml"}; !slices.Equal(s.Healthcheck.Test, want) {
+		t.Errorf("its health is asked for by %q", s.Healthcheck.Test)
 	}
 	if _, ok := f.Volumes["data"]; !ok || !slices.Contains(s.Volumes, "data:"+c.DataDir) {
 		t.Errorf("%s is not a volume: %q", c.DataDir, s.Volumes)
@@ -134,7 +143,9 @@ type podSpec struct {
 	Grace           int            `yaml:"terminationGracePeriodSeconds"`
 	Token           *bool          `yaml:"automountServiceAccountToken"`
 	SecurityContext map[string]any `yaml:"securityContext"`
+	InitContainers  []container    `yaml:"initContainers"`
 	Containers      []container    `yaml:"containers"`
+	ServiceLinks    *bool          `yaml:"enableServiceLinks"`
 	Volumes         []struct {
 		Name      string            `yaml:"name"`
 		ConfigMap map[string]any    `yaml:"configMap"`
@@ -144,9 +155,14 @@ type podSpec struct {
 }
 
 type container struct {
-	Name  string   `yaml:"name"`
-	Image string   `yaml:"image"`
-	Args  []string `yaml:"args"`
+	Name    string   `yaml:"name"`
+	Image   string   `yaml:"image"`
+	Restart string   `yaml:"restartPolicy"`
+	Args    []string `yaml:"args"`
+	Env     []struct {
+		Name  string `yaml:"name"`
+		Value string `yaml:"value"`
+	} `yaml:"env"`
 	Ports []struct {
 		Name string `yaml:"name"`
 		Port int    `yaml:"containerPort"`
@@ -212,11 +228,11 @@ func TestKubernetesManifestsFitTheConfiguration(t *testing.T) {
 	}
 	set := byKind["StatefulSet"].Spec
 	pod := set.Template.Spec
-	i := slices.IndexFunc(pod.Containers, func(c container) bool { return c.Name == "hisgate" })
-	if i < 0 || set.Replicas != 1 {
-		t.Fatalf("%d replicas of %+v", set.Replicas, pod.Containers)
+	i := slices.IndexFunc(pod.InitContainers, func(c container) bool { return c.Name == "hisgate" && c.Restart == "Always" })
+	if i < 0 || set.Replicas != 1 || len(pod.Containers) != 1 {
+		t.Fatalf("%d replicas of %+v beside %+v", set.Replicas, pod.InitContainers, pod.Containers)
 	}
-	us := pod.Containers[i]
+	us := pod.InitContainers[i]
 	if !slices.Equal(us.Args, []string{"serve", "-c", "/etc/hisgate/hisgate.yaml"}) {
 		t.Errorf("args %q", us.Args)
 	}

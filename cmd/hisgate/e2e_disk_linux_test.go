@@ -20,11 +20,11 @@ import (
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
-// failSyncsOn lets every sync of this process fail with errno from the moment at
-// which the signal comes, as those of a disk that is dying.
-func failSyncsOn(s os.Signal, errno syscall.Errno) {
+// failSyncsOnSignal lets every sync of this process fail with errno from the moment
+// at which SIGUSR1 comes, as those of a disk that is dying.
+func failSyncsOnSignal(errno syscall.Errno) {
 	come := make(chan os.Signal, 1)
-	signal.Notify(come, s)
+	signal.Notify(come, syscall.SIGUSR1)
 	go func() {
 		<-come
 		if err := failSyncs(errno); err != nil {

@@ -3,10 +3,9 @@
 package main
 
 import (
-	"os"
 	"syscall"
 )
 
-// failSyncsOn needs seccomp; TestI3AFailedSyncEndsTheProcessWithAClearWord is of
+// failSyncsOnSignal needs seccomp; TestI3AFailedSyncEndsTheProcessWithAClearWord is of
 // Linux.
-func failSyncsOn(os.Signal, syscall.Errno) {}
+func failSyncsOnSignal(syscall.Errno) {}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -168,5 +170,30 @@ func TestDrainUnderLoadLosesNothing(t *testing.T) {
 	}
 	for _, s := range w.sims.HIS.Books().Oversold() {
 		t.Errorf("oversold: %+v", s)
+	}
+}
+
+// A folder that cannot be closed, here because somebody removed it, does not keep
+// hisgate from ending: its one deadline holds for the folder too.
+func TestAFolderThatCannotBeClosedDoesNotHoldUpTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.cfg.ShutdownTimeout = time.Second
+	p := w.run(command(t, "hisgate", "serve", "-c", w.writeConfig()))
+	if err := os.RemoveAll(w.cfg.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		t.Fatal("it does not end")
+	}
+	if exit := (*exec.ExitError)(nil); !errors.As(p.err, &exit) || exit.ExitCode() != exitNo || !strings.Contains(lastLine([]byte(p.log.String())), "cannot be closed") {
+		t.Errorf("it ended with %v:\n%s", p.err, p.log.tail(3))
 	}
 }

@@ -32,7 +32,7 @@ func quickMain() {
 	failing := flag.Int("failing-sync", 0, "the error number with which syncs fail after SIGUSR1")
 	flag.Parse()
 	if *failing != 0 {
-		failSyncsOn(syscall.SIGUSR1, syscall.Errno(*failing))
+		failSyncsOnSignal(syscall.Errno(*failing))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -155,3 +155,22 @@ func TestStartsWithNobodyListening(t *testing.T) {
 	eventually(t, "degraded", func() error { return want("status", h.ready(t).Status, "degraded") })
 	h.post("/v1/locks", lockJSON("AWAY-1", "D1", 3, "60s")).refused(t, http.StatusServiceUnavailable, hisgatev1.Reason_HIS_UNAVAILABLE)
 }
+
+// hisgate health says with its status whether requests are taken; degraded is well.
+func TestHealthCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	_, stderr, code := hisgate(t, "health", "-c", w.writeConfig(), "--set", "listen.ops=127.0.0.1:1")
+	if code != exitNobody || !strings.Contains(stderr, "no hisgate answers") {
+		t.Errorf("nobody there: %d %s", code, stderr)
+	}
+	h := w.open()
+	out, stderr, code := hisgate(t, "health", "-c", w.writeConfig(), "--set", "listen.ops="+h.program.OpsAddr)
+	if code != 0 || !strings.Contains(out, `"status"`) {
+		t.Errorf("%d %s%s", code, out, stderr)
+	}
+	h.program.edge.Drain()
+	if out, _, code = hisgate(t, "health", "-c", w.writeConfig(), "--set", "listen.ops="+h.program.OpsAddr); code != exitNo || !strings.Contains(out, "shutting down") {
+		t.Errorf("draining: %d %s", code, out)
+	}
+}

@@ -24,6 +24,7 @@ type cli struct {
 	Explain   explainCmd   `cmd:"" help:"Tell the whole story of an order."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify, export, back up and restore the ledger of locks and orders."`
 	Doctor    doctorCmd    `cmd:"" help:"Look at clock, network, keys, HIS, WeChat Pay, disk and ports before a start, or any time."`
+	Health    healthCmd    `cmd:"" help:"Ask a running hisgate whether it takes requests; exit status 1 when it does not."`
 	Service   serviceCmd   `cmd:"" help:"Have the system run hisgate: a unit of systemd, or a Windows service."`
 	Token     tokenCmd     `cmd:"" help:"Make tokens for callers."`
 	Alert     alertCmd     `cmd:"" help:"Try the webhooks for alerts, print the alerts for Prometheus."`
@@ -43,7 +44,6 @@ func main() {
 		kong.Name("hisgate"),
 		kong.Description("Stock and payment gateway in front of a hospital information system."),
 		kong.UsageOnError(),
-		kong.Vars{"service_config": serviceConfig, "service_user": serviceUser},
 		kong.Exit(func(code int) {
 			if code != 0 { // Kong has several for a command line that is wrong
 				code = exitNobody

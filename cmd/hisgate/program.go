@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -332,9 +333,35 @@ func (p *Program) Close(ctx context.Context) error {
 	p.gateway.Close(ctx)
 	errs = append(errs, p.ops.Close())
 	p.serving.Wait()
-	errs = append(errs, p.closeDriver(), p.closeStorage())
+	errs = append(errs, p.closeDriver(), p.closeFolder(ctx))
 	p.tracing.close(ctx)
 	return errors.Join(errs...)
+}
+
+// closeLeast is what the closing of the folder has when the rest has taken the
+// whole time.
+const closeLeast = 5 * time.Second
+
+// closeFolder closes the folder within ctx. Badger tries for ever to write a table
+// where there is no room for one or no folder any more; what was answered is in
+// its logs, so that the process may end all the same.
+func (p *Program) closeFolder(ctx context.Context) error {
+	least, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLeast)
+	defer cancel()
+	var err error
+	done := make(chan struct{})
+	go func() {
+		err = p.closeStorage()
+		close(done)
+	}()
+	for _, until := range []context.Context{least, ctx} {
+		select {
+		case <-done:
+			return err
+		case <-until.Done():
+		}
+	}
+	return errors.New("the data folder cannot be closed; nothing that was answered is lost, and the next start reads it from the logs")
 }
 
 // within waits for f until ctx ends.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -107,9 +108,9 @@ func (f serviceFlags) open(changes bool) (supervisor, error) {
 
 type serviceInstallCmd struct {
 	serviceFlags `embed:""`
-	Config       string `short:"c" default:"${service_config}" placeholder:"FILE" help:"Configuration that it will run with (${default}); it must be valid."`
+	Config       string `short:"c" placeholder:"FILE" help:"Configuration that it will run with; it must be valid. The usual place when left out: /etc/hisgate/hisgate.yaml, on Windows conf below C:\\hisgate."`
 	Binary       string `placeholder:"FILE" help:"Program that it will run; this one when left out."`
-	User         string `default:"${service_user}" help:"User that it will run as (${default}); made when it is not there."`
+	User         string `help:"User that it will run as, made when it is not there: hisgate when left out, on Windows the service's own account."`
 }
 
 // Run installs the service for a configuration that is valid.
@@ -138,9 +139,9 @@ func (c *serviceInstallCmd) Run(ctx context.Context) error {
 // wishes makes sense of the flags. Errors: the configuration cannot be used, or
 // means something only in the folder where the command was given.
 func (c *serviceInstallCmd) wishes() (wishes, error) {
-	w := wishes{user: c.User}
+	w := wishes{user: cmp.Or(c.User, serviceUser)}
 	var err error
-	if w.config, err = filepath.Abs(c.Config); err != nil {
+	if w.config, err = filepath.Abs(cmp.Or(c.Config, serviceConfig)); err != nil {
 		return w, err
 	}
 	if _, err := os.Stat(w.config); err != nil {
