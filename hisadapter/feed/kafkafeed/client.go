@@ -96,7 +96,7 @@ func (s Settings) open(r *reader) (*kgo.Client, error) {
 		kgo.SessionTimeout(s.SessionTimeout), kgo.HeartbeatInterval(s.SessionTimeout/4), kgo.RebalanceTimeout(bearable),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.AdjustFetchOffsetsFn(r.begin),
-		kgo.OnPartitionsAssigned(r.assigned), kgo.OnPartitionsRevoked(r.revoked), kgo.OnPartitionsLost(r.revoked),
+		kgo.OnPartitionsAssigned(r.assigned), kgo.OnPartitionsRevoked(r.revoked), kgo.OnPartitionsLost(r.lost),
 		kgo.FetchMaxBytes(int32(s.MaxFetchBytes)), kgo.FetchMaxPartitionBytes(int32(s.MaxFetchBytes)),
 		kgo.MaxDecompressBatchBytes(max(64<<20, 4*s.MaxFetchBytes)),
 		// Of dead letters: a repeat buries twice, which harms nobody, and needs no

@@ -22,7 +22,8 @@
 // has not committed. hisgate joins as the static member "hisgate": after a crash
 // it has its partitions back at once, and of two processes with one group the
 // elder is thrown out, which its Run says. (Before Kafka 2.3 there are no static
-// members: after a crash the partitions come back after session_timeout.)
+// members: after a crash or a lost connection the partitions come back when
+// session_timeout is over.)
 //
 // Order: that of each partition. Between partitions Kafka has none, so the
 // messages of a drug must lie in one: keyed by the drug, or in a topic of one

@@ -33,13 +33,21 @@ func (r *reader) assigned(_ context.Context, cl *kgo.Client, added map[string][]
 // revoked is told which are ours no more. That is another member's doing, and the
 // end of the Run, which goes on from what is committed.
 func (r *reader) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	r.gone(gone, "it has another member; each hisgate needs a group of its own")
+}
+
+// lost is told that the group has given us up.
+func (r *reader) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	r.gone(gone, "it has heard nothing of us for session_timeout, or another member has our name; each hisgate needs a group of its own")
+}
+
+func (r *reader) gone(gone map[string][]int32, why string) {
 	r.change(func() {
 		for topic, partitions := range gone {
 			for _, p := range partitions {
 				delete(r.mine, tp{topic, p})
 				if !r.leaving && r.trouble == nil {
-					r.trouble = fmt.Errorf("group %s took topic %s, partition %d, from us: it has another member; each hisgate needs a group of its own",
-						r.settings.Group, topic, p)
+					r.trouble = fmt.Errorf("group %s took topic %s, partition %d, from us: %s", r.settings.Group, topic, p, why)
 				}
 			}
 		}

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
 	"github.com/hisgate/hisgate/hisadapter/feed/kafkafeed"
@@ -227,4 +229,24 @@ func testNoPlace(t *testing.T, b *broker) {
 	if err := open(t, s).(feed.Burier).Bury(t.Context(), feed.Message{}, ""); !errors.Is(err, feed.ErrNoBurial) {
 		t.Errorf("no place: %v", err)
 	}
+}
+
+// TestOldBroker knows no static members.
+func TestOldBroker(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "stock"), kfake.MaxVersions(kversion.V1_0_0()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	d := open(t, kafkafeed.Settings{Addresses: cluster.ListenAddrs(), Topics: []string{"stock"}, Group: "g"})
+	k := start(t, d)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "stock", Value: []byte("1")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	k.await("the record", has("1"))
 }

@@ -11,6 +11,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
+	"github.com/hisgate/hisgate/hisadapter/feed/feedtest"
+	"github.com/hisgate/hisgate/hisadapter/feed/link"
 	"github.com/hisgate/hisgate/hisadapter/feed/rabbitfeed"
 )
 
@@ -39,6 +41,7 @@ func TestBroker(t *testing.T) {
 	t.Run("a queue is read by one", func(t *testing.T) { testExclusive(t, b) })
 	t.Run("what is not there", func(t *testing.T) { testMissing(t, b) })
 	t.Run("wrong password", func(t *testing.T) { testPassword(t, b) })
+	t.Run("over TLS", func(t *testing.T) { testTLS(t, b) })
 	t.Run("quorum queue", func(t *testing.T) { testQuorum(t, b) })
 	t.Run("burial without a queue", func(t *testing.T) { testBurial(t, b) })
 	t.Run("what a message says", func(t *testing.T) { testMessage(t, b) })
@@ -107,6 +110,16 @@ func testPassword(t *testing.T, b *broker) {
 	s.PasswordFile += "x"
 	if err := open(t, s).Run(t.Context(), sink(nil)); err == nil || !strings.Contains(err.Error(), "password_file") {
 		t.Errorf("no password file: %v", err)
+	}
+}
+
+func testTLS(t *testing.T, b *broker) {
+	s := settings(t, b.tls, "tls")
+	s.TLS = link.TLS{Enabled: true, CAFile: b.files.CA, CertFile: b.files.Cert, KeyFile: b.files.Key}
+	running(t, open(t, s))
+	s.TLS.CAFile = feedtest.NewCertificates(t).CA
+	if err := open(t, s).Run(t.Context(), sink(nil)); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a server that another authority knows: %v", err)
 	}
 }
 
