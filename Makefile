@@ -39,7 +39,7 @@ image:
 BROKERS := ./hisadapter/feed/natsfeed ./hisadapter/feed/rabbitfeed ./hisadapter/feed/kafkafeed
 test:
 	@.ci/needs
-	@$(GO) test -tags oracle -run Oracle ./hisadapter/sqlhis
+	@$(GO) test -tags oracle -run Oracle ./hisadapter/sqlhis ./hisadapter/feed/outbox
 	@$(if $(RACE),$(GO) test -count=1 -run '^(TestSimulation|TestReplay)$$' ./payflow/simtest)
 	@$(if $(RACE),$(GO) test -count=1 -run '^TestDriver$$/^everything' $(BROKERS))
 	@.ci/test $(RACE) ./...
@@ -52,7 +52,7 @@ lint: lint-proto
 	@out="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v '\.pb\.'))"; \
 	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags oracle ./hisadapter/sqldb ./hisadapter/sqlhis ./cmd/hisgate
+	$(GO) vet -tags oracle ./hisadapter/sqldb ./hisadapter/sqlhis ./hisadapter/feed/outbox ./cmd/hisgate
 	$(GO) vet -tags chaos ./cmd/hisgate
 	GOOS=windows $(GO) vet ./cmd/hisgate
 	$(STATICCHECK) ./...

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
@@ -63,7 +64,7 @@ func (r *reader) typeOf(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return types[0].DatabaseTypeName(), rows.Err()
+	return strings.ToUpper(types[0].DatabaseTypeName()), rows.Err()
 }
 
 // poll implements follower. The clock of the database is asked for first: a row

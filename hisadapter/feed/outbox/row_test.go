@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hisgate/hisgate/hisadapter/sqldb"
 )
 
 // What the triggers of the printed script write, and what a message makes of it.
@@ -54,4 +56,22 @@ func TestTriggersTellWhatHappened(t *testing.T) {
 		h.remove(t, script)
 		h.stock(t, 1) // nothing is in its way
 	})
+}
+
+// Where the outbox cannot be written MariaDB's trigger gives up, and the sale goes
+// on.
+func TestSaleGoesOnWithoutTheOutbox(t *testing.T) {
+	h := newHospital(t, sqldb.MySQL)
+	h.stock(t, 1)
+	h.install(t, h.options())
+	for _, trouble := range []string{
+		"ALTER TABLE $.hisgate_outbox ADD CONSTRAINT full CHECK (op = 'X')",
+		"DROP TABLE $.hisgate_outbox",
+	} {
+		h.run(t, trouble)
+		h.run(t, sell+"'D001'")
+	}
+	if got := h.texts(t, "SELECT 库存数量 FROM $.药房库存"); got[0] != "999998.0000" {
+		t.Errorf("after two sales %s are left", got[0])
+	}
 }

@@ -71,17 +71,10 @@ func (w words) rows(columns, where, by string, limit int) string {
 		// missing then, and looked for again.
 		return fmt.Sprintf("SELECT TOP (%s) %s FROM %s WITH (READPAST) WHERE %s ORDER BY %s", n, columns, w.table, where, by)
 	case sqldb.Oracle:
-		return fmt.Sprintf("SELECT * FROM (SELECT %s FROM %s WHERE %s ORDER BY %s) WHERE ROWNUM <= %s", w.all(columns), w.table, where, by, n)
+		return fmt.Sprintf("SELECT * FROM (SELECT %s FROM %s WHERE %s ORDER BY %s) WHERE ROWNUM <= %s", columns, w.table, where, by, n)
 	default:
 		return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %s", columns, w.table, where, by, n)
 	}
-}
-
-func (w words) all(columns string) string {
-	if columns == "*" {
-		return w.table + ".*"
-	}
-	return columns
 }
 
 // after is the rows behind an id (1).
@@ -149,7 +142,7 @@ func (w words) since(column string) string {
 func (w words) moment(column string) string {
 	switch w.dialect {
 	case sqldb.SQLServer:
-		return "CONVERT(" + column + ", @p1, 126)"
+		return "CAST(@p1 AS " + column + ")"
 	case sqldb.Oracle:
 		switch {
 		case sqldb.Zoned(column):
