@@ -106,13 +106,8 @@ func (c *ChangeMapping) Read(msg Message, now time.Time) (Changes, error) {
 			errs = append(errs, fmt.Errorf("row %d: %w", i+1, err))
 		}
 	}
-	if len(errs) == 0 {
+	if len(errs) == 0 { // a sum that may lack a lot is no figure: those drugs are read again
 		errs = r.sums(out.List)
-	}
-	if c.call.ans.sumLots && len(errs) > 0 {
-		for i := range out.List { // a sum that may lack a lot is no figure
-			out.List[i].OnHand = nil
-		}
 	}
 	return out, errors.Join(errs...)
 }

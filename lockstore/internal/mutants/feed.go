@@ -2,6 +2,7 @@ package main
 
 // feedTable are the bugs in what brings stock changes.
 func feedTable() []mutant {
+	nats, rabbit, kafka := []string{"../hisadapter/feed/natsfeed"}, []string{"../hisadapter/feed/rabbitfeed"}, []string{"../hisadapter/feed/kafkafeed"}
 	core, cache, gateway, answers := []string{"../hisadapter/feed"}, []string{"../cache"}, []string{"../gateway"}, []string{"../hisadapter/httphis"}
 	outbox := []string{"../hisadapter/feed/outbox"}
 	return []mutant{
@@ -20,7 +21,7 @@ func feedTable() []mutant {
 		{"take posts from before the start", "../hisadapter/feed/webhook.go", "if p.at.Before(h.seen.since) {", "if false {", core},
 		{"let a push feed a lock", "../gateway/reading.go", "OnHand: e.Value.onHand, Multiple: e.Value.facts.Multiple,", "OnHand: e.Value.shown(), Multiple: e.Value.facts.Multiple,", gateway},
 		{"let a storm of changes read as readers do", "../cache/cache.go", "if r := c.store.get(key); r != nil && c.opts.Now().Before(r.due) {", "if false {\n\t\tr := c.store.get(key)\n\t\t_ = r", cache},
-		{"pass a sum that lacks a lot off as a figure", "../hisadapter/httphis/change.go", "if c.call.ans.sumLots && len(errs) > 0 {", "if false {", answers},
+		{"pass a sum that lacks a lot off as a figure", "../hisadapter/httphis/change.go", "if len(errs) == 0 { // a sum", "if errs = nil; true { // a sum", answers},
 		{"tell only one of the pharmacies that share a store", "../hisadapter/httphis/change.go", "return r.c.here[s], nil", "return r.c.here[s][:min(1, len(r.c.here[s]))], nil", answers},
 
 		// The outbox.
@@ -32,5 +33,10 @@ func feedTable() []mutant {
 		{"delete the newest row of the outbox", "../hisadapter/feed/outbox/byid.go", "b.r.words.clean(b.d.s.Keep), b.cleanTo-1, cleanRows)", "b.r.words.clean(b.d.s.Keep), b.cleanTo, cleanRows)", outbox},
 		{"go on in a table whose ids began anew", "../hisadapter/feed/outbox/byid.go", "if len(rows) == 0 || b.lastTime", "if len(rows) < 0 || b.lastTime", outbox},
 		{"pass a row over that is modified within the overlap", "../hisadapter/feed/outbox/bytime.go", "since := b.latest.Add(-b.d.s.Overlap)", "since := b.latest.Add(-0 * b.d.s.Overlap)", outbox},
+
+		// The brokers.
+		{"acknowledge to NATS before the effect", "../hisadapter/feed/natsfeed/reader.go", "if err := r.sink.Deliver(ctx, messages); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif err := r.acknowledge(life, batch); err != nil {", "if err := r.acknowledge(life, batch); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif err := r.sink.Deliver(ctx, messages); err != nil {", nats},
+		{"acknowledge to RabbitMQ before the effect", "../hisadapter/feed/rabbitfeed/driver.go", "if err := r.sink.Deliver(ctx, messages); err != nil {\n\t\treturn err\n\t}", "defer func() { _ = r.sink.Deliver(ctx, messages) }()", rabbit},
+		{"commit to Kafka before the effect", "../hisadapter/feed/kafkafeed/reader.go", "if err := r.sink.Deliver(ctx, batch); err != nil {\n\t\t\treturn err\n\t\t}", "defer func() { _ = r.sink.Deliver(ctx, batch) }()", kafka},
 	}
 }
