@@ -56,7 +56,11 @@ func (f *faults) pairs(n *yaml.Node, what string) []pair {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], follow(n.Content[i+1])
 		if v.Kind == yaml.ScalarNode && v.Tag == "!!null" {
-			f.at(k, "%s: %s has no value", what, k.Value)
+			hint := ""
+			if strings.Contains(k.Value, " ") {
+				hint = " (within { } a text with a comma stands in quotes)"
+			}
+			f.at(k, "%s: %s has no value%s", what, k.Value, hint)
 			continue
 		}
 		if slices.ContainsFunc(out, func(p pair) bool { return p.key == k.Value }) {

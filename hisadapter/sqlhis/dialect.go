@@ -44,6 +44,10 @@ const (
 type transaction interface {
 	commit(ctx context.Context) error
 	rollback(ctx context.Context) error
+
+	// stands is false where the database says that the transaction is over though
+	// nobody here ended it. Where it cannot tell, it stands.
+	stands(ctx context.Context) bool
 }
 
 // dialectOf finds the dialect by name.
@@ -65,15 +69,25 @@ func dialectOf(name string) (dialect, error) {
 type spoken struct {
 	conn                     *sql.Conn
 	commitWord, rollbackWord string
+	standsWord               string // answers 0 where it is over; "" = it cannot be over
 }
 
-func speak(ctx context.Context, conn *sql.Conn, commit, rollback string, begin ...string) (transaction, error) {
+func (t spoken) begin(ctx context.Context, begin ...string) (transaction, error) {
 	for _, words := range begin {
-		if _, err := conn.ExecContext(ctx, words); err != nil {
+		if _, err := t.conn.ExecContext(ctx, words); err != nil {
 			return nil, err
 		}
 	}
-	return spoken{conn, commit, rollback}, nil
+	return t, nil
+}
+
+func (t spoken) stands(ctx context.Context) bool {
+	if t.standsWord == "" {
+		return true
+	}
+	var depth int
+	err := t.conn.QueryRowContext(ctx, t.standsWord).Scan(&depth)
+	return err != nil || depth > 0
 }
 
 func (t spoken) commit(ctx context.Context) error {

@@ -23,7 +23,9 @@
 // been committed. An error of COMMIT is unknown, whatever the database says.
 //
 // tx: own is for procedures that commit by themselves: an error that no outcome
-// names is unknown, and nothing is repeated. tx: none is for reads.
+// names is unknown, and nothing is repeated. Mapped as tx: driver by mistake,
+// such a procedure fails on PostgreSQL; on MariaDB and SQL Server its refusal is
+// unknown, because what it did cannot be rolled back; MySQL and Oracle do not tell. tx: none is for reads.
 //
 // # Parameters
 //

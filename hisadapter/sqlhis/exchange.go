@@ -17,6 +17,7 @@ type Exchange struct {
 	Connect    *Failure // no connection was had: nothing was sent
 	Begin      *Failure // the transaction did not begin: nothing was sent
 	Statements []Statement
+	Ended      bool     // the transaction was over before anybody here ended it
 	Commit     *Failure // COMMIT was sent, and this came back
 	Outcome    hisadapter.Outcome
 	Err        string // what the end is, "" = done

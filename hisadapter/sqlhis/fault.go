@@ -70,7 +70,11 @@ func (r *reader) pairs(n *yaml.Node, what string, each func(key string, line int
 		case seen[k.Value]:
 			r.fault(k.Line, "%s: %s stands there twice", what, k.Value)
 		case v.Kind == yaml.ScalarNode && v.Tag == "!!null":
-			r.fault(k.Line, "%s: %s has no value", what, k.Value)
+			hint := ""
+			if strings.Contains(k.Value, " ") {
+				hint = " (within { } a text with a comma stands in quotes)"
+			}
+			r.fault(k.Line, "%s: %s has no value%s", what, k.Value, hint)
 		default:
 			each(k.Value, k.Line, v)
 		}

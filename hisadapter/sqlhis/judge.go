@@ -33,7 +33,7 @@ func (x *execution) judge(ctx context.Context, s *step, a answer, line *lineValu
 			x.result.State, x.stateSaid = r.state, r.state != 0
 			return false, end{clean: true}
 		}
-		return false, end{err: x.verdict(r, line, fault{}), clean: true}
+		return false, end{err: x.verdict(r, line, fault{}), clean: true, told: true}
 	}
 	if about == 0 {
 		return true, end{}

@@ -49,6 +49,8 @@ find_order:
     - sql: SELECT 1
       outcomes: [{rows: 1, then: done}]
   result: {order_no: number, lock: x}
+list_orders:
+  steps: [{sql: SELECT a, b FROM c WHERE d = :day}]
 lots:
 `
 	_, err := sqlhis.Parse("his.yaml", []byte(doc))
@@ -79,7 +81,8 @@ lots:
 		"his.yaml:32: find_order: step 1: outcome: state goes with then: done of find_order",
 		`find_order: result: no such field "lock"`,
 		`find_order: result: order_no: nothing is captured as "number"`,
-		"his.yaml:34: mapping: lots has no value",
+		"his.yaml:35: list_orders: step 1: b FROM c WHERE d = :day has no value (within { } a text with a comma stands in quotes)",
+		"his.yaml:36: mapping: lots has no value",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing", want)

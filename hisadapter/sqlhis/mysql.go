@@ -44,7 +44,9 @@ func (mariadb) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLev
 	if readOnly {
 		words += " READ ONLY"
 	}
-	return speak(ctx, conn, "COMMIT", "ROLLBACK", "SET TRANSACTION ISOLATION LEVEL "+levelName(level), words)
+	// MySQL does not know the variable; MariaDB does.
+	t := spoken{conn, "COMMIT", "ROLLBACK", "SELECT @@in_transaction"}
+	return t.begin(ctx, "SET TRANSACTION ISOLATION LEVEL "+levelName(level), words)
 }
 
 func (mariadb) fault(err error) (fault, bool) {

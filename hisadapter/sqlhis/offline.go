@@ -63,6 +63,7 @@ type recalled struct {
 func (r *recalled) begin(context.Context, *operation) error { return failed(r.x.Begin) }
 func (r *recalled) commit(context.Context) error            { return failed(r.x.Commit) }
 func (r *recalled) rollback(context.Context) error          { return nil }
+func (r *recalled) stands(context.Context) bool             { return !r.x.Ended }
 func (r *recalled) close(bool)                              {}
 
 func failed(f *Failure) error {

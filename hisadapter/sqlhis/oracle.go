@@ -76,6 +76,7 @@ type oracleTx struct{ tx *sql.Tx }
 
 func (t oracleTx) commit(context.Context) error   { return t.tx.Commit() }
 func (t oracleTx) rollback(context.Context) error { return t.tx.Rollback() }
+func (t oracleTx) stands(context.Context) bool    { return true }
 
 func (oracle) fault(err error) (fault, bool) {
 	e, ok := errors.AsType[*network.OracleError](err)

@@ -142,6 +142,26 @@ place_order:
 	})
 }
 
+// A procedure that commits by itself, mapped as if it did not: its refusal cannot be
+// rolled back, so nobody may take it for one.
+func TestAProcedureThatCommitsInOurTransaction(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		ddl, operation := ownProcedure(dialect)
+		d, db, schema := plain(t, dialect, ddl, strings.Replace(operation, "tx: own", "tx: driver", 1), hisadapter.Capabilities{BatchSize: 1})
+		_, err := d.PlaceOrder(t.Context(), order("RX4", "A"))
+		e := want(t, err, hisadapter.Unknown)
+		left := "9"
+		if dialect == sqlhis.Postgres { // which lets nothing commit there
+			left = "10"
+		} else if !strings.Contains(e.Error(), "write tx: own") {
+			t.Errorf("it does not say what to write: %v", e)
+		}
+		if a := db.one(t, schema, "SELECT n FROM shelf WHERE id = 'A'"); a != left {
+			t.Errorf("A is %s, want %s", a, left)
+		}
+	})
+}
+
 // Of two ratios neither is the drug's: nothing is deducted by the first that comes.
 func TestTwoRatiosAreNone(t *testing.T) {
 	each(t, func(t *testing.T, dialect string) {

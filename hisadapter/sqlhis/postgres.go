@@ -37,7 +37,8 @@ func (postgres) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLe
 	if readOnly {
 		words += " READ ONLY"
 	}
-	return speak(ctx, conn, "COMMIT", "ROLLBACK", words)
+	// A procedure that commits fails in a transaction of ours.
+	return spoken{conn, "COMMIT", "ROLLBACK", ""}.begin(ctx, words)
 }
 
 func (postgres) fault(err error) (fault, bool) {

@@ -88,6 +88,11 @@ func (x *execution) once(ctx context.Context) (again bool, err error) {
 	if end.err == nil {
 		end.err = x.read(ctx)
 	}
+	if end.told && op.writes() && !s.stands(ctx) {
+		x.note(func(e *Exchange) { e.Ended = true })
+		end.err = x.unknown(ctx, fmt.Errorf("the transaction was over before it could be rolled back, and what was done in it stays: "+
+			"a procedure commits by itself; write tx: own (mapping line %d): %w", op.line, end.err))
+	}
 	if end.err != nil {
 		clean = end.clean && ctx.Err() == nil && s.rollback(ctx) == nil
 		return end.again, end.err
@@ -120,6 +125,7 @@ type end struct {
 	err   error // nil = done
 	again bool
 	clean bool // the connection is in a known state
+	told  bool // err is what an answer says, and not an error of the database
 }
 
 // steps runs the statements in order; a step for each line, line by line.

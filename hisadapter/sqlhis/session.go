@@ -14,6 +14,7 @@ type session interface {
 	ask(ctx context.Context, s *step, words string, args []any) (answer, error)
 	commit(ctx context.Context) error
 	rollback(ctx context.Context) error
+	stands(ctx context.Context) bool // as of transaction
 
 	// close gives the connection back. One that is not clean may be in the middle
 	// of something, and is thrown away.
@@ -65,6 +66,7 @@ func (p *pinned) begin(ctx context.Context, op *operation) (err error) {
 
 func (p *pinned) commit(ctx context.Context) error   { return p.tx.commit(ctx) }
 func (p *pinned) rollback(ctx context.Context) error { return p.tx.rollback(ctx) }
+func (p *pinned) stands(ctx context.Context) bool    { return p.tx.stands(ctx) }
 
 func (p *pinned) close(clean bool) {
 	if !clean {

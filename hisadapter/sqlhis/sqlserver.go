@@ -38,8 +38,8 @@ func (sqlserver) place(n int, v value, zone *time.Location) (string, any) {
 func (sqlserver) out(dest *string) any { return sql.Out{Dest: dest} }
 
 func (sqlserver) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel, _ bool) (transaction, error) {
-	return speak(ctx, conn, "COMMIT TRANSACTION", "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
-		"SET TRANSACTION ISOLATION LEVEL "+levelName(level), "BEGIN TRANSACTION")
+	t := spoken{conn, "COMMIT TRANSACTION", "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION", "SELECT @@TRANCOUNT"}
+	return t.begin(ctx, "SET TRANSACTION ISOLATION LEVEL "+levelName(level), "BEGIN TRANSACTION")
 }
 
 func (sqlserver) fault(err error) (fault, bool) {

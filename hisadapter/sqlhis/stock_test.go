@@ -157,3 +157,35 @@ func TestUnreadableRowFailsItsDrugAlone(t *testing.T) {
 		}
 	})
 }
+
+// Ids above 2^53 in columns of numbers are not compared as floats: a neighbour is
+// neither read nor deducted.
+func TestNumericIdsAreExact(t *testing.T) {
+	each(t, func(t *testing.T, dialect string) {
+		ddl := "CREATE TABLE numbered (id bigint PRIMARY KEY, n int NOT NULL); INSERT INTO numbered VALUES (9007199254740992, 5), (9007199254740993, 7), (9007199254740994, 9);"
+		d, db, schema := plain(t, dialect, ddl, `
+query_stock:
+  steps: [{sql: "SELECT id, n FROM numbered WHERE id IN (:drug_ids)"}]
+  rows: {drug_id: id, on_hand: n}
+place_order:
+  tx: driver
+  steps:
+    - sql: UPDATE numbered SET n = n - :quantity WHERE id = :drug_id
+      for_each: line
+      outcomes: [{rows: 1, then: next}]
+`, hisadapter.Capabilities{BatchSize: 9})
+		key := hisadapter.Key{DrugID: "9007199254740993"}
+		for _, keys := range [][]hisadapter.Key{{key}, {key, {DrugID: "1"}}} {
+			rs, err := d.QueryStock(t.Context(), keys)
+			if err != nil || rs[0].OnHand != 7 {
+				t.Errorf("read %+v, %v", rs, err)
+			}
+		}
+		if _, err := d.PlaceOrder(t.Context(), order("RX1", key.DrugID)); err != nil {
+			t.Error(err)
+		}
+		if got := db.one(t, schema, "SELECT SUM(n * (id - 9007199254740990)) FROM numbered"); got != "64" {
+			t.Errorf("the wrong one was deducted: %s", got)
+		}
+	})
+}

@@ -20,6 +20,7 @@ type sqlEntry struct {
 	Connect    *failure      `yaml:"connect,omitempty"` // no connection was had
 	Begin      *failure      `yaml:"begin,omitempty"`   // BEGIN failed
 	Statements []statement   `yaml:"statements,omitempty"`
+	Ended      bool          `yaml:"ended,omitempty"`  // the transaction was over before
 	Commit     *failure      `yaml:"commit,omitempty"` // COMMIT was sent, and this came back
 	Outcome    string        `yaml:"outcome,omitempty"`
 	Error      string        `yaml:"error,omitempty"`
@@ -53,7 +54,7 @@ type failure struct {
 func (r *Recorder) SQL(x sqlhis.Exchange) {
 	m := newMasks(r.hide)
 	e := sqlEntry{
-		Op: x.Op, At: x.At, Duration: x.Duration, Connect: m.failure(x.Connect), Begin: m.failure(x.Begin), Commit: m.failure(x.Commit),
+		Op: x.Op, At: x.At, Duration: x.Duration, Connect: m.failure(x.Connect), Begin: m.failure(x.Begin), Commit: m.failure(x.Commit), Ended: x.Ended,
 		Outcome: x.Outcome.String(), Error: m.hide(x.Err),
 	}
 	for _, st := range x.Statements {
@@ -123,7 +124,7 @@ func ParseSQL(file string, doc []byte) (sqlhis.Exchange, error) {
 	if err := parseYAML(file, doc, &e); err != nil {
 		return sqlhis.Exchange{}, err
 	}
-	x := sqlhis.Exchange{Op: e.Op, At: e.At, Duration: e.Duration, Connect: e.Connect.read(), Begin: e.Begin.read(), Commit: e.Commit.read()}
+	x := sqlhis.Exchange{Op: e.Op, At: e.At, Duration: e.Duration, Connect: e.Connect.read(), Begin: e.Begin.read(), Commit: e.Commit.read(), Ended: e.Ended}
 	for i, s := range e.Statements {
 		st := sqlhis.Statement{
 			Op: e.Op, Line: s.Line, DrugID: s.DrugID, SQL: s.SQL, Columns: s.Columns, Count: -1, Outs: s.Outs, Failure: s.Error.read(), Took: s.Took,
