@@ -44,7 +44,7 @@ func (b *bench) edge(ctx context.Context) (err error) {
 	o := edge.Options{Program: file, Dir: dir, Rounds: b.Rounds, For: b.For, Wants: wants}
 	if slices.Contains(b.Peers, "postgres") {
 		var missing *privateserver.MissingError
-		switch o.Postgres, err = systems.StartPostgres(ctx, dir); {
+		switch o.Postgres, err = systems.StartPostgres(ctx, b.dir); { // not below: another user must reach it
 		case errors.As(err, &missing):
 			o.Postgres = nil
 			fmt.Fprintf(b.remarks, "postgres is left out: %v\n", missing)
