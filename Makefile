@@ -42,6 +42,7 @@ test:
 	@$(GO) test -tags oracle -run Oracle ./hisadapter/sqlhis ./hisadapter/feed/outbox
 	@$(if $(RACE),$(GO) test -count=1 -run '^(TestSimulation|TestReplay)$$' ./payflow/simtest)
 	@$(if $(RACE),$(GO) test -count=1 -run '^TestDriver$$/^everything' $(BROKERS))
+	@$(if $(RACE),$(GO) test -count=1 -run '^TestEverySaleIsTold$$' ./hisadapter/feed/outbox)
 	@.ci/test $(RACE) ./...
 
 # ci is what .ci/run calls on a clean clone.
@@ -114,7 +115,7 @@ soak:
 	$(GO) test -run '^$$' -fuzz '^FuzzBillText$$' -fuzztime $(FUZZTIME) ./payflow/wechat
 	$(GO) test -run '^$$' -fuzz '^FuzzParseStatement$$' -fuzztime $(FUZZTIME) ./hisadapter/sqlhis
 	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
-	HISGATE_FEED_MESSAGES=$(MESSAGES) $(GO) test -count=1 -timeout 2h -run '^TestDriver$$' $(BROKERS)
+	HISGATE_FEED_MESSAGES=$(MESSAGES) $(GO) test -count=1 -timeout 2h -run '^(TestDriver|TestEverySaleIsTold)$$' $(BROKERS) ./hisadapter/feed/outbox
 	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'
 
 # mutants plants bugs in ledger, guard and payment, one after the other; the tests

@@ -31,7 +31,7 @@ func feedTable() []mutant {
 		{"move on past rows that were refused", "../hisadapter/feed/outbox/byid.go", "if err := b.sink.Deliver(ctx, batch); err != nil {", "if err := b.sink.Deliver(ctx, batch); err != nil && len(ids) == 0 {", outbox},
 		{"leave what is waited for out of the position", "../hisadapter/feed/outbox/position.go", "p.Gaps = append(p.Gaps, [2]int64{g.low, g.high})", "_ = g", outbox},
 		{"delete the newest row of the outbox", "../hisadapter/feed/outbox/byid.go", "b.r.words.clean(b.d.s.Keep), b.cleanTo-1, cleanRows)", "b.r.words.clean(b.d.s.Keep), b.cleanTo, cleanRows)", outbox},
-		{"go on in a table whose ids began anew", "../hisadapter/feed/outbox/byid.go", "if len(rows) == 0 || b.lastTime", "if len(rows) < 0 || b.lastTime", outbox},
+		{"go on in a table whose ids began anew", "../hisadapter/feed/outbox/byid.go", "b.changedAt(rows[0]) != b.lastTime {", "b.changedAt(rows[0]) != b.lastTime && len(rows) > 1 {", outbox},
 		{"pass a row over that is modified within the overlap", "../hisadapter/feed/outbox/bytime.go", "since := b.latest.Add(-b.d.s.Overlap)", "since := b.latest.Add(-0 * b.d.s.Overlap)", outbox},
 
 		// The brokers.
