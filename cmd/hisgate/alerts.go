@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -48,6 +50,24 @@ func (p *Program) onOrderAlert(a payflow.Alert) {
 		return
 	}
 	p.alarm.Tell(key, m)
+}
+
+// lastWords are how long people may be told that hisgate ends.
+const lastWords = 5 * time.Second
+
+// tellEnd tells that hisgate ends because it cannot go on. Where nobody watches it
+// from outside, nobody else does.
+func (p *Program) tellEnd() {
+	p.alarm.Tell("ended", alarm.Message{
+		Name: "HisgateEnded", Severity: alarm.P0,
+		Title: alarm.Words{ZH: "hisgate 无法继续，正在停止", EN: "hisgate cannot go on and ends"},
+		What:  alarm.Words{ZH: "通常是数据盘故障；已答复的都在盘上，付款通知微信会重发。", EN: "Mostly its disk has failed. What was answered is on it; WeChat repeats its notices."},
+		Do:    alarm.Words{ZH: "看日志的最后几行，修好后启动 hisgate。", EN: "Read the last lines of the log, mend it, start hisgate."},
+		Until: time.Now().Add(alarm.P0.Within()),
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	p.alarm.Flush(ctx)
 }
 
 // alertFigures are the alarm's own, for the metrics.

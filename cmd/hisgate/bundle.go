@@ -52,7 +52,15 @@ func (c *bundleCmd) Run(ctx context.Context) error {
 	if c.Log != "" {
 		pages = append(pages, page{"log.txt", func() ([]byte, error) { return lastLines(c.Log, c.Lines) }})
 	}
-	b, err := bundled(pages, keysOf(cfg))
+	keys := keysOf(cfg)
+	if token := firstLine(c.TokenFile); token != "" {
+		_, bare, _ := strings.Cut(token, "_")
+		keys = append(keys, token)
+		if len(bare) >= leastKey {
+			keys = append(keys, bare)
+		}
+	}
+	b, err := bundled(pages, keys)
 	if err != nil {
 		return err
 	}

@@ -124,6 +124,19 @@ func TestPaidAndHISDownReachesTheGroup(t *testing.T) {
 	h.audit(h.api)
 }
 
+// The last word of a hisgate that cannot go on reaches the group before it is gone.
+func TestTheGroupHearsThatHisgateEnds(t *testing.T) {
+	t.Parallel()
+	group := newChat(t)
+	h := openHouse(t, true, alarmed(t, group))
+	h.program.tellEnd()
+	group.mu.Lock()
+	defer group.mu.Unlock()
+	if len(group.texts) == 0 || !strings.Contains(group.texts[len(group.texts)-1], "hisgate 无法继续") {
+		t.Errorf("the group has heard %q", group.texts)
+	}
+}
+
 func TestAlertTestSaysWhatEachWebhookAnswered(t *testing.T) {
 	group := newChat(t)
 	c := Default()

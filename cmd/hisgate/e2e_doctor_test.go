@@ -184,26 +184,12 @@ func TestSupportBundleKeepsWhatIsPlanted(t *testing.T) {
 	w.cfg.Listen.GRPC = p.grpc
 	args := []string{"support-bundle", "-c", w.writeConfig(), "-o", out, "--log", log, "--lines", "7", "--lang", "en"}
 	mustRun(t, args...)
-	z, err := zip.OpenReader(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	pages := map[string]string{}
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages[f.Name] = string(b)
-		keepsSecrets(t, f.Name, string(b))
+	pages := unzipped(t, out)
+	for name, text := range pages {
+		keepsSecrets(t, name, text)
 		for _, c := range canaries {
-			if strings.Contains(string(b), c) {
-				t.Errorf("%s has %q:\n%s", f.Name, c, b)
+			if strings.Contains(text, c) {
+				t.Errorf("%s has %q:\n%s", name, c, text)
 			}
 		}
 	}
@@ -225,6 +211,29 @@ func TestSupportBundleKeepsWhatIsPlanted(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	w.audit(p.api)
+}
+
+// unzipped are the files of an archive.
+func unzipped(t *testing.T, file string) map[string]string {
+	t.Helper()
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	pages := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[f.Name] = string(b)
+	}
+	return pages
 }
 
 // The secrets that a mapping file or a proxy's file names are taken out of a bundle

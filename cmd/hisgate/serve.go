@@ -53,6 +53,7 @@ func serve(ctx context.Context, cfg Config, s settings, load func() (Config, err
 			running = false
 		case failure = <-p.Failed():
 			p.log.Error("hisgate cannot go on", "error", failure)
+			p.tellEnd()
 			running = false
 		case <-hangup:
 			p.reload(cfg, load, level)

@@ -32,7 +32,7 @@ type Options struct {
 }
 
 // Alarm watches and tells. Its methods may be called by several goroutines at
-// once, and none but Run blocks.
+// once, and none but Run and Flush blocks.
 type Alarm struct {
 	o        Options
 	couriers []*courier
@@ -191,6 +191,33 @@ func (a *Alarm) tell(m Message, at time.Time) {
 	for _, c := range a.couriers {
 		c.push(m, at)
 	}
+}
+
+// Flush waits until all messages were taken, at most until ctx ends: for the last
+// words of a process. It delivers nothing by itself; Run must be under way.
+func (a *Alarm) Flush(ctx context.Context) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for a.waiting() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// waiting reports whether any message was not taken yet.
+func (a *Alarm) waiting() bool {
+	for _, c := range a.couriers {
+		c.mu.Lock()
+		n := len(c.queue)
+		c.mu.Unlock()
+		if n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Figures are those of the alarm itself.
