@@ -114,14 +114,7 @@ func bundled(pages []page, keys []string) ([]byte, error) {
 // in a log for whatever reason does not leave the house.
 func keysOf(c Config) []string {
 	var out []string
-	files := []string{c.WeChat.ProxyAuthFile, c.WeChat.APIv3KeyFile, c.WeChat.MerchantKeyFile, c.Storage.EncryptionKeyFile, c.TLS.KeyFile}
-	for _, w := range c.Alerts.Webhooks {
-		files = append(files, w.URLFile, w.SecretFile)
-	}
-	for _, f := range c.Feeds {
-		files = append(files, f.Webhook.KeyFile)
-	}
-	for _, file := range files {
+	for _, file := range c.secretFiles() {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			continue // it is not there, so it cannot leave
@@ -132,15 +125,15 @@ func keysOf(c Config) []string {
 				continue
 			}
 			out = append(out, line)
+			if _, after, ok := strings.Cut(line, ":"); ok { // name:password, Header: value
+				out = append(out, strings.TrimSpace(after))
+			}
 			if u, err := url.Parse(line); err == nil { // a robot's key goes without its address, too
 				for _, values := range u.Query() {
 					out = append(out, values...)
 				}
 			}
 		}
-	}
-	if _, password, ok := strings.Cut(firstLine(c.WeChat.ProxyAuthFile), ":"); ok {
-		out = append(out, password)
 	}
 	out = append(out, secretsOfHIS(c.HIS)...)
 	out = slices.DeleteFunc(out, func(s string) bool { return len(s) < leastKey })

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strings"
 )
@@ -163,37 +162,10 @@ func (c *serviceInstallCmd) wishes() (wishes, error) {
 	if info, err := os.Stat(w.binary); err != nil || info.IsDir() {
 		return w, nobody("--binary %s: no program", w.binary)
 	}
-	if rel := relativePaths(w.c); len(rel) > 0 {
+	if rel := w.c.relativePaths(); len(rel) > 0 {
 		return w, nobody(c.say("服务不在此文件夹里启动，下列配置须为绝对路径：%s", "a service is not started in this folder; these settings must be absolute paths: %s"), strings.Join(rel, ", "))
 	}
 	return w, nil
-}
-
-// relativePaths are the settings that name a file or folder from the working
-// directory on.
-func relativePaths(c Config) (out []string) {
-	v := reflect.ValueOf(c)
-	for _, s := range settingsOf(v.Type(), "") {
-		isPath := strings.HasSuffix(s.Path, "_file") || strings.HasSuffix(s.Path, "_dir") || s.Path == "log.file" || s.Path == "dead_letters.file"
-		if value := lookup(v, s.Path); isPath && value != `""` && !filepath.IsAbs(value) {
-			out = append(out, s.Path)
-		}
-	}
-	for i, f := range c.Feeds {
-		for _, f := range []string{f.MappingFile, f.Webhook.KeyFile} {
-			if f != "" && !filepath.IsAbs(f) {
-				out = append(out, fmt.Sprintf("feeds[%d]", i))
-			}
-		}
-	}
-	for i, w := range c.Alerts.Webhooks {
-		for _, f := range []string{w.URLFile, w.SecretFile} {
-			if f != "" && !filepath.IsAbs(f) {
-				out = append(out, fmt.Sprintf("alerts.webhooks[%d]", i))
-			}
-		}
-	}
-	return out
 }
 
 type serviceStartCmd struct {

@@ -197,6 +197,11 @@ func TestServiceInstallDryRun(t *testing.T) {
 		t.Errorf("%d %s", code, stderr)
 	}
 	w.cfg.DataDir = "data"
+	w.cfg.Alerts.Webhooks = []AlertWebhook{{Kind: "wecom", URLFile: filepath.Base(w.put("robot.url", []byte("https://robot.example")))}}
+	if rel := w.cfg.relativePaths(); !slices.Equal(rel, []string{"data_dir", "alerts.webhooks[0].url_file"}) {
+		t.Errorf("relative are %q", rel)
+	}
+	w.cfg.Alerts.Webhooks = nil
 	_, stderr, code = hisgate(t, "service", "install", "-c", w.writeConfig(), "--dry-run", "--lang", "en")
 	if code != exitNobody || !strings.Contains(stderr, "absolute paths: data_dir") {
 		t.Errorf("%d %s", code, stderr)
