@@ -113,7 +113,7 @@ soak:
 	for f in FuzzParse FuzzMapping; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./hisadapter/httphis; done
 	HISGATE_BILL_ROWS=1000000 $(GO) test -count=1 -timeout 1h -run '^TestBillOfManyRowsNeedsNoMemory$$' ./payflow/wechat
 	$(GO) test -run '^$$' -fuzz '^FuzzBillText$$' -fuzztime $(FUZZTIME) ./payflow/wechat
-	$(GO) test -run '^$$' -fuzz '^FuzzParseStatement$$' -fuzztime $(FUZZTIME) ./hisadapter/sqlhis
+	for f in FuzzParseStatement FuzzAnswers; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./hisadapter/sqlhis; done
 	HISGATE_EXPIRIES=$(EXPIRIES) $(GO) test -count=1 -timeout 1h -run '^TestExpiriesByTheThousand' ./gateway
 	HISGATE_FEED_MESSAGES=$(MESSAGES) $(GO) test -count=1 -timeout 2h -run '^(TestDriver|TestEverySaleIsTold)$$' $(BROKERS) ./hisadapter/feed/outbox
 	$(MAKE) protect PROTECT='--no-without --for $(CROWD)'

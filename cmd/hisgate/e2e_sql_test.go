@@ -45,19 +45,22 @@ INSERT INTO "药房库存" VALUES ('HLWYF', '00010041', 100);
 	h.post("/v1/orders/RX-SQL-02:cancel", `{}`)
 	h.await("RX-SQL-02", hisgatev1.Order_CLOSED)
 
-	var shelf int
-	var first, second string
-	if err := his.QueryRow(t.Context(), `SELECT "库存数量"::int,
+	eventually(t, "the freeze of the closed order was given back", func() error {
+		var shelf int
+		var first, second string
+		if err := his.QueryRow(t.Context(), `SELECT "库存数量"::int,
  (SELECT status || ' ' || drugs_fen FROM hisgate_reservation WHERE his_no = 'RX-SQL-01'),
  (SELECT status FROM hisgate_reservation WHERE his_no = 'RX-SQL-02') FROM "药房库存"`).Scan(&shelf, &first, &second); err != nil {
-		t.Fatal(err)
-	}
-	if shelf != 70 || first != "DEDUCTED 100" || second != "RELEASED" {
-		t.Errorf("%d on the shelf, the orders are %s and %s", shelf, first, second)
-	}
-	if s := h.live("00010041"); s.GetOnHand() != 70 || s.GetHeld() != 0 {
-		t.Errorf("after the orders: %d on hand, %d held", s.GetOnHand(), s.GetHeld())
-	}
+			return err
+		}
+		if shelf != 70 || first != "DEDUCTED 100" || second != "RELEASED" {
+			return fmt.Errorf("%d on the shelf, the orders are %s and %s", shelf, first, second)
+		}
+		if s := h.live("00010041"); s.GetOnHand() != 70 || s.GetHeld() != 0 {
+			return fmt.Errorf("%d on hand, %d held", s.GetOnHand(), s.GetHeld())
+		}
+		return nil
+	})
 }
 
 // reservationDatabase is a PostgreSQL of the test's own, with the tables of a

@@ -3,6 +3,10 @@
 // with -tags oracle, which are the releases). What is said to it stands in a
 // mapping file, so that a HIS is fitted without a line of Go.
 //
+// The tests run against real servers of PostgreSQL and MariaDB. MySQL itself was
+// never connected to, nor were SQL Server and Oracle, whose statements, bindings
+// and codes of errors are tested without a server: probe those on a test system.
+//
 // # A call
 //
 //	ratio ──► pin ──► BEGIN ──► step … step ──► COMMIT ──► done
