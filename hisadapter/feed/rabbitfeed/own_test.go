@@ -73,7 +73,9 @@ func running(t *testing.T, d feed.Driver) {
 func testExclusive(t *testing.T, b *broker) {
 	s := settings(t, b.address(), "exclusive")
 	running(t, open(t, s))
-	if err := open(t, s).Run(t.Context(), sink(nil)); err == nil || !strings.Contains(err.Error(), "exclusive") {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := open(t, s).Run(ctx, sink(nil)); err == nil || !strings.Contains(err.Error(), "exclusive") {
 		t.Errorf("a second reader: %v", err)
 	}
 	shared := settings(t, b.address(), "shared")

@@ -80,7 +80,9 @@ func run(root, only, in string) error {
 }
 
 // all lists every bug.
-func all() []mutant { return slices.Concat(table(), protectTable(), paymentTable(), feedTable()) }
+func all() []mutant {
+	return slices.Concat(table(), protectTable(), paymentTable(), feedTable(), brokerTable())
+}
 
 // words names the first few tests.
 func words(tests []string) string {
