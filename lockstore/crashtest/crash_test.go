@@ -145,7 +145,7 @@ func (b *book) hear(t *testing.T, lock lockstore.Lock) {
 
 // asTold is a lock without the marks that an opening leaves on interrupted calls.
 func asTold(lock lockstore.Lock) []byte {
-	lock.Unknown, lock.UnknownSince, lock.OrderSent = false, time.Time{}, false
+	lock.Unknown, lock.UnknownSince, lock.UnknownFrom, lock.OrderSent = false, time.Time{}, 0, false
 	text, err := json.Marshal(lock)
 	if err != nil {
 		panic(err)
