@@ -110,7 +110,7 @@ soak:
 	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*)$$' ./lockstore -rapid.checks=$(CHECKS)
 	for f in FuzzDecodeLock FuzzKeys FuzzParseKeys; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./lockstore; done
 	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME) ./lockstore/internal/tlv
-	for f in FuzzParse FuzzMapping; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./hisadapter/httphis; done
+	for f in FuzzParse FuzzMapping FuzzChanges; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./hisadapter/httphis; done
 	HISGATE_BILL_ROWS=1000000 $(GO) test -count=1 -timeout 1h -run '^TestBillOfManyRowsNeedsNoMemory$$' ./payflow/wechat
 	$(GO) test -run '^$$' -fuzz '^FuzzBillText$$' -fuzztime $(FUZZTIME) ./payflow/wechat
 	for f in FuzzParseStatement FuzzAnswers; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./hisadapter/sqlhis; done
