@@ -113,7 +113,7 @@ func TestRulesNameOnlyWhatIs(t *testing.T) {
 // the start. Of a series that begins at 1 Prometheus sees no growth.
 func TestGrowthIsSeenFromTheFirst(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, true)
+	h, _ := openFed(t)
 	ops := api{t: t, base: "http://" + h.program.OpsAddr}
 	var lines []string
 	eventually(t, "the metrics", func() error {
