@@ -27,10 +27,10 @@ func paymentTable() []mutant {
 		{"refund because the HIS cannot be asked", "../payflow/fulfil.go", "refused, ok := asType[*RefusedError](err)\n\tif !ok {\n\t\tu.retryLater(op, err)\n\t\treturn nil\n\t}", "refused, ok := asType[*RefusedError](err)\n\tif !ok {\n\t\tu.o.Lock.Settled = true\n\t\tu.o.Gone = &Rejection{Reason: rejectedForStock}\n\t\treturn u.happened(evGone, op)\n\t}", sim},
 		{"take an accepted refund for done", "../payflow/refunding.go", "case a.State == RefundSuccess:", "case a.State == RefundSuccess || a.State == RefundProcessing:", sim},
 		{"take a refund of unknown outcome for done", "../payflow/refunding.go", "u.refundFails(i, opRefund, outcomeOf(err), err)\n\t}\n\treturn nil", "return u.refundDone(i, \"\")\n\t}\n\treturn nil", sim},
-		{"forget the case of an overdue payment", "../payflow/plan.go", "owed = owed && o.ownCases() == 0", "owed = false", sim},
+		{"forget the case of an overdue payment", "../payflow/standing.go", "!owed || o.hasStanding() {", "!owed || o.hasStanding() || true {", sim},
 
 		// What stands under the orders.
-		{"forget the fence after a restart", "open.go", "lock.Unknown, lock.UnknownSince = true, m.wall", "lock.UnknownSince = m.wall", sim},
+		{"forget the fence after a restart", "open.go", "lock.Unknown, lock.UnknownSince, lock.UnknownFrom = true, m.wall", "lock.UnknownSince, lock.UnknownFrom = m.wall", sim},
 		{"answer an order before it is durable", "../payflow/commit.go", "if err := ticket.Wait(context.Background()); err != nil {", "if err := context.Cause(context.Background()); ticket == ticket && err != nil {", sim},
 		{"answer a lock before it is durable", "ledger.go", "err := t.Wait(ctx)\n", "err := error(nil)\n", sim},
 		{"judge a lock without the holds made since", "stock.go", "sum := s.made.total", "sum := int64(0)", sim},
