@@ -55,7 +55,7 @@ func protectTable() []mutant {
 		{"count each port as a client", "../gateway/server/clients.go", "ap, err := netip.ParseAddrPort(addr)\n\tif err != nil {", "ap, err := netip.ParseAddrPort(addr)\n\tif true || err != nil {", edge},
 		{"let one client use up what is common", "../gateway/server/admission.go", "if wait := lacking(c.bucket, k, now); wait > 0 {", "if wait := lacking(c.bucket, k, now); wait > 0 {\n\t\tif a.all != nil {\n\t\t\ta.all.AllowN(now, 1)\n\t\t}", edge},
 		{"leave settling calls nothing of the rate", "../gateway/server/admission.go", "if k != settlingCall {", "if false {", edge},
-		{"take messages of any size", "../gateway/server/intercept.go", "if proto.Size(msg) > maxRequest {", "if false {", edge},
+		{"take messages of any size", "../gateway/server/intercept.go", "case size > maxRequest:", "case size > maxRequest && false:", edge},
 		{"keep no place for Confirm", "../gateway/server/limits.go", "return bound - bound/10", "return bound", edge},
 		{"remember every client", "../gateway/server/clients.go", "case len(t.known) >= t.most && !t.forgetOldest():", "case false:", edge},
 		{"forget a client at work", "../gateway/server/clients.go", "c.calls+c.streams > 0 || c.at != nil {", "c.at != nil {", edge},

@@ -43,7 +43,7 @@ func table() []mutant {
 		{"release what is being confirmed, by the clock", "transition.go", "Locked: byClock(asked(release)), Confirming: byClock(keep)", "Locked: byClock(asked(release)), Confirming: byClock(release)", nil},
 		{"take an unknown freeze for refused", "transition.go", "EvUnknown: {Pending: unknown,", "EvUnknown: {Pending: refusePending,", nil},
 		{"believe a \"none\" at once", "command_run.go", "c.graceOver = e.unknown && m.mono-e.unknownSince >= l.policy.Grace", "c.graceOver = true", nil},
-		{"trust interrupted calls after an opening", "open.go", "lock.Unknown, lock.UnknownSince = true, m.wall", "lock.UnknownSince = m.wall", nil},
+		{"trust interrupted calls after an opening", "open.go", "lock.Unknown, lock.UnknownSince, lock.UnknownFrom = true, m.wall", "lock.UnknownSince, lock.UnknownFrom = m.wall", nil},
 		{"take another order for a repeat", "transition.go", "if !c.same {", "if false {", nil},
 		{"use a number at the HIS again", "hisno.go", "return id.OrderNo + \"-\" + strconv.Itoa(id.Attempt)", "return id.OrderNo + \"-2\"", nil},
 		{"use another order's number at the HIS", "hisno.go", "case !possible, errors.Is(err, ErrNotFound):", "case true, !possible, errors.Is(err, ErrNotFound):", nil},
