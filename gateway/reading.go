@@ -62,7 +62,7 @@ func newStockCache(g *Gateway) *stockCache {
 		OnChange:     g.hub.changed,
 		Now:          g.now,
 		MaxAge:       s.MaxAge,
-		Jitter:       s.Jitter,
+		Jitter:       max(s.Jitter, time.Nanosecond), // the cache takes 0 for its default
 		AbsentAge:    s.UnknownDrug,
 		MaxStale:     s.maxStale(),
 		MaxWait:      s.MaxWait,

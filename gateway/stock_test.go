@@ -33,6 +33,22 @@ func TestStockIsReadThroughTheCache(t *testing.T) {
 	})
 }
 
+func TestWithoutJitterAFigureIsAnsweredForItsWholeAge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS, func(w *world) { w.settings.Cache.Jitter = 0 })
+		for range 10 {
+			w.stock("A")
+			calls := w.calls(simhis.OpQueryStock)
+			time.Sleep(w.settings.Cache.MaxAge - 100*time.Millisecond)
+			w.stock("A")
+			if n := w.calls(simhis.OpQueryStock) - calls; n != 0 {
+				t.Fatal("asked again before its age was over")
+			}
+			time.Sleep(w.settings.Cache.MaxAge)
+		}
+	})
+}
+
 func TestLiveStockAsksTheHIS(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, plainHIS)

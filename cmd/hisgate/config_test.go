@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -82,6 +83,40 @@ func TestBadSettingsAreNamedWithTheirLine(t *testing.T) {
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("error %q does not say %q", err, w)
 				}
+			}
+		})
+	}
+}
+
+// What config check takes, serve must take: the rooms behind the settings have
+// bounds of their own, and name no line of the file.
+func TestWhatIsTakenHereEveryRoomTakes(t *testing.T) {
+	for _, sets := range [][]string{
+		{"cache.jitter=0s"},
+		{"cache.unknown_drug=0s"},
+		{"cache.max_wait=0s"},
+		{"cache.max_age=100ms", "cache.jitter=50ms", "cache.unknown_drug=1ms"},
+		{"lock.max_stale=0s"},
+		{"his.guard.shares.freeze=0.2", "his.guard.shares.query=0.3", "his.guard.shares.expiry_release=0.3", "his.guard.shares.refresh=0"},
+		{"his.guard.concurrency=2", "his.guard.burst=1"},
+		{"his.guard.concurrency=10001"},
+		{"his.guard.rate=1000001"},
+		{"his.guard.busy_after_timeout=0s", "his.guard.misconfigured_pause=0s"},
+		{"his.guard.write_timeout=2m", "his.guard.query_timeout=1m"},
+		{"his.guard.retry_budget=0", "his.guard.breaker_window=1s", "his.guard.breaker_ratio=1"},
+		{"his.capabilities.freeze=true", "his.capabilities.find=true", "his.capabilities.freeze_ttl=20m", "lock.default_ttl=15m"},
+	} {
+		t.Run(strings.Join(sets, " "), func(t *testing.T) {
+			c, err := load(t, stockHalf, nil, sets)
+			if err != nil {
+				if !strings.Contains(err.Error(), sets[0][:strings.Index(sets[0], "=")]) {
+					t.Errorf("refused without its name: %v", err)
+				}
+				return
+			}
+			s := c.settings()
+			if err := errors.Join(s.gateway.Validate(s.caps), s.guard.Validate()); err != nil {
+				t.Errorf("taken, and then: %v", err)
 			}
 		})
 	}

@@ -132,8 +132,8 @@ func (c *Config) validateHIS(k *checker) {
 	g := c.HIS.Guard
 	k.between(g.QueryTimeout, "his.guard.query_timeout", 10*time.Millisecond, time.Minute)
 	k.between(g.WriteTimeout, "his.guard.write_timeout", 10*time.Millisecond, 2*time.Minute)
-	k.atLeast(g.Concurrency, 2, "his.guard.concurrency")
-	k.want(g.Rate > 0, "his.guard.rate", "must be more than 0")
+	k.want(g.Concurrency >= 2 && g.Concurrency <= 10_000, "his.guard.concurrency", "%d is not between 2 and 10000", g.Concurrency)
+	k.want(g.Rate > 0 && g.Rate <= 1e6, "his.guard.rate", "%v is not above 0 and up to 1000000", g.Rate)
 	k.atLeast(g.Burst, 1, "his.guard.burst")
 	k.atLeast(g.Queue, 1, "his.guard.queue")
 	sum := 0.0
@@ -170,7 +170,7 @@ func (c *Config) validateStock(k *checker) {
 	k.between(c.Cache.Jitter, "cache.jitter", 0, c.Cache.MaxAge/2)
 	k.between(c.Cache.MaxStale, "cache.max_stale", c.Cache.MaxAge, time.Hour)
 	k.between(c.Cache.MaxWait, "cache.max_wait", 0, time.Minute)
-	k.between(c.Cache.UnknownDrug, "cache.unknown_drug", 0, c.Cache.MaxAge)
+	k.between(c.Cache.UnknownDrug, "cache.unknown_drug", time.Millisecond, c.Cache.MaxAge)
 	k.want(c.Cache.RefreshAfter == 0 || c.Cache.RefreshAfter >= c.Cache.MaxAge/2 && c.Cache.RefreshAfter < c.Cache.MaxAge-c.Cache.Jitter,
 		"cache.refresh_after", "%s is not 0, nor between half of cache.max_age and cache.max_age less cache.jitter", c.Cache.RefreshAfter)
 	k.oneOf(c.Cache.Degraded, "cache.degraded", "accept", "reject")
@@ -181,7 +181,7 @@ func (c *Config) validateStock(k *checker) {
 	k.atLeast(c.Cache.Loaders, 1, "cache.loaders")
 	k.oneOf(c.Lock.Reading, "lock.reading", "live", "cached")
 	k.oneOf(c.Lock.Degraded, "lock.degraded", "reject", "accept")
-	k.between(c.Lock.MaxStale, "lock.max_stale", 0, 5*time.Minute)
+	k.between(c.Lock.MaxStale, "lock.max_stale", time.Millisecond, 5*time.Minute)
 	k.between(c.Lock.MaxTTL, "lock.max_ttl", time.Second, 24*time.Hour)
 	k.between(c.Lock.DefaultTTL, "lock.default_ttl", time.Second, c.Lock.MaxTTL)
 	k.want(c.Safety.Units >= 0, "safety.units", "must not be negative")

@@ -148,7 +148,7 @@ func (s Settings) Validate() error {
 			sum += f
 		}
 	}
-	check(sum <= 0.9, "shares", "must leave at least 0.1 to confirm; their sum must be at most 0.9", sum)
+	check(sum < 0.9+1e-9, "shares", "must leave at least 0.1 to confirm; their sum must be at most 0.9", sum)
 	positive("timeouts.query_stock", s.Timeouts.QueryStock)
 	positive("timeouts.freeze", s.Timeouts.Freeze)
 	positive("timeouts.unfreeze", s.Timeouts.Unfreeze)
