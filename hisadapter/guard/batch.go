@@ -93,16 +93,30 @@ func (b *batch) read(ctx context.Context, part []int) {
 		}
 		if hisadapter.OutcomeOf(err) != hisadapter.Refused || len(group) == 1 || calls < len(todo)+2 {
 			for _, i := range group {
-				b.errs[i] = err
+				b.errs[i] = ofOne(err, group)
 			}
 			if hisadapter.OutcomeOf(err) == hisadapter.Refused && len(group) == 1 {
 				b.guard.suspect.add(b.keys[group[0]])
 			}
 			continue
 		}
+		// The halves go first, so that each look finds some keys at fault, which the
+		// next look asks for alone, however many there are.
 		half := len(group) / 2
-		todo = append(todo, group[:half], group[half:])
+		todo = append([][]int{group[:half], group[half:]}, todo...)
 	}
+}
+
+// ofOne is what the refusal of a group says of one key in it: of which of them the
+// HIS spoke is not known, so that it has no kind.
+func ofOne(err error, group []int) error {
+	e, ok := errors.AsType[*hisadapter.Error](err)
+	if !ok || e.Outcome != hisadapter.Refused || len(group) == 1 {
+		return err
+	}
+	blurred := *e
+	blurred.Kind, blurred.Shortages = hisadapter.KindOther, nil
+	return &blurred
 }
 
 func (b *batch) ask(ctx context.Context, group []int) error {

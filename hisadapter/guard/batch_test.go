@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,6 +103,50 @@ func TestHalvingIsBounded(t *testing.T) {
 		wantOutcome(t, err, hisadapter.Refused)
 		if n := calls(h, simhis.OpQueryStock); n > 29 {
 			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+// picky is a HIS that refuses a batch for each drug in it that it does not know.
+type picky struct {
+	hisadapter.Driver
+	unknown func(hisadapter.Key) bool
+}
+
+func (p picky) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisadapter.Reading, error) {
+	if slices.ContainsFunc(keys, p.unknown) {
+		return nil, &hisadapter.Error{Op: "QueryStock", Outcome: hisadapter.Refused, Kind: hisadapter.UnknownDrug, Code: "-1"}
+	}
+	return p.Driver.QueryStock(ctx, keys)
+}
+
+// What a HIS says of a batch it says of one drug in it, and not of the others:
+// where the halving comes to its bound, those that were never asked for alone are
+// neither unknown nor stopped. Asked for again, they come to be read.
+func TestARefusedBatchSaysNothingOfItsDrugs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := open(t, simhis.Config{}, guard.DefaultSettings(), guard.Deps{})
+		unknown := func(k hisadapter.Key) bool { return k.DrugID[len(k.DrugID)-1]%2 == 1 }
+		g := wrap(t, picky{h.Driver(), unknown}, guard.DefaultSettings(), guard.Deps{})
+		for round, left := 0, 1; left > 0; round++ {
+			_, err := g.QueryStock(t.Context(), keys(64))
+			e, ok := errors.AsType[*guard.BatchError](err)
+			if !ok {
+				t.Fatalf("nothing was read: %v", err)
+			}
+			left = 0
+			for k, err := range e.Failed {
+				if unknown(k) {
+					continue
+				}
+				left++
+				if h, _ := errors.AsType[*hisadapter.Error](err); h.Kind.ForGood() || h.Code != "-1" {
+					t.Fatalf("round %d: drug %s is known: %v", round, k.DrugID, err)
+				}
+			}
+			if round == 20 {
+				t.Fatalf("%d drugs are still not read", left)
+			}
 		}
 	})
 }
