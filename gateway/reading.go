@@ -20,6 +20,7 @@ type reading struct {
 	began   time.Duration // Ledger.Mono when the call was queued
 	pushed  int64
 	amended bool // pushed is set
+	refused bool // the HIS said no more than that the drug is stopped: onHand is no figure of its
 }
 
 // shown is the figure that readers see.
@@ -99,7 +100,7 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 			continue
 		}
 		r.Value.began = began
-		if r.Absent {
+		if r.Absent || r.Value.refused {
 			continue
 		}
 		err := g.ledger.Observe(lockstore.Key(b.Keys[i]), lockstore.Reading{
@@ -128,7 +129,8 @@ func (g *Gateway) load(ctx context.Context, b stockBatch) []loaded {
 }
 
 // query reads a batch. The guard has halved what the HIS refused, so that one bad
-// drug does not fail the others [C6]; a drug that it refuses as unknown is absent.
+// drug does not fail the others [C6]; a drug that it refuses as unknown is absent,
+// and one that it refuses as stopped is just that.
 func (g *Gateway) query(ctx context.Context, keys []hisadapter.Key) []loaded {
 	out := make([]loaded, len(keys))
 	readings, err := g.his.QueryStock(ctx, keys)
@@ -148,6 +150,8 @@ func (g *Gateway) query(ctx context.Context, keys []hisadapter.Key) []loaded {
 		switch h := refusal(failure); {
 		case h != nil && h.Kind == hisadapter.UnknownDrug:
 			out[i].Absent = true
+		case h != nil && h.Kind == hisadapter.Stopped:
+			out[i].Value = g.stopped(key)
 		case failure != nil:
 			out[i].Err = failure
 		case r == nil:
@@ -157,6 +161,17 @@ func (g *Gateway) query(ctx context.Context, keys []hisadapter.Key) []loaded {
 		}
 	}
 	return out
+}
+
+// stopped is what can be told of a drug of which the HIS says no more than that it
+// is stopped: that, and what it had said of it before.
+func (g *Gateway) stopped(key hisadapter.Key) reading {
+	r := reading{refused: true}
+	if last, ok := g.cache.Peek(key); ok {
+		r.facts = last.Value.facts
+	}
+	r.facts.Stopped = true
+	return r
 }
 
 // turnedAway reports whether the guard itself ended a call: the HIS has said

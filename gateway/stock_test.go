@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -171,6 +172,75 @@ func TestABadDrugDoesNotFailItsBatch(t *testing.T) {
 	})
 }
 
+// stopping is a HIS that answers nothing about drug "A" from a moment on but that
+// it is stopped.
+type stopping struct {
+	hisadapter.Driver
+	on *bool
+}
+
+func (d stopping) QueryStock(ctx context.Context, keys []hisadapter.Key) ([]hisadapter.Reading, error) {
+	if *d.on && slices.Contains(keys, key("A")) {
+		return nil, &hisadapter.Error{Op: "QueryStock", Outcome: hisadapter.Refused, Kind: hisadapter.Stopped, Code: "9", Message: "停用"}
+	}
+	return d.Driver.QueryStock(ctx, keys)
+}
+
+// "Stopped" is an answer: no last figure stands in for it, and it is remembered
+// as long as one.
+func TestTheHISSaysNoMoreOfADrugThanThatItIsStopped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		on := new(bool)
+		w := newWorld(t, plainHIS, func(w *world) {
+			w.wrap = func(d hisadapter.Driver) hisadapter.Driver { return stopping{d, on} }
+			w.safety = lockstore.SafetyPolicy{Default: lockstore.SafetyRule{Percent: 50}}
+		})
+		w.stock("B")
+		*on = true
+		s := w.stock("A")
+		if s.Orderable || !s.Facts.Stopped || s.Available != 0 {
+			t.Errorf("without a last figure: %+v", s)
+		}
+		*on = false
+		time.Sleep(time.Minute)
+		if s := w.stock("A"); !s.Orderable || s.Available != 5 {
+			t.Errorf("sold again, half of it kept: %+v", s)
+		}
+		*on = true
+		time.Sleep(time.Minute)
+		s = w.stock("A")
+		if s.Orderable || !s.Facts.Stopped || s.Degraded || s.Facts.Name != "甲硝唑片" || time.Since(s.AsOf) > time.Second {
+			t.Errorf("stopped: %+v", s)
+		}
+		for _, live := range []bool{false, true} {
+			lines, err := w.g.Check(t.Context(), gateway.CheckRequest{
+				PharmacyID: pharmacy, Live: live, Items: []lockstore.Item{{DrugID: "A", Quantity: 1}, {DrugID: "B", Quantity: 24}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := lines[0]; !a.Checked || !a.Stopped || a.Stale {
+				t.Errorf("checked, live %v: %+v", live, a)
+			}
+			if b := lines[1]; !b.Checked || b.Stopped || b.Available == 0 {
+				t.Errorf("the other, live %v: %+v", live, b)
+			}
+		}
+		_, err := w.lock(order("O1", "A", 1))
+		if e := wantError[*gateway.HISRefusedError](t, err); e.Kind != hisadapter.Stopped || !e.ForGood {
+			t.Errorf("locked: %v", err)
+		}
+		w.stock("A")
+		calls := w.calls(simhis.OpQueryStock)
+		for range 10 {
+			w.stock("A")
+		}
+		if n := w.calls(simhis.OpQueryStock); n != calls {
+			t.Errorf("%d calls for what was told", n-calls)
+		}
+	})
+}
+
 func push(w *world, drug string, onHand *int64, sequence *int64) (applied, dropped int) {
 	w.t.Helper()
 	applied, dropped, err := w.g.ReportStockChange(w.t.Context(), []gateway.StockChange{
@@ -331,7 +401,6 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// [A9] An order's own hold is not in its way, and neither are later ones.
 // A HIS that tells the price of one smallest unit names no number of units.
 func TestCheckTellsThePriceOfOneUnitAsSuch(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -349,6 +418,7 @@ func TestCheckTellsThePriceOfOneUnitAsSuch(t *testing.T) {
 	})
 }
 
+// [A9] An order's own hold is not in its way, and neither are later ones.
 func TestCheckOfAnOrderCountsOlderHoldsOnly(t *testing.T) {
 	for name, caps := range map[string]hisadapter.Capabilities{"plain": plainHIS, "freezing": freezingHIS} {
 		t.Run(name, func(t *testing.T) {
