@@ -29,6 +29,8 @@ func protectTable() []mutant {
 		{"repeat without a budget", "../hisadapter/guard/retry.go", "!g.budget.spend() || ", "", guard},
 		{"hammer a HIS that refuses us as such", "../hisadapter/guard/pause.go", "o.inRow >= p.after {", "false {", guard},
 		{"fail a batch for one bad drug", "../hisadapter/guard/batch.go", "hisadapter.Refused || len(group) == 1 || calls", "hisadapter.Refused || len(group) >= 1 || calls", guard},
+		{"take the refusal of a batch for one of each drug", "../hisadapter/guard/batch.go", "e.Outcome != hisadapter.Refused || len(group) == 1 {", "true {", guard},
+		{"look for the drugs at fault all at once", "../hisadapter/guard/batch.go", "todo = append([][]int{group[:half], group[half:]}, todo...)", "todo = append(todo, group[:half], group[half:])", guard},
 		{"believe readings of other drugs", "../hisadapter/guard/batch.go", "if got[i].Key != keys[i] {", "if got[i].Key != keys[i] && false {", guard},
 
 		// The cache.
