@@ -42,11 +42,9 @@ func StartRabbitMQ(dir, config string) (*RabbitMQ, error) {
 	if r.as, err = Unprivileged(filepath.Dir(dir), dir, "rabbitmq"); err != nil {
 		return nil, err
 	}
-	var ports [3]int
-	for i := range ports {
-		if ports[i], err = FreePort(); err != nil {
-			return nil, err
-		}
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
 	}
 	r.Port = ports[0]
 	conf := filepath.Join(dir, "rabbitmq.conf")

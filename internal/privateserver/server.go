@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,16 +126,6 @@ func (s *Server) Stop() error {
 	case <-time.After(30 * time.Second):
 		return errors.Join(err, fmt.Errorf("%s, process group of %d, does not end", s.cmd.Args[4], s.cmd.Process.Pid))
 	}
-}
-
-// FreePort finds a port on loopback that nobody listens on.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // MissingError says that a program is not installed.
