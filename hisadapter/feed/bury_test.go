@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
@@ -96,6 +97,68 @@ func TestBadMessagesAreBuried(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A source that does not answer for its dead letters holds up the feed once, and
+// not once for each of them.
+func TestASourceThatHangsOverDeadLettersHoldsUpNothing(t *testing.T) {
+	letters, file := newLetters(t)
+	synctest.Test(t, func(t *testing.T) {
+		batch := make([]feed.Message, 100)
+		for i := range batch {
+			batch[i] = poison
+		}
+		const again = 2 * time.Minute
+		tries := 0
+		d := &hanging{tries: &tries}
+		var took [3]time.Duration
+		d.run = func(ctx context.Context, s feed.Sink) error {
+			for i := range took {
+				if i == 2 {
+					time.Sleep(again)
+				}
+				began := time.Now()
+				if err := s.Deliver(ctx, append(batch[:len(batch):len(batch)], figure("A", i))); err != nil {
+					t.Error(err)
+				}
+				took[i] = time.Since(began)
+			}
+			<-ctx.Done()
+			return nil
+		}
+		f := newFeed(t, feed.Options{Driver: d, Letters: letters})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := f.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		for i, d := range took {
+			if d > 10*time.Second {
+				t.Errorf("batch %d was held up for %v", i, d)
+			}
+		}
+		if tries != 2 {
+			t.Errorf("the source was asked %d times, and should be once, and once more later", tries)
+		}
+		if st := f.State(); st.Dead != 300 || st.Lost != 0 || st.Taken != 3 {
+			t.Errorf("got %+v", st)
+		}
+	})
+	if n := len(lines(t, file)); n != 300 {
+		t.Errorf("%d letters in the file", n)
+	}
+}
+
+// hanging is a driver whose source never answers for a dead letter.
+type hanging struct {
+	driver
+	tries *int
+}
+
+func (d *hanging) Bury(ctx context.Context, _ feed.Message, _ string) error {
+	*d.tries++
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func TestLettersThatNobodyTakesAreCounted(t *testing.T) {

@@ -45,13 +45,18 @@ var poison = feed.Message{ID: "poison", Body: []byte("{]")}
 
 // shelf is where changes take effect in a test.
 type shelf struct {
-	mu   sync.Mutex
-	has  map[string]int64 // −1 = to be read again
-	gate chan struct{}    // nil = open
+	mu      sync.Mutex
+	has     map[string]int64 // −1 = to be read again
+	gate    chan struct{}    // nil = open
+	waiting chan struct{}    // is told of who comes to a closed gate; nil = nobody
 }
 
 func (s *shelf) apply(ctx context.Context, list []httphis.StockChange) (applied, dropped int, err error) {
 	if s.gate != nil {
+		select {
+		case s.waiting <- struct{}{}:
+		default:
+		}
 		select {
 		case <-s.gate:
 		case <-ctx.Done():

@@ -23,8 +23,8 @@ type seen struct {
 	most  int
 
 	mu       sync.Mutex
-	now, old map[mark]bool
-	began    time.Time // of now
+	now, old map[mark]bool // whether it is done, and not only under way
+	began    time.Time     // of now
 }
 
 func newSeen(now time.Time, most int) *seen {
@@ -37,30 +37,47 @@ type verdict uint8
 const (
 	seenNew verdict = iota
 	seenBefore
+	seenUnderWay
 	seenTooMany
 )
 
-// begin remembers a post, unless it is remembered already or there is no room.
+// begin remembers a post as one under way, unless it is remembered already or
+// there is no room. end follows.
 func (s *seen) begin(m mark, now time.Time) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.began) > 2*Window {
 		s.old, s.now, s.began = s.now, map[mark]bool{}, now
 	}
-	switch {
-	case s.now[m], s.old[m]:
-		return seenBefore
-	case len(s.now) >= s.most:
+	for _, posts := range []map[mark]bool{s.now, s.old} {
+		done, ok := posts[m]
+		switch {
+		case ok && done:
+			return seenBefore
+		case ok:
+			return seenUnderWay
+		}
+	}
+	if len(s.now) >= s.most {
 		return seenTooMany
 	}
-	s.now[m] = true
+	s.now[m] = false
 	return seenNew
 }
 
-// forget lets a post that did not take effect come again.
-func (s *seen) forget(m mark) {
+// end says what became of a post that began: it is done, or did not take effect
+// and may come again.
+func (s *seen) end(m mark, done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.now, m)
-	delete(s.old, m)
+	for _, posts := range []map[mark]bool{s.now, s.old} {
+		if _, ok := posts[m]; !ok {
+			continue
+		}
+		if done {
+			posts[m] = true
+		} else {
+			delete(posts, m)
+		}
+	}
 }

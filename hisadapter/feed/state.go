@@ -64,6 +64,7 @@ type tracker struct {
 	mu    sync.Mutex
 	s     State
 	heard time.Time // when the last message came
+	hang  time.Time // when the source was last slow to fail with a dead letter
 }
 
 func (t *tracker) open(o *Options) {
@@ -212,6 +213,21 @@ func (t *tracker) buried(kept bool) {
 	} else {
 		t.s.Lost++
 	}
+}
+
+// hung notes that the source was slow to fail with a dead letter.
+func (t *tracker) hung() {
+	now := t.o.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hang = now
+}
+
+// hungAt is when that was last; zero where it never was.
+func (t *tracker) hungAt() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.hang
 }
 
 func (t *tracker) refused() {

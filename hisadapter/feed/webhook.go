@@ -22,7 +22,7 @@ import (
 // it is sent.
 const (
 	TimestampHeader = "X-Hisgate-Timestamp" // seconds since 1970
-	NonceHeader     = "X-Hisgate-Nonce"     // 8 to 64 characters, another for each post
+	NonceHeader     = "X-Hisgate-Nonce"     // 8 to 64 characters, no dot, another for each post
 	SignatureHeader = "X-Hisgate-Signature"
 )
 
@@ -58,7 +58,7 @@ const (
 //	409  this very post came before: it is done
 //	413  longer than MaxMessage
 //	422  it cannot be read; why stands in the answer; it is with the dead letters
-//	429, 503  too many posts: again later, signed anew
+//	429, 503  too many posts, or this very post is still under way: again later, signed anew
 //
 // A post whose answer was lost may be signed anew and sent again: what took effect
 // twice does no harm. After a start, posts that were signed before it are refused,
@@ -118,13 +118,14 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case seenBefore:
 		h.refuse(w, r, http.StatusConflict, "this post came before")
 		return
+	case seenUnderWay:
+		h.refuse(w, r, http.StatusServiceUnavailable, "this post is still under way; send it again")
+		return
 	case seenTooMany:
 		h.refuse(w, r, http.StatusTooManyRequests, "too many posts to remember; send several changes in one")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), postTake)
-	defer cancel()
-	err := h.feed.Take(ctx, p.message)
+	err := h.take(r.Context(), &p)
 	unreadable, isUnreadable := errors.AsType[*UnreadableError](err)
 	switch {
 	case err == nil:
@@ -132,9 +133,21 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isUnreadable:
 		h.answer(w, http.StatusUnprocessableEntity, unreadable.Reason)
 	default:
-		h.seen.forget(p.mark)
 		h.refuse(w, r, http.StatusServiceUnavailable, "not taken in time; send it again")
 	}
+}
+
+// take lets a post take effect. One that did not, also because of a panic, may
+// come again as it is.
+func (h *Webhook) take(ctx context.Context, p *post) (err error) {
+	done := false
+	defer func() { h.seen.end(p.mark, done) }()
+	ctx, cancel := context.WithTimeout(ctx, postTake)
+	defer cancel()
+	err = h.feed.Take(ctx, p.message)
+	_, isUnreadable := errors.AsType[*UnreadableError](err)
+	done = err == nil || isUnreadable
+	return err
 }
 
 // post is one that is signed by a key.
@@ -155,8 +168,10 @@ func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (p post, code int
 		said[i] = values[0]
 	}
 	timestamp, nonce := said[0], said[1]
-	if len(nonce) < 8 || len(nonce) > 64 {
-		return p, http.StatusUnauthorized, NonceHeader + " has 8 to 64 characters"
+	// With a dot one could not tell where the nonce ends and the body begins: a part
+	// of a body would be signed as well.
+	if len(nonce) < 8 || len(nonce) > 64 || strings.Contains(nonce, ".") {
+		return p, http.StatusUnauthorized, NonceHeader + " has 8 to 64 characters, and no dot"
 	}
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {

@@ -102,6 +102,13 @@ func TestPostsThatAreRefused(t *testing.T) {
 			return r
 		}},
 		{"a short nonce", 401, func(h *hook, _ *http.Request) *http.Request { return h.signed("1", someStock) }},
+		// The signature would fit, of a body that nobody signed.
+		{"a part of the body as nonce", 401, func(h *hook, _ *http.Request) *http.Request {
+			whole := h.signed("nonce-01", "one."+someStock)
+			r := h.signed("nonce-01.one", someStock)
+			r.Header.Set(feed.SignatureHeader, whole.Header.Get(feed.SignatureHeader))
+			return r
+		}},
 		{"no time", 401, func(_ *hook, r *http.Request) *http.Request { r.Header.Set(feed.TimestampHeader, "now"); return r }},
 		{"too old", 401, func(h *hook, _ *http.Request) *http.Request {
 			return signedAt(h.now.Add(-feed.Window-time.Second), key, "nonce-01", someStock)
@@ -185,6 +192,33 @@ func TestAPostThatWasNotTakenMayComeAgain(t *testing.T) {
 	close(h.shelf.gate)
 	if code := h.post(h.signed("nonce-01", someStock)); code != http.StatusNoContent {
 		t.Errorf("the second time: answered %d", code)
+	}
+}
+
+// While a post is under way nobody can say yet that it is done.
+func TestAPostThatIsUnderWayIsNotDone(t *testing.T) {
+	h := newHook(t)
+	h.shelf.gate = make(chan struct{})
+	h.shelf.waiting = make(chan struct{}, 1)
+	first := make(chan int)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { first <- h.post(h.signed("nonce-01", someStock).WithContext(ctx)) }()
+	<-h.shelf.waiting
+	if code := h.post(h.signed("nonce-01", someStock)); code != http.StatusServiceUnavailable {
+		t.Errorf("meanwhile: answered %d", code)
+	}
+	cancel()
+	if code := <-first; code != http.StatusServiceUnavailable {
+		t.Errorf("the first: answered %d", code)
+	}
+	close(h.shelf.gate)
+	for _, want := range []int{http.StatusNoContent, http.StatusConflict} {
+		if code := h.post(h.signed("nonce-01", someStock)); code != want {
+			t.Errorf("afterwards: answered %d, want %d", code, want)
+		}
+	}
+	if n, ok := h.shelf.figure("A"); !ok || n != 4 {
+		t.Errorf("A is %d, %v", n, ok)
 	}
 }
 
