@@ -95,6 +95,8 @@ func (s Settings) open(r *reader) (*kgo.Client, error) {
 		kgo.ConsumeTopics(s.Topics...), kgo.ConsumerGroup(s.Group), kgo.InstanceID(member),
 		kgo.SessionTimeout(s.SessionTimeout), kgo.HeartbeatInterval(s.SessionTimeout/4), kgo.RebalanceTimeout(bearable),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		// A change whose transaction was given up has never been.
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.AdjustFetchOffsetsFn(r.begin),
 		kgo.OnPartitionsAssigned(r.assigned), kgo.OnPartitionsRevoked(r.revoked), kgo.OnPartitionsLost(r.lost),
 		kgo.FetchMaxBytes(int32(s.MaxFetchBytes)), kgo.FetchMaxPartitionBytes(int32(s.MaxFetchBytes)),

@@ -47,6 +47,10 @@
 // asked for at most max_fetch_bytes while those of before are not delivered; a
 // record that is larger comes all the same.
 //
+// Of messages that were published within transactions only those that were
+// committed are read; an open transaction holds up what came after it in its
+// partition, as long as the broker lets it be open (transaction.timeout.ms).
+//
 // A lost connection to one of several brokers is mended by the library and not
 // seen. Run ends when no broker answers any more, within about ten seconds of
 // silence.

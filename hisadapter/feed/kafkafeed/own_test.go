@@ -108,6 +108,7 @@ func TestBroker(t *testing.T) {
 	t.Run("partitions are added", func(t *testing.T) { testPartitionsAdded(t, b) })
 	t.Run("a beginning is not forgotten", func(t *testing.T) { testBeginning(t, b) })
 	t.Run("what a message says", func(t *testing.T) { testMessage(t, b) })
+	t.Run("a transaction that is given up", func(t *testing.T) { testGivenUp(t, b) })
 	t.Run("no such topic", func(t *testing.T) { testNoTopic(t, b) })
 	t.Run("no place for letters", func(t *testing.T) { testNoPlace(t, b) })
 }
@@ -208,6 +209,28 @@ func testMessage(t *testing.T, b *broker) {
 			t.Errorf("%s is %q", name, m.Attributes[name])
 		}
 	}
+}
+
+// testGivenUp publishes within transactions, as a HIS may that publishes when it
+// has committed. What is given up was never told.
+func testGivenUp(t *testing.T, b *broker) {
+	b.place(t, "givenup", 1)
+	k := start(t, open(t, b.settings("givenup")))
+	cl := b.client(t, kgo.TransactionalID("his"))
+	defer cl.Close()
+	for _, body := range []string{"given up", "committed"} {
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "givenup", Value: []byte(body)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(t.Context(), kgo.TransactionEndTry(body == "committed")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.await("what was committed", has("committed"))
+	k.await("and nothing else", func(bodies []string, _ string) bool { return len(bodies) == 1 })
 }
 
 func testNoTopic(t *testing.T, b *broker) {
