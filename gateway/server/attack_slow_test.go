@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/gateway/server"
+	"github.com/hisgate/hisgate/gateway/server/access"
 )
 
 // pipes is a listener of connections within the process, so that time may be
@@ -197,4 +198,46 @@ func TestASlowBodyIsCutOff(t *testing.T) {
 	if body, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusBadRequest || !resp.Close || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("answered %s, close %t: %s, %v", resp.Status, resp.Close, body, err)
 	}
+}
+
+// Nothing that is long is read of a stranger: what he sends would lie in memory,
+// from as many connections as he likes, until the services refuse him.
+func TestALongBodyOfAStrangerIsNotRead(t *testing.T) {
+	t.Parallel()
+	w, tokens := guardedWorld(t, nil)
+	for name, header := range map[string]string{
+		"a length":            "Content-Length: 1000000\r\n",
+		"chunks":              "Transfer-Encoding: chunked\r\n",
+		"a token that is bad": "Content-Length: 1000000\r\nAuthorization: Bearer hg_none\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := net.Dial("tcp", w.rest.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil { // only a failure takes it
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(c, "POST /v1/locks HTTP/1.1\r\nHost: h\r\n"+header+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil) // no byte of the body was sent
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if body, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusUnauthorized || !resp.Close || err != nil {
+				t.Errorf("answered %s, close %t: %s, %v", resp.Status, resp.Close, body, err)
+			}
+		})
+	}
+	t.Run("a known caller", func(t *testing.T) {
+		t.Parallel()
+		body := lockBody("LONG", "00010041", 1) + strings.Repeat(" ", 100_000)
+		if code, _, out := w.call(t, http.MethodPost, "/v1/locks", body, "Authorization", "Bearer "+tokens[access.Locker]); code != http.StatusOK {
+			t.Errorf("%d %v", code, out)
+		}
+	})
 }

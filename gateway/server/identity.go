@@ -71,7 +71,7 @@ func proofOf(ctx context.Context) access.Proof {
 		if r == nil {
 			return access.Proof{}
 		}
-		return access.Proof{Certificate: leafOf(r.TLS), Authorization: r.Header.Values("Authorization")}
+		return proofIn(r)
 	}
 	var proof access.Proof
 	if p, ok := peer.FromContext(ctx); ok {
@@ -81,6 +81,21 @@ func proofOf(ctx context.Context) access.Proof {
 	}
 	proof.Authorization = metadata.ValueFromIncomingContext(ctx, "authorization")
 	return proof
+}
+
+// proofIn is what the sender of an HTTP request shows.
+func proofIn(r *http.Request) access.Proof {
+	return access.Proof{Certificate: leafOf(r.TLS), Authorization: r.Header.Values("Authorization")}
+}
+
+// knows reports whether identify would name the sender of an HTTP request. It
+// grants nothing.
+func (i *interceptors) knows(r *http.Request) bool {
+	if i.access == nil {
+		return true
+	}
+	_, err := i.access(proofIn(r))
+	return err == nil
 }
 
 // leafOf is the client's certificate, if TLS has verified one.

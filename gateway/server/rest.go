@@ -44,7 +44,7 @@ func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
 	if err := hisgatev1.RegisterREST(context.Background(), mux, firstOrError{channel}); err != nil {
 		return nil, fmt.Errorf("routes of the API: %w", err)
 	}
-	api := errs.guarded(boundedBody(errs, plainPath(errs, mux)))
+	api := errs.guarded(boundedBody(errs, i.knows, plainPath(errs, mux)))
 	traced := tracedREST(o.Tracer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, withRequest(r))
 	}))

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/hisgate/hisgate/gateway/server"
@@ -58,8 +59,12 @@ func TestPagesOfANamedOriginMayCall(t *testing.T) {
 }
 
 func TestAnswersAreSafeForBrowsers(t *testing.T) {
-	w := newWorld(t, newFakePay())
-	for _, path := range []string{"/v1/guard", "/nothing", "/openapi.json", "/wechat/v1/payment"} {
+	w := newWorld(t, newFakePay(), func(o *server.Options) {
+		o.Feeds = map[string]http.Handler{"counter": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		})}
+	})
+	for _, path := range []string{"/v1/guard", "/nothing", "/openapi.json", "/wechat/v1/payment", "/v1/feeds/counter/webhook"} {
 		_, header, _ := w.call(t, "GET", path, "")
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",

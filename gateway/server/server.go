@@ -95,7 +95,10 @@ func New(o Options) (*Server, error) {
 		drain(err)
 		return nil, err
 	}
-	s.webhook, s.feeds = newWebhook(o.Orders, &o), o.Feeds
+	s.webhook, s.feeds = newWebhook(o.Orders, &o), make(map[string]http.Handler, len(o.Feeds))
+	for name, f := range o.Feeds {
+		s.feeds[name] = secured(f)
+	}
 	s.ops = newOps(&o, draining)
 	return s, nil
 }
