@@ -29,6 +29,10 @@
 // after its id was given out is not noticed. On SQL Server rows that a transaction
 // holds are passed over (READPAST) and found in the gaps.
 //
+// An id must be given out by the INSERT itself. A program that fetches ids from a
+// sequence beforehand, or a sequence with a CACHE for each session, may write one
+// in a transaction that begins only when its gap is over.
+//
 // Gaps are bounded: beyond 100,000 the oldest are given up.
 //
 // The position (the greatest id, its time, the gaps) stands in a file of hisgate's
