@@ -52,6 +52,18 @@ func TestPlacesThatDisagreeDecideNothing(t *testing.T) {
 		wantOutcome(t, parse(t, place, 200, body).Err, want)
 	}
 
+	// So it is with the message, where a rule rests on it: a success above a failure
+	// is none. Where the code decides, messages may be many.
+	const both = `{"code":"0","list":[{"msg":"成功"},{"msg":"失败"}]}`
+	for rule, want := range map[string]hisadapter.Outcome{
+		`{message_matches: ^成功$, then: done}`:          hisadapter.Unknown,
+		`{code: "0", message: 成功, then: refused other}`: hisadapter.Unknown,
+		`{code: "0", then: done}`:                      hisadapter.Done,
+	} {
+		d := open(t, aboutOrder(plainOrder, `{unwrap: [json], code: /code, message: //msg, outcome: [`+rule+`, {code: "9", then: done}]}`), httphis.Options{})
+		wantOutcome(t, parse(t, d, 200, both).Err, want)
+	}
+
 	// A path that looks at the whole answer gives every drug the first one's stock.
 	stock := open(t, stockMapping("", `{fields: {drug_id: dm, on_hand: //sl, name: mc, ratio: bz}}`), httphis.Options{})
 	in := httphis.Input{PharmacyID: "P", DrugIDs: []string{"A", "B"}}

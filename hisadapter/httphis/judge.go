@@ -109,11 +109,12 @@ func (j *judgement) look(a *answer) error {
 		return nil
 	}
 	var err error
-	j.code, j.message = "", ""
+	j.code, j.message, j.messages = "", "", nil
 	if a.message != nil {
 		if j.message, _, err = j.read.text(j.doc, *a.message); err != nil {
 			return err
 		}
+		_, _, j.messages = j.read.sole(j.doc, *a.message)
 	}
 	if a.code != nil {
 		if j.code, _, err = j.read.sole(j.doc, *a.code); err != nil {

@@ -65,24 +65,31 @@ func (b *builder) leaf(parent *node, name, text string) error {
 
 // value is all text below the node.
 func (n *node) value() string {
-	if n.isText {
-		return n.text
-	}
-	if n.first != nil && n.first == n.last && n.first.isText {
-		return n.first.text
-	}
-	var sb strings.Builder
-	n.write(&sb)
-	return sb.String()
+	s, _ := n.counted()
+	return s
 }
 
-func (n *node) write(sb *strings.Builder) {
+// counted is value, and how many nodes were looked at for it.
+func (n *node) counted() (s string, visited int) {
+	if n.isText {
+		return n.text, 1
+	}
+	if n.first != nil && n.first == n.last && n.first.isText {
+		return n.first.text, 1
+	}
+	var sb strings.Builder
+	visited = n.write(&sb)
+	return sb.String(), visited
+}
+
+func (n *node) write(sb *strings.Builder) (visited int) {
 	if n.isText {
 		sb.WriteString(n.text)
 	}
 	for c := n.first; c != nil; c = c.next {
-		c.write(sb)
+		visited += c.write(sb)
 	}
+	return visited + 1
 }
 
 func (n *node) root() *node {
@@ -147,8 +154,8 @@ func (c *cursor) Value() string {
 	if c.attr >= 0 {
 		return c.at.attrs[c.attr].value
 	}
-	s := c.at.value()
-	c.left.take(1 + len(s)/16)
+	s, visited := c.at.counted()
+	c.left.take(visited + len(s)/16)
 	return s
 }
 
@@ -168,6 +175,7 @@ func (c *cursor) MoveToParent() bool {
 }
 
 func (c *cursor) MoveToNextAttribute() bool {
+	c.left.take(1)
 	if c.attr+1 >= len(c.at.attrs) {
 		return false
 	}

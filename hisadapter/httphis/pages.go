@@ -73,7 +73,7 @@ func (p *paging) goesOn(j *judgement, page int) (bool, error) {
 	case p.more != nil:
 		return p.more.holds(j.observed, j.doc)
 	}
-	s, found, err := j.read.text(j.doc, *p.total)
+	s, found, err := j.read.sole(j.doc, *p.total)
 	if err != nil {
 		return false, err
 	}

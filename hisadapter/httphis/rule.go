@@ -56,6 +56,7 @@ type observed struct {
 	listThere bool // the place whose rows they would be is there
 	code      string
 	message   string
+	messages  error // why message is not all that the HIS says: there are several that differ
 	doc       *node // nil = there is none
 	read      *reader
 	now       time.Time
@@ -95,7 +96,9 @@ func (c cond) holds(o observed, from *node) (bool, error) {
 	case "code":
 		s = o.code
 	case "message":
-		s = o.message
+		if s = o.message; o.messages != nil {
+			return false, o.messages
+		}
 	default:
 		look := o.read.sole
 		if c.test == isEmpty { // one of several is as much there as one
