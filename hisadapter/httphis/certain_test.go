@@ -56,9 +56,9 @@ func TestPlacesThatDisagreeDecideNothing(t *testing.T) {
 	// is none. Where the code decides, messages may be many.
 	const both = `{"code":"0","list":[{"msg":"成功"},{"msg":"失败"}]}`
 	for rule, want := range map[string]hisadapter.Outcome{
-		`{message_matches: ^成功$, then: done}`:          hisadapter.Unknown,
+		`{message_matches: ^成功$, then: done}`:           hisadapter.Unknown,
 		`{code: "0", message: 成功, then: refused other}`: hisadapter.Unknown,
-		`{code: "0", then: done}`:                      hisadapter.Done,
+		`{code: "0", then: done}`:                       hisadapter.Done,
 	} {
 		d := open(t, aboutOrder(plainOrder, `{unwrap: [json], code: /code, message: //msg, outcome: [`+rule+`, {code: "9", then: done}]}`), httphis.Options{})
 		wantOutcome(t, parse(t, d, 200, both).Err, want)

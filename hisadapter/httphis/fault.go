@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -24,23 +25,33 @@ func (f *Fault) Error() string {
 }
 
 // faults collects what is wrong, each thing once: a piece that several
-// operations share is read once for each of them.
+// operations share is read once for each of them, and what is wrong with it is
+// told with all their names.
 type faults struct {
 	file string
 	list []error
-	seen map[string]bool
+	seen map[string]*Fault
 }
 
 func (f *faults) add(line int, format string, args ...any) {
 	fault := &Fault{File: f.file, Line: line, Message: fmt.Sprintf(format, args...)}
-	key := fault.Error()
-	if f.seen[key] {
+	op, said, found := strings.Cut(fault.Message, ": ")
+	shared := found && slices.Contains(append(Ops(), OpLogin), Op(op))
+	if !shared {
+		said = fault.Message
+	}
+	key := fmt.Sprint(line, " ", shared, " ", said)
+	if first := f.seen[key]; first != nil {
+		names := strings.TrimSuffix(first.Message, ": "+said)
+		if shared && !slices.Contains(strings.Split(names, ", "), op) {
+			first.Message = names + ", " + op + ": " + said
+		}
 		return
 	}
 	if f.seen == nil {
-		f.seen = map[string]bool{}
+		f.seen = map[string]*Fault{}
 	}
-	f.seen[key] = true
+	f.seen[key] = fault
 	f.list = append(f.list, fault)
 }
 

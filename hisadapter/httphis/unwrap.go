@@ -45,9 +45,11 @@ func (u unwrapping) run(steps []step, w *wrapped) (*rule, error) {
 		case "inside":
 			hit, err = u.inside(s, w)
 		default:
-			err = w.step(s, u.j.read, u.secrets)
+			if err = w.step(s, u.j.read, u.secrets); err != nil {
+				break // there is nothing after it
+			}
 			l := Layer{Step: s.do, Line: s.line}
-			if w.doc == nil && err == nil {
+			if w.doc == nil {
 				l.Text = w.shown()
 			}
 			u.j.layers = append(u.j.layers, l)
