@@ -166,12 +166,15 @@
 // (rows: his_no, order_no, drugs_fen or drugs_yuan, drug_id, quantity, line_fen,
 // canceled) are written alike. An outcome may state rows (1, or 1+ for at least
 // one), value with is or null, and of a failed statement sqlstate (its beginning),
-// error (its number) and message (a part of it); all that it states must hold. It
-// leads to next, done, refused (with kind), find, busy, misconfigured or unknown.
+// error (its number) and message (a part of it); all that it states must hold, and
+// it states something: what fits no outcome is unknown by itself. It leads to next,
+// done, refused (with kind), find, busy, misconfigured or unknown.
 //
 // What would leave an order half done is refused when the file is loaded: done in
 // a step that runs for each line, several statements that commit by themselves
-// (tx: own), and an UPDATE that does not say how many rows it must find.
+// (tx: own), and an UPDATE that does not say how many rows it must find. So is an
+// operation of which no outcome speaks of an answer; where it is enough that the
+// statement does not fail, that is {rows: 0+, then: done}.
 //
 // # Fitting a mapping
 //

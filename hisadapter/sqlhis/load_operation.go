@@ -73,8 +73,8 @@ func (l *loader) checkOperation(o *operation) {
 			l.fault(o.line, "%s: rows is missing", o.name)
 		}
 		o.steps[len(o.steps)-1].query = true
-	} else if !slices.ContainsFunc(o.steps, func(s *step) bool { return len(s.rules) > 0 }) {
-		l.fault(o.line, "%s: no step has outcomes, so nothing says what success is", o.name)
+	} else if !slices.ContainsFunc(o.steps, (*step).judged) {
+		l.fault(o.line, "%s: no outcome says what success is; where it is enough that a statement does not fail, write {rows: 0+, then: done}", o.name)
 	}
 	l.checkNames(o)
 	if subject := o.subject(); subject != nil && !o.names(subject...) {
@@ -96,7 +96,7 @@ func (l *loader) checkHalves(o *operation) {
 		if s.perLine && slices.ContainsFunc(s.rules, func(r rule) bool { return r.outcome == hisadapter.Done && r.then == finish }) {
 			l.fault(s.line, "%s: step %d: then: done would end the order after its first line; write next, and it is done after the last step", o.name, i+1)
 		}
-		if o.writes() && s.sql.verb == "update" && len(s.rules) == 0 {
+		if o.writes() && s.sql.verb == "update" && !s.judged() {
 			l.fault(s.line, "%s: step %d: an UPDATE that finds no row is no error of the database: say in outcomes how many it must find, "+
 				"such as {rows: 1, then: next}, or {rows: 0+, then: next} where any number will do", o.name, i+1)
 		}
@@ -244,6 +244,9 @@ func (l *loader) rule(o *operation, s *step, what string, n *yaml.Node) {
 	}
 	if r.rows != "" && !rowsPattern.MatchString(r.rows) {
 		l.fault(n.Line, "%s: rows: %q is not a number such as 1, or 1+ for at least one", what, r.rows)
+	}
+	if r.rows == "" && r.value.name == "" && !r.aboutError() {
+		l.fault(n.Line, "%s: a rule without a condition would fit anything; what fits no rule is unknown by itself (rows: 0+ is any number of rows)", what)
 	}
 	if (r.value.name != "") != (r.value.is != nil || r.value.null != nil) {
 		l.fault(n.Line, "%s: value goes with is or null", what)

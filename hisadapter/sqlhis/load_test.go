@@ -190,12 +190,16 @@ func notSent(t testing.TB, err error) {
 // when the file is loaded.
 func TestHalvesAreFoundWhenTheFileIsLoaded(t *testing.T) {
 	for steps, want := range map[string]string{
-		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{rows: 1, then: done}]}]":                                            "would end the order after its first line",
-		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]":                           "an UPDATE that finds no row is no error",
-		"tx: own\n  steps: [{sql: CALL a()}, {sql: CALL b(), outcomes: [{rows: 0+, then: next}]}]":                                                                       "half done between them",
-		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{rows: 1, then: next}]}]":                                            "",
-		"tx: own\n  steps: [{sql: CALL a(@code)}, {sql: SELECT @code AS code, capture: {code: code}, outcomes: [{value: code, is: [\"0\"], then: done}]}]":               "",
-		"tx: driver\n  steps: [{sql: UPDATE t SET a = 1, outcomes: [{rows: 0+, then: next}]}, {sql: DELETE FROM u}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]": "",
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{rows: 1, then: done}]}]":                                                                   "would end the order after its first line",
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]":                                                  "an UPDATE that finds no row is no error",
+		"tx: own\n  steps: [{sql: CALL a()}, {sql: CALL b(), outcomes: [{rows: 0+, then: next}]}]":                                                                                              "half done between them",
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{sqlstate: [\"23505\"], then: find}]}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]": "an UPDATE that finds no row is no error",
+		"tx: own\n  steps: [{sql: CALL a(), outcomes: [{sqlstate: [\"45000\"], then: refused, kind: other}]}]":                                                                                  "no outcome says what success is",
+		"tx: own\n  steps: [{sql: CALL a(), capture: {code: code}, outcomes: [{value: code, is: [\"0\"], then: done}, {then: refused, kind: other}]}]":                                          "a rule without a condition",
+		"tx: own\n  steps: [{sql: CALL a(), outcomes: [{sqlstate: [\"45000\"], then: refused, kind: other}, {rows: 0+, then: done}]}]":                                                          "",
+		"tx: driver\n  steps: [{sql: \"UPDATE t SET n = n - :quantity\", for_each: line, outcomes: [{rows: 1, then: next}]}]":                                                                   "",
+		"tx: own\n  steps: [{sql: CALL a(@code)}, {sql: SELECT @code AS code, capture: {code: code}, outcomes: [{value: code, is: [\"0\"], then: done}]}]":                                      "",
+		"tx: driver\n  steps: [{sql: UPDATE t SET a = 1, outcomes: [{rows: 0+, then: next}]}, {sql: DELETE FROM u}, {sql: SELECT 1, outcomes: [{rows: 1, then: done}]}]":                        "",
 	} {
 		_, err := sqlhis.Parse("his.yaml", []byte("dialect: mysql\nconnection: {host: h}\nquery_stock:\n  steps: [{sql: SELECT 1}]\n  rows: {drug_id: a, on_hand: b}\nplace_order:\n  "+steps))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -129,6 +129,12 @@ func (r *rule) aboutError() bool {
 	return len(r.sqlState) > 0 || len(r.errors) > 0 || r.message != ""
 }
 
+// judged reports whether a rule speaks of the statement's answer. Without one,
+// whatever it answers leads on.
+func (s *step) judged() bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool { return !r.aboutError() })
+}
+
 // action is what follows a rule.
 type action uint8
 
