@@ -222,31 +222,6 @@ func TestReadingAnAnswerIsBounded(t *testing.T) {
 	}
 }
 
-// What a row asks of its surroundings is asked again for each row: attributes and
-// empty elements there count as work too.
-func TestSurroundingsOfManyRowsAreBounded(t *testing.T) {
-	const many = 12_000
-	var attributes strings.Builder
-	for i := range many {
-		fmt.Fprintf(&attributes, ` a%d=""`, i)
-	}
-	for name, tc := range map[string]struct{ at, before string }{
-		"attributes":     {"../@name", `<rows` + attributes.String() + ` name="n">`},
-		"empty elements": {"../name", `<rows><name>` + strings.Repeat("<e/>", many) + `</name>`},
-	} {
-		d := open(t, strings.NewReplacer("unwrap: [json]", "unwrap: [xml]", "/code", "/all/code", "/rows/item", "/all/rows/item").
-			Replace(stockMapping("", `{fields: {drug_id: dm, on_hand: sl, name: `+tc.at+`, ratio: bz}, lots: sum}`)), httphis.Options{})
-		body := `<all><code>0</code>` + tc.before + strings.Repeat(`<item><dm>A</dm><sl>1</sl><bz>1</bz></item>`, many) + `</rows></all>`
-		p, err := d.Parse(httphis.OpQueryStock, httphis.Input{PharmacyID: "P", DrugIDs: []string{"A"}}, httphis.Answer{Body: []byte(body)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := wantOutcome(t, p.Err, hisadapter.Unknown); !strings.Contains(e.Error(), "takes too long") {
-			t.Errorf("%s: %v", name, e)
-		}
-	}
-}
-
 // A HIS that demands to know who calls is shown the certificate of the mapping.
 func TestClientCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
