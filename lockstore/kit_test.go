@@ -65,6 +65,7 @@ type kit struct {
 	ctx   context.Context
 	clock *testClock
 	disk  *memengine.Engine
+	real  *folder // in place of disk, when set
 	opts  lockstore.Options
 	cases []lockstore.Lock
 }
@@ -92,9 +93,16 @@ func open(t testing.TB, p lockstore.Policy, change ...func(*lockstore.Options)) 
 	return k
 }
 
+func (k *kit) engine() engine.Engine {
+	if k.real != nil {
+		return k.real
+	}
+	return k.disk
+}
+
 func (k *kit) start() {
 	k.Helper()
-	k.opts.Committer = engine.NewCommitter(k.disk, engine.CommitterOptions{})
+	k.opts.Committer = engine.NewCommitter(k.engine(), engine.CommitterOptions{})
 	k.opts.Clock = k.clock
 	l, err := lockstore.Open(k.ctx, k.opts)
 	if err != nil {
@@ -110,7 +118,11 @@ func (k *kit) reopen() {
 	k.Helper()
 	k.must(k.Ledger.Close())
 	k.must(k.opts.Committer.Close())
-	k.disk = k.disk.Reopen()
+	if k.real != nil {
+		k.real.reopen()
+	} else {
+		k.disk = k.disk.Reopen()
+	}
 	k.start()
 }
 
@@ -118,8 +130,12 @@ func (k *kit) reopen() {
 func (k *kit) crash() {
 	k.Helper()
 	old := k.opts.Committer
-	k.disk = k.disk.Crash()
-	_ = old.Close()
+	if k.real != nil {
+		k.real.kill(old.Close)
+	} else {
+		k.disk = k.disk.Crash()
+		_ = old.Close()
+	}
 	k.start()
 }
 

@@ -20,26 +20,47 @@ import (
 // never has to refuse (I1); what counts against a reading is what the rule says;
 // and every answer stands, over repeats and openings.
 func TestModel(t *testing.T) {
+	for name, p := range modelPolicies() {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				runModel(t, rt, p, &kit{disk: memengine.New(memengine.Options{})})
+			})
+		})
+	}
+}
+
+// TestModelOnBadger is the same on a real disk. An opening takes its time there,
+// so it makes a twentieth of the checks.
+func TestModelOnBadger(t *testing.T) {
+	fewerChecks(t, 20)
+	for name, p := range modelPolicies() {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				f := newFolder(rt, t.TempDir())
+				defer f.remove()
+				runModel(t, rt, p, &kit{real: f})
+			})
+		})
+	}
+}
+
+func modelPolicies() map[string]lockstore.Policy {
 	notNet := netFreeze()
 	notNet.NetFigure = false
 	lagging := noFreeze()
 	lagging.FigureLag = 5 * time.Second
 	netLagging := netFreeze()
 	netLagging.FigureLag = 5 * time.Second
-	for name, p := range map[string]lockstore.Policy{
+	return map[string]lockstore.Policy{
 		"without freeze": noFreeze(), "without freeze, lagging": lagging,
 		"net freeze": netFreeze(), "net freeze, lagging": netLagging, "freeze that figures do not show": notNet,
-	} {
-		t.Run(name, func(t *testing.T) {
-			rapid.Check(t, func(rt *rapid.T) { runModel(t, rt, p) })
-		})
 	}
 }
 
-func runModel(t *testing.T, rt *rapid.T, p lockstore.Policy) {
-	w := &world{policy: p, locks: map[string]*modelLock{}}
-	w.kit = &kit{tester: rt, ctx: t.Context(), clock: newTestClock(), disk: memengine.New(memengine.Options{})}
-	w.opts = lockstore.Options{Policy: p}
+func runModel(t *testing.T, rt *rapid.T, p lockstore.Policy, k *kit) {
+	w := &world{kit: k, policy: p, locks: map[string]*modelLock{}}
+	k.tester, k.ctx, k.clock = rt, t.Context(), newTestClock()
+	w.opts = lockstore.Options{Policy: p, DiskReserve: -1}
 	w.start()
 	w.his = &his{
 		freezes: p.NetFigure, lag: p.FigureLag, ttl: 10 * time.Minute, now: w.clock.Mono,

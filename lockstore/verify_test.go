@@ -11,12 +11,12 @@ func (k *kit) verify() {
 	k.Helper()
 	differs := func(f lockstore.Finding) { k.Fatalf("%s: %s", f.Key, f.What) }
 	// One moment of the disk: locks retire in the background.
-	k.must(k.disk.View(func(r engine.Reader) error {
+	k.must(k.engine().View(func(r engine.Reader) error {
 		_, err := lockstore.Verify(k.ctx, r, differs)
 		return err
 	}))
 	k.must(k.Audit(k.ctx, differs))
 	o := k.opts
 	o.OnCase = nil
-	k.must(k.disk.View(func(r engine.Reader) error { return lockstore.Inspect(k.ctx, r, o, differs) }))
+	k.must(k.engine().View(func(r engine.Reader) error { return lockstore.Inspect(k.ctx, r, o, differs) }))
 }
