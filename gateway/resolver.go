@@ -104,8 +104,8 @@ func (r *resolver) pass(ctx context.Context) time.Duration {
 	if more {
 		wait = min(wait, lookEvery)
 	}
-	if g.ledger.Abide() {
-		wait = min(wait, lockstore.AbideEvery)
+	if again, waiting := g.ledger.Abide(); waiting {
+		wait = min(wait, again)
 	}
 	return wait
 }

@@ -19,6 +19,7 @@ type running struct {
 	before time.Duration // of the openings before this one, as far as it was stored
 	opened time.Duration // the monotonic clock at this opening
 	stored time.Duration
+	waits  time.Duration // since when somebody waits for the end of a grace time, 0 = nobody does
 }
 
 // firstRun is the running time of a new folder: in a record 0 says that it was
@@ -71,10 +72,11 @@ func readClock(disk engine.Reader) (c clockRecord, err error) {
 	return c, nil
 }
 
-// clockWrites are the clock and the running time, when they are to be stored.
-func (l *Ledger) clockWrites(m moment) []engine.Write {
+// clockWrites are the clock and the running time, when they are to be stored: after
+// so long.
+func (l *Ledger) clockWrites(m moment, step time.Duration) []engine.Write {
 	ran := l.running.at(m)
-	if m.wall.Sub(l.stored) < clockStep && ran-l.running.stored < clockStep {
+	if m.wall.Sub(l.stored) < step && ran-l.running.stored < step {
 		return nil
 	}
 	if m.wall.After(l.stored) {
@@ -115,30 +117,46 @@ func (l *Ledger) recallable(m moment) time.Duration {
 
 // Abide stores, now and then, that time has passed while somebody waits for the
 // end of a grace time, so that a process which is restarted again and again comes
-// to it all the same. It reports whether somebody waits: then it is to be called
-// again within AbideEvery. It does not block.
-func (l *Ledger) Abide() (waiting bool) {
+// to it all the same: of the time that it lived at most half is lost. It reports
+// whether somebody waits, and when it is to be called again then. It does not block.
+func (l *Ledger) Abide() (again time.Duration, waiting bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.unusable() != nil {
-		return false
+		return 0, false
 	}
 	m := l.tick()
-	if l.stats.Asking > 0 && m.mono < l.recallable(m) {
+	ran := l.running.at(m)
+	if l.stats.Asking > 0 && m.mono < l.recallable(m) || len(l.unknown) > 0 && m.mono < l.graceEnd {
 		waiting = true
 	}
-	waiting = waiting || m.mono < l.graceEnd && len(l.unknown) > 0
-	if waiting {
+	switch {
+	case !waiting:
+		l.running.waits = 0
+		return 0, false
+	case l.running.waits == 0:
+		l.running.waits = ran
+	}
+	if l.abideAfter() <= ran {
 		l.storeMarks(m)
-		if writes := l.clockWrites(m); len(writes) > 0 {
+		if writes := l.clockWrites(m, abideFirst); len(writes) > 0 {
 			l.disk.Append(writes...)
 		}
 	}
-	return waiting
+	return max(l.abideAfter()-ran, time.Millisecond), true
 }
 
-// AbideEvery is the longest pause between two calls of Abide while somebody waits.
-const AbideEvery = clockStep
+// abideAfter is the running time at which it is to be stored next: the pauses
+// double.
+func (l *Ledger) abideAfter() time.Duration {
+	since := max(l.running.stored, l.running.waits)
+	pause := min(since-l.running.waits, l.policy.Grace/4)
+	return since + max(pause, abideFirst)
+}
+
+// abideFirst is how long somebody waits until that is first stored. A process that
+// lives shorter brings nobody nearer to the end of a grace time.
+const abideFirst = 700 * time.Millisecond
 
 // storeMarks stores what this opening took for lost, and since when: it stands in
 // memory alone until then.

@@ -12,7 +12,7 @@ func deleteWrite(key []byte) engine.Write { return engine.Write{Key: key, Delete
 // with them, so that an opening can tell when its own is behind [B7], and for how
 // long ledgers were open.
 func (l *Ledger) append(m moment, writes ...engine.Write) engine.Ticket {
-	return l.disk.Append(append(writes, l.clockWrites(m)...)...)
+	return l.disk.Append(append(writes, l.clockWrites(m, clockStep)...)...)
 }
 
 // storeNew records an attempt that was just made, which is active in any case,

@@ -70,7 +70,7 @@ func (u *unit) recheckedLock(lk Lock, err error) (string, error) {
 	case lk.Cancelled:
 		return "CANCELLED " + lk.HisOrderNo, nil
 	case lk.Confirmed:
-		if u.o.State == NeedsAttention && !u.o.WasFulfilled && noMoneyOut(u.o) == "" {
+		if u.o.State == NeedsAttention && !u.o.WasFulfilled && notAllOut(u.o) == "" {
 			return "DEDUCTED " + lk.HisOrderNo, u.fulfilled(lk)
 		}
 		return "DEDUCTED " + lk.HisOrderNo, nil

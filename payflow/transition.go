@@ -166,7 +166,7 @@ func next(s State, e event) cell {
 	case NeedsAttention:
 		switch e {
 		case evConfirmed:
-			return toIf(Fulfilled, noMoneyOut)
+			return toIf(Fulfilled, notAllOut)
 		case evMoneyBack:
 			return to(Refunded)
 		case evPark, evRefundFound:
@@ -178,7 +178,7 @@ func next(s State, e event) cell {
 		case evPersonPart:
 			return no(ReasonVerbNotAllowed)
 		case evPersonFulfilled:
-			return toIf(Fulfilled, noMoneyOut)
+			return toIf(Fulfilled, notAllOut)
 		case evPersonRefunded:
 			return toIf(Refunded, noMoneyFlying)
 		}
@@ -237,6 +237,17 @@ func lockOver(o *Order) string {
 func noMoneyOut(o *Order) string {
 	for i := range o.Refunds {
 		if r := &o.Refunds[i]; r.Status != RefundStored && r.Status != RefundEnded {
+			return ReasonRefundSent
+		}
+	}
+	return ""
+}
+
+// notAllOut: not all of the money is on its way back or done. An operator's part
+// leaves a fulfilled order fulfilled.
+func notAllOut(o *Order) string {
+	for i := range o.Refunds {
+		if r := &o.Refunds[i]; r.Full && r.Status != RefundStored && r.Status != RefundEnded {
 			return ReasonRefundSent
 		}
 	}

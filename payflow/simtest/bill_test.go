@@ -90,7 +90,7 @@ const troubledBills = 4
 func (c channel) TradeBill(ctx context.Context, day time.Time, each func(payflow.BillRow) error) (payflow.BillTotals, error) {
 	w, name := c.w, dayOf(day)
 	none := payflow.BillTotals{}
-	r := w.throw("bill", name)
+	r := c.l.throw("bill", name)
 	say := func(what string) { w.trace.say("hisgate", "WeChat bill of %s → %s", name, what) }
 	if !sleep(ctx, r.between(100*time.Millisecond, 2*time.Second)) || c.l.dead() {
 		return none, &payflow.ChannelError{Op: "bill", Outcome: payflow.ChannelUnknown, Err: context.Cause(ctx)}

@@ -67,7 +67,7 @@ const maxSkew = 5 * time.Minute
 func payCall[T any](ctx context.Context, c channel, op, id string, apply func(roll) (T, error)) (T, error) {
 	var none T
 	w := c.w
-	r := w.throw("WeChat "+op, id)
+	r := c.l.throw("WeChat "+op, id)
 	what := ""
 	if w.troubled() && r.chance(w.plan.pay) {
 		what = payTrouble(r)

@@ -175,7 +175,7 @@ func hisCall[T any](d *door, ctx context.Context, op simhis.Op, id string, send 
 	if d.l.dead() {
 		return zero, &hisadapter.Error{Op: string(op), Outcome: hisadapter.NotSent, Err: errDown}
 	}
-	r := w.throw("HIS "+string(op), id)
+	r := d.l.throw("HIS "+string(op), id)
 	// Calls of the same instant reach the HIS one after the other, and their time
 	// is over one after the other, so that their order is the seed's.
 	ctx, cancel := sooner(ctx, r)

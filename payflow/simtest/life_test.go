@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,13 @@ type life struct {
 }
 
 func (l *life) dead() bool { return l.over.Load() }
+
+// throw throws the dice about the next thing of that name in this life: whether a
+// call left in the very instant of a death is the runtime's to say, and changes
+// nothing in the lives after.
+func (l *life) throw(what, id string) roll {
+	return l.w.throw(fmt.Sprintf("%s, life %d,", what, l.number), id)
+}
 
 // wallClock is the machine's clock, which people set; its monotonic half does
 // not care.
@@ -69,7 +77,7 @@ func (w *world) begin(disk *memengine.Engine, number int) (l *life, err error) {
 	}); err != nil {
 		return l, err
 	}
-	his, err := guard.New(newDoor(w, l), w.guard, guard.Deps{Random: func() float64 { return w.throw("pause", "").Float64() }})
+	his, err := guard.New(newDoor(w, l), w.guard, guard.Deps{Random: func() float64 { return l.throw("pause", "").Float64() }})
 	if err != nil {
 		panic(err)
 	}

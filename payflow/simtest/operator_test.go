@@ -113,7 +113,7 @@ func (w *world) truthful(c *payflow.Case, v payflow.Verb) payflow.Verb {
 	if c.Reason != payflow.CaseUnknownOrder || v != payflow.VerbSettle && v != payflow.VerbMarkRefunded {
 		return v
 	}
-	if len(w.hisNow(c.OrderNo)) > 0 {
+	if len(w.hisNow(c.OrderNo)) > 0 && w.wechat.paidFirst(c.OrderNo, c.TransactionID) {
 		return payflow.VerbSettle
 	}
 	return payflow.VerbMarkRefunded

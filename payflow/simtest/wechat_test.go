@@ -368,6 +368,14 @@ func (c *wechat) console(no, transaction string) string {
 	return ""
 }
 
+// paidFirst tells whether the transaction is the first that was paid for the order.
+func (c *wechat) paidFirst(no, transaction string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.trades[no]
+	return t != nil && len(t.money) > 0 && t.money[0].id == transaction
+}
+
 // allBack tells whether nothing that was paid for the order is left with the
 // hospital.
 func (c *wechat) allBack(no string) bool {
