@@ -80,8 +80,8 @@ func (w *world) proveByTheBooks(l *life) {
 	for _, t := range w.wechat.inOrder {
 		for _, m := range t.money {
 			grace := w.money.ProofGrace + time.Minute
-			if w.forgot(m.acked) {
-				continue // until the day's bill tells
+			if w.forgot(m.acked) || w.forgot(time.Now().Add(-w.wished(t.no))) {
+				continue // that it came, or is wanted back: until the day's bill tells
 			}
 			if m.acked.IsZero() || time.Since(m.acked) < grace || w.wished(t.no) < grace || m.back == m.fen || t.returning(m, w.money.RefundGrace) {
 				continue

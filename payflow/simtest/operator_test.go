@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -160,7 +161,12 @@ func (w *world) own(ctx context.Context, c *payflow.Case) bool {
 	own := true
 	_ = w.ask("staff", func(_ context.Context, l *life) error {
 		o, err := l.orders.Get(ctx, "", c.OrderNo)
-		own = err != nil || o.Payment == nil || o.Payment.TransactionID == c.TransactionID
+		switch {
+		case errors.Is(err, payflow.ErrNotFound):
+			own = w.wechat.paidFirst(c.OrderNo, c.TransactionID)
+		case err == nil && o.Payment != nil:
+			own = o.Payment.TransactionID == c.TransactionID
+		}
 		return err
 	})
 	return own
