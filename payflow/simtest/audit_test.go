@@ -83,7 +83,7 @@ func (w *world) proveByTheBooks(l *life) {
 			if w.forgot(m.acked) || w.forgot(time.Now().Add(-w.wished(t.no))) {
 				continue // that it came, or is wanted back: until the day's bill tells
 			}
-			if m.acked.IsZero() || time.Since(m.acked) < grace || w.wished(t.no) < grace || m.back == m.fen || t.returning(m, w.money.RefundGrace) {
+			if m.acked.IsZero() || time.Since(m.acked) < grace || w.wished(t.no) < grace || m.back == m.fen || w.returning(l, t, m) {
 				continue
 			}
 			if books.Stock == nil {
@@ -109,9 +109,19 @@ func (w *world) proveByTheBooks(l *life) {
 }
 
 // returning tells whether WeChat took a refund of the money within the grace time:
-// that it has ended otherwise since, hisgate learns by asking.
-func (t *trade) returning(m *money, grace time.Duration) bool {
-	return slices.ContainsFunc(t.refunds, func(rf *refund) bool { return rf.money == m && time.Since(rf.taken) < grace })
+// that it has ended otherwise since, hisgate learns by asking. The time of one that
+// the restored backup does not know counts from when hisgate knows of it again, as
+// that of a payment does: at the latest when its recovery is over. Until then an
+// order that is not at its end is a case for other reasons.
+func (w *world) returning(l *life, t *trade, m *money) bool {
+	recovered := l.ledger.Restore().RecoveredAt // by hisgate's clock, which nobody sets in stories that come here
+	return slices.ContainsFunc(t.refunds, func(rf *refund) bool {
+		since := rf.taken
+		if w.forgot(since) && recovered.After(since) {
+			since = recovered
+		}
+		return rf.money == m && time.Since(since) < w.money.RefundGrace
+	})
 }
 
 func (w *world) oversold() {
