@@ -15,7 +15,7 @@ func feedTable() []mutant {
 		{"let dead letters grow for ever", "../hisadapter/feed/letters.go", "l.size+int64(len(text)) > l.most {", "false {", core},
 		{"take posts that nobody signed", "../hisadapter/feed/webhook.go", "if !h.signed(sign, timestamp, nonce, body) {", "if false {", core},
 		{"leave the time out of the signature", "../hisadapter/feed/webhook.go", "timestamp+\".\"+nonce+\".\"", "nonce+\".\"", core},
-		{"take a post twice", "../hisadapter/feed/seen.go", "case s.now[m], s.old[m]:", "case false:", core},
+		{"take a post twice", "../hisadapter/feed/seen.go", "done, ok := posts[m]", "done, ok := posts[m], false", core},
 		{"forget posts too early", "../hisadapter/feed/seen.go", "now.Sub(s.began) > 2*Window", "now.Sub(s.began) > Window/2", core},
 		{"take posts of any age", "../hisadapter/feed/webhook.go", "d > Window || d < -Window", "false && d > Window", core},
 		{"take posts from before the start", "../hisadapter/feed/webhook.go", "if p.at.Before(h.seen.since) {", "if false {", core},
