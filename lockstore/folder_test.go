@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
@@ -52,7 +54,7 @@ func (f *folder) kill(stop func() error) {
 	f.kills++
 	old := f.dir
 	f.dir = filepath.Join(f.base, strconv.Itoa(f.kills))
-	err := copyFolder(f.dir, old)
+	err := copyAtRest(f.dir, old)
 	_ = stop() // the process is dead
 	_ = f.Close()
 	if err := errors.Join(err, os.RemoveAll(old)); err != nil {
@@ -65,6 +67,45 @@ func (f *folder) kill(stop func() error) {
 func (f *folder) remove() {
 	_ = f.Close()
 	_ = os.RemoveAll(f.base)
+}
+
+// copyAtRest copies a folder as it is at one moment: again, when Badger's clean-up
+// changed it meanwhile.
+func copyAtRest(to, from string) error {
+	for {
+		before, err := look(from)
+		if err != nil {
+			return err
+		}
+		err = copyFolder(to, from)
+		switch after, lookErr := look(from); {
+		case lookErr != nil:
+			return lookErr
+		case after == before:
+			return err
+		}
+		if err := os.RemoveAll(to); err != nil {
+			return err
+		}
+	}
+}
+
+// look tells which files are there, and how far the one is that lists the tables.
+func look(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var seen strings.Builder
+	for _, entry := range entries {
+		fmt.Fprintln(&seen, entry.Name())
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, "MANIFEST"))
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&seen, "%x", manifest)
+	return seen.String(), nil
 }
 
 // copyFolder copies plain files, and leaves holes where there is nothing.

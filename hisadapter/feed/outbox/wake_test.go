@@ -17,7 +17,7 @@ func TestNotifyWakesAtOnce(t *testing.T) {
 	s.Poll, s.Notify = time.Hour, "hisgate_outbox"
 	r := newReaders(t)
 	stop := r.begin(s)
-	r.look(1)
+	r.await("the first look", func() bool { return r.looks >= 1 }) // the only one of its own accord
 	for i := 1; i <= 3; i++ {
 		h.run(t, sell+"'"+drug(i)+"'")
 		r.count(i)
