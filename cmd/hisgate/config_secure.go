@@ -3,18 +3,20 @@ package main
 import (
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/hisgate/hisgate/gateway/server/access"
 )
 
 // TLS encrypts listen.grpc and listen.http.
 type TLS struct {
-	CertFile     string `yaml:"cert_file" doc:"Certificate chain (PEM) of listen.grpc and listen.http; empty = without TLS. The files are read again when they change, and no connection drops."`
-	KeyFile      string `yaml:"key_file" doc:"Its private key (PEM)."`
-	ClientCAFile string `yaml:"client_ca_file" doc:"The authorities (PEM) whose client certificates are believed; auth.callers_file says whose they are. Empty = none are asked for."`
-	ClientCert   string `yaml:"client_cert" doc:"optional: a client without a certificate may show a token. required: it does not get a connection."`
-	Min          string `yaml:"min" doc:"The oldest version of TLS that is spoken: 1.2 or 1.3."`
-	Plaintext    bool   `yaml:"plaintext" doc:"Let tokens cross the network without TLS. Only where something else encrypts: a proxy on the same host, or a service mesh."`
+	CertFile     string        `yaml:"cert_file" doc:"Certificate chain (PEM) of listen.grpc and listen.http; empty = without TLS. The files are read again when they change, and no connection drops."`
+	KeyFile      string        `yaml:"key_file" doc:"Its private key (PEM)."`
+	ClientCAFile string        `yaml:"client_ca_file" doc:"The authorities (PEM) whose client certificates are believed; auth.callers_file says whose they are. Empty = none are asked for."`
+	ClientCert   string        `yaml:"client_cert" doc:"optional: a client without a certificate may show a token. required: it does not get a connection."`
+	Min          string        `yaml:"min" doc:"The oldest version of TLS that is spoken: 1.2 or 1.3."`
+	HSTS         time.Duration `yaml:"hsts" doc:"Over TLS, tell browsers (Strict-Transport-Security) to speak TLS alone to this host for so long. It binds all ports of the host: leave it 0, which says nothing, where a page of the HIS is served from it without TLS."`
+	Plaintext    bool          `yaml:"plaintext" doc:"Let tokens cross the network without TLS. Only where something else encrypts: a proxy on the same host, or a service mesh."`
 }
 
 // Auth is how callers prove who they are. Without it there is one caller, local,
@@ -31,6 +33,8 @@ type JWT struct {
 	Audience   string `yaml:"audience" doc:"The aud that a token must have among its own."`
 	NameClaim  string `yaml:"name_claim" doc:"The claim that holds the caller's name."`
 	RolesClaim string `yaml:"roles_claim" doc:"The claim that holds the roles: a list, or words."`
+
+	PharmaciesClaim string `yaml:"pharmacies_claim" doc:"The claim that holds the pharmacies of a reporter: a list, or one. A reporter whose token lacks it may then report of none. Empty = a reporter may report of all."`
 }
 
 func (a Auth) configured() bool { return a.CallersFile != "" || a.JWT.KeysFile != "" }
@@ -84,6 +88,8 @@ func (c *Config) validateSecure(k *checker) {
 	k.oneOf(c.TLS.ClientCert, "tls.client_cert", "optional", "required")
 	k.want(c.TLS.ClientCert == "optional" || c.TLS.ClientCAFile != "", "tls.client_cert", "needs tls.client_ca_file")
 	k.oneOf(c.TLS.Min, "tls.min", "1.2", "1.3")
+	k.between(c.TLS.HSTS, "tls.hsts", 0, 2*365*24*time.Hour)
+	k.want(c.TLS.HSTS == 0 || c.TLS.CertFile != "", "tls.hsts", "needs tls.cert_file")
 	if c.Auth.JWT.KeysFile != "" {
 		k.want(c.Auth.JWT.Issuer != "", "auth.jwt.issuer", "must be set")
 		k.want(c.Auth.JWT.Audience != "", "auth.jwt.audience", "must be set, or every token of the same issuer would count")

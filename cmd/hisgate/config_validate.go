@@ -95,6 +95,9 @@ func (c *Config) validateLimits(k *checker) {
 	k.atLeast(l.InFlight, 0, "limits.in_flight")
 	k.atLeast(l.ClientStreams, 0, "limits.client_streams")
 	k.atLeast(l.Streams, 0, "limits.streams")
+	k.atLeast(l.Connections, 0, "limits.connections")
+	k.atLeast(l.ClientConnections, 0, "limits.client_connections")
+	k.between(l.MessageTime, "limits.message_time", time.Second, 10*time.Minute)
 	k.want(l.Clients >= 1 && l.Clients <= 1e6, "limits.clients", "%d is not between 1 and 1000000", l.Clients)
 }
 

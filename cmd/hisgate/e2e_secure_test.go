@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/hisgate/hisgate/gateway/server/access"
@@ -236,6 +237,14 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	if _, err := stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
+	asShop := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+	shops, err := hisgatev1.NewStockServiceClient(conn).WatchStock(asShop, &hisgatev1.WatchStockRequest{PharmacyId: simhis.DemoPharmacy, DrugIds: []string{"D1"}})
+	if err == nil {
+		_, err = shops.Recv()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	hangUp := func(says string) {
 		t.Helper()
 		before := strings.Count(p.log.String(), says)
@@ -288,6 +297,9 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	}
 	if got, err := read(t, addr, next.trusts(ca.client("desk", time.Hour)), ""); got != 200 {
 		t.Errorf("a caller that stayed: %d, %v", got, err)
+	}
+	if _, err := shops.Recv(); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("the stream of a token that was taken away: %v", err)
 	}
 	w.shelve("D1", 9)
 	if _, err := hisgatev1.NewStockServiceClient(conn).ReportStockChange(t.Context(), &hisgatev1.ReportStockChangeRequest{

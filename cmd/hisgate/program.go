@@ -144,7 +144,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		return nil, err
 	}
 	p.edge, err = server.New(server.Options{
-		Access: p.secure.identify(), TLS: p.secure.config(),
+		Access: p.secure.identify(), TLS: p.secure.config(), HSTS: c.TLS.HSTS,
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
 		Limits: server.Limits(c.Limits), Origins: c.Listen.CORSOrigins, Registry: registry, Tracer: p.tracing.tracer(),
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
@@ -155,6 +155,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
+	p.secure.judge = p.edge.JudgeStreams
 	p.run(ctx, r, back)
 	log.Info("hisgate is up", "grpc", p.GRPCAddr, "http", p.HTTPAddr, "webhook", p.WebhookAddr, "ops", p.OpsAddr,
 		"data_dir", c.DataDir, "payment", c.Payment.Enabled, "version", version())

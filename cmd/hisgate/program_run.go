@@ -42,17 +42,18 @@ func (p *Program) run(ctx context.Context, r *reach, back *gatewaylocks.Recovery
 			}
 		})
 	}
-	serve("grpc", func() error { return p.edge.GRPC().Serve(p.listeners.grpc) })
+	serve("grpc", func() error { return p.edge.GRPC().Serve(p.edge.Door(p.listeners.grpc, server.DoorGRPC)) })
 	p.rest = server.NewHTTPServer(p.edge.Public(p.listeners.webhook == nil), p.log)
+	rest := p.edge.Door(p.listeners.http, server.DoorHTTP)
 	serve("http", func() error {
 		if p.rest.TLSConfig = p.secure.config(); p.rest.TLSConfig != nil {
-			return p.rest.ServeTLS(p.listeners.http, "", "")
+			return p.rest.ServeTLS(rest, "", "")
 		}
-		return p.rest.Serve(p.listeners.http)
+		return p.rest.Serve(rest)
 	})
 	if p.listeners.webhook != nil {
 		p.hooks = server.NewHTTPServer(p.edge.Webhook(), p.log)
-		serve("webhook", func() error { return p.hooks.Serve(p.listeners.webhook) })
+		serve("webhook", func() error { return p.hooks.Serve(p.edge.Door(p.listeners.webhook, server.DoorWebhook)) })
 	}
 	p.ops = server.NewHTTPServer(p.edge.Ops(), p.log)
 	serve("ops", func() error { return p.ops.Serve(p.listeners.ops) })

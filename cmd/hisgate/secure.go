@@ -24,6 +24,7 @@ type secure struct {
 	lines  *appendFile    // of audit
 	files  []string
 	seen   map[string]fileState
+	judge  func() // judges the open streams again; nil before there are any
 }
 
 func newSecure(c Config, log *slog.Logger) (*secure, error) {
@@ -113,6 +114,9 @@ func (s *secure) reload() {
 		if err := s.lines.reopen(); err != nil {
 			errs = append(errs, fmt.Errorf("log.audit_file: %w", err))
 		}
+	}
+	if s.judge != nil {
+		s.judge()
 	}
 	if err := errors.Join(errs...); err != nil {
 		s.log.Error("reading certificates and callers again; what was known before goes on to count", "error", err)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/hisgate/hisgate/internal/clientaddr"
 )
 
 // admission lets calls in, within the limits. It never makes anyone wait: what
@@ -16,11 +18,14 @@ type admission struct {
 	log    *slog.Logger
 	shed   func(scope)
 	all    *rate.Limiter // nil = no limit
+	// strangers is theirs, so that their flood leaves those who are known alone.
+	strangers *rate.Limiter
 
 	mu      sync.Mutex
 	clients *clients
 	calls   int // unary, under way
 	streams int
+	watches int // streams of health
 	warned  map[scope]time.Time
 }
 
@@ -30,7 +35,8 @@ const warnEvery = time.Minute
 func newAdmission(o *Options, shed func(scope)) *admission {
 	return &admission{
 		limits: o.Limits, now: o.Now, log: o.Logger, shed: shed,
-		all: bucket(o.Limits.Rate, o.Limits.Burst), clients: newClients(o.Limits), warned: make(map[scope]time.Time),
+		all: bucket(o.Limits.Rate, o.Limits.Burst), strangers: bucket(o.Limits.Rate, o.Limits.Burst),
+		clients: newClients(o.Limits), warned: make(map[scope]time.Time),
 	}
 }
 
@@ -75,13 +81,20 @@ func (a *admission) admit(c *client, k kind, now time.Time) *limitError {
 	if s, full := a.full(c, k); full {
 		return &limitError{scope: s}
 	}
+	if k == healthCall {
+		return nil
+	}
+	all := a.all
+	if k == strangerCall || k == healthStream {
+		all = a.strangers
+	}
 	if wait := lacking(c.bucket, k, now); wait > 0 {
 		return &limitError{scope: scopeClientRate, retry: wait}
 	}
-	if wait := lacking(a.all, k, now); wait > 0 {
+	if wait := lacking(all, k, now); wait > 0 {
 		return &limitError{scope: scopeRate, retry: wait}
 	}
-	for _, l := range []*rate.Limiter{c.bucket, a.all} {
+	for _, l := range []*rate.Limiter{c.bucket, all} {
 		if l != nil {
 			l.AllowN(now, 1)
 		}
@@ -94,9 +107,11 @@ func (a *admission) full(c *client, k kind) (scope, bool) {
 	over := func(n, bound int) bool { return bound > 0 && n >= bound }
 	l := a.limits
 	switch {
-	case k == streamCall && over(c.streams, l.ClientStreams):
+	case k == healthCall:
+		return scopeClientInFlight, c.waiting >= healthWaiting
+	case (k == streamCall || k == healthStream) && over(c.streams, l.ClientStreams):
 		return scopeClientStreams, true
-	case k == streamCall && over(a.streams, l.Streams):
+	case k == streamCall && over(a.streams, l.Streams), k == healthStream && over(a.watches, l.Streams):
 		return scopeStreams, true
 	case k == ordinaryCall && over(c.calls, ordinary(l.ClientInFlight)),
 		k == settlingCall && over(c.calls, l.ClientInFlight):
@@ -128,13 +143,19 @@ func lacking(l *rate.Limiter, k kind, now time.Time) time.Duration {
 }
 
 func (a *admission) count(c *client, k kind, n int) {
-	if k == streamCall {
+	switch k {
+	case streamCall:
 		c.streams += n
 		a.streams += n
-		return
+	case healthStream:
+		c.streams += n
+		a.watches += n
+	case healthCall:
+		c.waiting += n
+	default:
+		c.calls += n
+		a.calls += n
 	}
-	c.calls += n
-	a.calls += n
 }
 
 func (a *admission) mayWarn(s scope, now time.Time) bool {
@@ -152,9 +173,18 @@ func (a *admission) warns(s scope) bool {
 	return a.mayWarn(s, a.now())
 }
 
+// turnedAway counts a connection that is one too many, and tells of it now and then.
+func (a *admission) turnedAway(s scope, addr string, by Door) {
+	a.shed(s)
+	if a.warns(s) {
+		a.log.Warn("connections are being refused", "why", (&limitError{scope: s}).Error(), "scope", string(s),
+			"listener", string(by), "client", "addr:"+clientaddr.Of(addr))
+	}
+}
+
 // load is what is under way now, for the metrics.
 func (a *admission) load() (calls, streams, clients int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.calls, a.streams, len(a.clients.known)
+	return a.calls, a.streams + a.watches, len(a.clients.known)
 }

@@ -81,6 +81,9 @@ func TestSlowConnectionsAreHungUpOn(t *testing.T) {
 				trickle(c)
 			})
 		}, 6 * time.Second},
+		{"a body that nobody wants", func(c net.Conn, _ *sync.WaitGroup) {
+			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+		}, 20 * time.Second},
 		{"idle after an answer", func(c net.Conn, _ *sync.WaitGroup) {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 			if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil {

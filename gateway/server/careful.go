@@ -9,7 +9,8 @@ import (
 // one that does not read keeps nobody who writes.
 const answerTime = 30 * time.Second
 
-// careful gives each answer its time. A request with a body in chunks is the last of
+// careful gives each answer its time, and each body, also one that nobody reads:
+// net/http does, before it answers. A request with a body in chunks is the last of
 // its connection: it may have carried a length as well, which net/http forgets and a
 // proxy before us may have believed, and what it then took for the rest of the body
 // we would take for the next request (RFC 9112, 6.3).
@@ -17,6 +18,9 @@ func careful(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(messageTime)) // who reads it has a time of his own
 		}
 		t := &timedWriter{ResponseWriter: w, control: http.NewResponseController(w)}
 		next.ServeHTTP(t, r)

@@ -4,12 +4,13 @@ import (
 	"container/list"
 	"context"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc/peer"
+
+	"github.com/hisgate/hisgate/internal/clientaddr"
 )
 
 // clients is the bounded table of who asks. Those who ask nothing now stand in
@@ -28,6 +29,7 @@ type client struct {
 	bucket  *rate.Limiter // nil = no limit
 	calls   int           // unary, under way
 	streams int
+	waiting int // health checks whose message has not come
 	seen    time.Time
 	at      *list.Element // its place among the idle; nil while it is active
 }
@@ -66,7 +68,7 @@ func (t *clients) take(name string, now time.Time) *client {
 
 // leave puts a client without calls among the idle.
 func (t *clients) leave(c *client, now time.Time) {
-	if c == t.others || c.calls+c.streams > 0 || c.at != nil {
+	if c == t.others || c.calls+c.streams+c.waiting > 0 || c.at != nil {
 		return
 	}
 	c.seen = now
@@ -112,26 +114,12 @@ func withRequest(r *http.Request) *http.Request {
 func peerOf(ctx context.Context) string {
 	if c := inprocgrpc.ClientContext(ctx); c != nil {
 		if r, _ := c.Value(requestKey{}).(*http.Request); r != nil {
-			return hostOf(r.RemoteAddr)
+			return clientaddr.Of(r.RemoteAddr)
 		}
 		return ""
 	}
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		return hostOf(p.Addr.String())
+		return clientaddr.Of(p.Addr.String())
 	}
 	return ""
-}
-
-// hostOf is an address without its port. An IPv6 host has a network of 64 bits
-// to call from, so that network counts as one.
-func hostOf(addr string) string {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return addr // a pipe, or a socket in the file system
-	}
-	host := ap.Addr().Unmap().WithZone("")
-	if host.Is4() || host.IsLoopback() {
-		return host.String()
-	}
-	return netip.PrefixFrom(host, 64).Masked().String()
 }

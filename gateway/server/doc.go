@@ -11,6 +11,9 @@
 //
 //	WeChat ──► webhook ──► payflow's inbox ──► 200
 //
+// Over gRPC everything up to the limits is done when the header of a call has come,
+// before its message is waited for.
+//
 // REST calls pass through an in-process channel with the very same interceptors
 // as a dialled connection, so that both behave alike. errors.go is the one place
 // that knows gRPC codes.

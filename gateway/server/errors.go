@@ -119,6 +119,13 @@ func classify(err error) (failure, bool) {
 			retry: e.retry, meta: map[string]string{"scope": string(e.scope)},
 		}, true
 	}
+	if e, ok := errors.AsType[*endedError](err); ok {
+		f := failure{code: codes.Unauthenticated, reason: hisgatev1.Reason_UNAUTHENTICATED, message: e.Error(), zh: e.zh()}
+		if e.role != nil {
+			f.code, f.reason = codes.PermissionDenied, hisgatev1.Reason_PERMISSION_DENIED
+		}
+		return f, true
+	}
 	if e, ok := errors.AsType[*roleError](err); ok {
 		return failure{
 			code: codes.PermissionDenied, reason: hisgatev1.Reason_PERMISSION_DENIED, message: e.Error(), zh: e.zh(),

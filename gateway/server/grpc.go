@@ -52,8 +52,7 @@ func (s *services) register(r grpc.ServiceRegistrar) {
 
 func newGRPC(s *services, i *interceptors, o *Options) (*grpc.Server, *health.Server) {
 	options := []grpc.ServerOption{
-		grpc.UnaryInterceptor(i.unary),
-		grpc.StreamInterceptor(i.stream),
+		grpc.StreamInterceptor(i.stream), // unary calls have theirs at the header
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(1000),
 		grpc.MaxHeaderListSize(16 << 10),
@@ -68,13 +67,14 @@ func newGRPC(s *services, i *interceptors, o *Options) (*grpc.Server, *health.Se
 		options = append(options, grpc.StatsHandler(newStatsHandler(o.Tracer)))
 	}
 	srv := grpc.NewServer(options...)
-	s.register(srv)
+	early := atHeader{srv, i}
+	s.register(early)
 	h := health.NewServer()
 	h.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
 	for name := range srv.GetServiceInfo() {
 		h.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}
-	healthpb.RegisterHealthServer(srv, h)
+	healthpb.RegisterHealthServer(early, h)
 	reflection.Register(srv)
 	return srv, h
 }

@@ -51,7 +51,7 @@ func (i *interceptors) identify(ctx context.Context, method string) (context.Con
 // stranger counts a call without a proof against its address, so that guessing
 // is bounded like everything else, and logs why it is refused.
 func (i *interceptors) stranger(ctx context.Context, method string, err error) error {
-	leave, limited := i.admit.enter(clientOf(ctx), ordinaryCall)
+	leave, limited := i.admit.enter(clientOf(ctx), strangerCall)
 	if limited != nil {
 		return limited
 	}

@@ -34,42 +34,80 @@ type interceptors struct {
 	draining context.Context
 	admit    *admission
 	access   func(access.Proof) (access.Identity, error) // nil = everybody is local
+
+	messageTime time.Duration // for a request to come over gRPC
+	streams     *openStreams
 }
 
-// unary is the chain of a unary call.
+// visit is a unary call from its header to its end.
+type visit struct {
+	method string
+	req    any // nil until it has come
+	ctx    context.Context
+	began  time.Time // when there was something to do
+	leave  func()    // its place; nil = it has none
+	denied error     // why a known caller is refused: told when the audit knows what it was about
+}
+
+// unary is the chain of a unary call whose message is there, as over REST. Over gRPC
+// atHeader goes through the same steps, the first of them before the message.
 func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-	ctx = inTrace(ctx)
-	ctx, id := withRequestID(ctx)
-	_ = grpc.SetHeader(ctx, headerOf(ctx, id))
-	began := i.now()
-	defer func() {
-		i.observe(ctx, info.FullMethod, req, began, err)
-		i.audit(ctx, info.FullMethod, req, err)
-	}()
-	defer i.recoverTo(ctx, info.FullMethod, &err)
-	if ctx, err = i.identify(ctx, info.FullMethod); err != nil {
-		return nil, i.translate(ctx, info.FullMethod, err)
+	v := visit{method: info.FullMethod, req: req}
+	defer i.end(&v, &err)
+	if err := i.begin(ctx, &v); err != nil {
+		return nil, err
 	}
-	if k, counted := kindOf(info.FullMethod); counted {
-		leave, err := i.admit.enter(clientOf(ctx), k)
-		if err != nil {
-			return nil, i.translate(ctx, info.FullMethod, err)
-		}
-		defer leave()
+	return i.answer(v.ctx, &v, handler)
+}
+
+// begin lets a call in by what stands in its header.
+func (i *interceptors) begin(ctx context.Context, v *visit) (err error) {
+	v.ctx, v.began = inTrace(ctx), i.now()
+	ctx, id := withRequestID(v.ctx)
+	_ = grpc.SetHeader(ctx, headerOf(ctx, id))
+	v.ctx, err = i.identify(ctx, v.method)
+	if _, known := errors.AsType[*roleError](err); known {
+		v.denied, err = err, nil
+	}
+	if err == nil {
+		v.leave, err = i.admit.enter(clientOf(v.ctx), kindOf(v.method))
+	}
+	if err != nil {
+		return i.translate(v.ctx, v.method, err)
+	}
+	return nil
+}
+
+// answer has a call answered whose message has come.
+func (i *interceptors) answer(ctx context.Context, v *visit, handler grpc.UnaryHandler) (any, error) {
+	if v.denied != nil {
+		return nil, i.translate(ctx, v.method, v.denied)
 	}
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
 	}
-	if err := i.valid(req); err != nil {
-		return nil, i.translate(ctx, info.FullMethod, err)
+	if err := i.valid(v.req); err != nil {
+		return nil, i.translate(ctx, v.method, err)
 	}
-	resp, err = handler(ctx, req)
+	resp, err := handler(ctx, v.req)
 	if err != nil {
-		return nil, i.translate(ctx, info.FullMethod, err)
+		return nil, i.translate(ctx, v.method, err)
 	}
 	return resp, nil
+}
+
+// end is deferred by whoever begins a call.
+func (i *interceptors) end(v *visit, err *error) {
+	if p := recover(); p != nil {
+		*err = i.recovered(v.ctx, v.method, p)
+	}
+	if v.leave != nil {
+		v.leave()
+	}
+	i.observe(v.ctx, v.method, v.req, v.began, *err)
+	i.audit(v.ctx, v.method, v.req, *err)
 }
 
 // stream is the chain of a stream.
@@ -86,7 +124,7 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	if ctx, err = i.identify(ctx, info.FullMethod); err != nil {
 		return i.translate(ctx, info.FullMethod, err)
 	}
-	leave, err := i.admit.enter(clientOf(ctx), streamCall)
+	leave, err := i.admit.enter(clientOf(ctx), streamKindOf(info.FullMethod))
 	if err != nil {
 		return i.translate(ctx, info.FullMethod, err)
 	}
@@ -97,9 +135,11 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	if i.draining.Err() != nil {
 		return i.translate(ctx, info.FullMethod, gateway.ErrClosed)
 	}
-	err = handler(srv, &checkedStream{ServerStream: ss, ctx: ctx, check: i.valid})
-	if err != nil && errors.Is(context.Cause(ctx), gateway.ErrClosed) {
-		err = gateway.ErrClosed
+	defer i.streams.watch(i.judgeOf(ctx, info.FullMethod), cancel)()
+	defer context.AfterFunc(ctx, func() { endAsTold(ctx) })()
+	err = handler(srv, &checkedStream{ServerStream: ss, ctx: ctx, check: i.valid, within: i.messageTime})
+	if err != nil {
+		err = whyEnded(ctx, err)
 	}
 	if err != nil {
 		return i.translate(ctx, info.FullMethod, err)
@@ -107,11 +147,14 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	return nil
 }
 
-// checkedStream holds what comes in against the field rules.
+// checkedStream holds what comes in against the field rules, and does not wait for
+// ever: neither for the first message, nor for a client that takes none.
 type checkedStream struct {
 	grpc.ServerStream
-	ctx   context.Context
-	check func(any) error
+	ctx    context.Context
+	check  func(any) error
+	within time.Duration // for the first message
+	begun  bool          // it has come
 }
 
 // Context returns the stream's context, with identity, and over when hisgate
@@ -120,10 +163,23 @@ func (s *checkedStream) Context() context.Context { return s.ctx }
 
 // RecvMsg receives a message that keeps the field rules.
 func (s *checkedStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
+	receive := func() error { return s.ServerStream.RecvMsg(m) }
+	var err error
+	if s.begun {
+		err = receive()
+	} else {
+		s.begun = true
+		err = inTime(s.ctx, s.within, tooLate, receive)
+	}
+	if err != nil {
 		return err
 	}
 	return s.check(m)
+}
+
+// SendMsg sends a message that the client takes in time.
+func (s *checkedStream) SendMsg(m any) error {
+	return inTime(s.ctx, answerTime, notTaken, func() error { return s.ServerStream.SendMsg(m) })
 }
 
 // errTooLarge refuses a message over gRPC. REST bounds its bodies itself.
@@ -178,10 +234,15 @@ func (i *interceptors) translate(ctx context.Context, method string, err error) 
 // recoverTo turns a panic into an internal error.
 func (i *interceptors) recoverTo(ctx context.Context, method string, err *error) {
 	if p := recover(); p != nil {
-		i.metrics.panics.Inc()
-		span.Log(ctx, i.log).ErrorContext(ctx, "panic", "method", method, "request_id", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
-		*err = internalFailure().status().Err()
+		*err = i.recovered(ctx, method, p)
 	}
+}
+
+// recovered tells of a panic.
+func (i *interceptors) recovered(ctx context.Context, method string, p any) error {
+	i.metrics.panics.Inc()
+	span.Log(ctx, i.log).ErrorContext(ctx, "panic", "method", method, "request_id", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
+	return internalFailure().status().Err()
 }
 
 // internalFailure is a fault of hisgate; its cause is for the log alone.

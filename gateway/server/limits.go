@@ -7,7 +7,7 @@ import (
 
 // Limits bound what callers ask of hisgate. A client is who it proved to be, or
 // else the address that it calls from. A bound of 0 is none. WeChat's callbacks
-// do not come this way, and no limit sheds them.
+// do not come this way: of all limits Connections alone holds for them.
 type Limits struct {
 	// ClientRate and Rate are calls a second, of one client and of all together;
 	// the bursts are how many may come at once. Opening a stream is a call. A tenth
@@ -27,15 +27,23 @@ type Limits struct {
 	// Clients is how many clients are told apart; 0 = 10,000. When there are
 	// more at work at once, the newest share one account.
 	Clients int
+	// Connections bounds the connections of a listener, and ClientConnections those
+	// of one address, where it is not this machine's own.
+	Connections       int
+	ClientConnections int
+	// MessageTime is how long a request may take to come, over gRPC from its header
+	// on, over REST its body; 0 = 20 s.
+	MessageTime time.Duration
 }
 
 // DefaultLimits are generous. A site whose callers all come from one address is
-// one client, so that a client may have nearly everything.
+// one client, so that a client may have nearly everything. A client without HTTP/2
+// needs a connection for each call and each stream under way.
 func DefaultLimits() Limits {
 	return Limits{
 		ClientRate: 2000, ClientBurst: 4000, Rate: 5000, Burst: 10_000,
 		ClientInFlight: 1000, InFlight: 2000, ClientStreams: 500, Streams: 1000,
-		Clients: 10_000,
+		Clients: 10_000, Connections: 10_000, ClientConnections: 2000, MessageTime: messageTime,
 	}
 }
 
@@ -43,6 +51,11 @@ const (
 	defaultClients = 10_000
 	// clientIdle is how long a client that asks nothing is remembered.
 	clientIdle = 10 * time.Minute
+	// messageTime is how long a request may take to come.
+	messageTime = 20 * time.Second
+	// healthWaiting is how many health checks of an address may wait for their
+	// message. Nobody needs a name for them, so that they could fill the memory.
+	healthWaiting = 64
 )
 
 // ordinary is the part of a bound on calls that is not kept for settling.
@@ -59,11 +72,17 @@ const (
 	scopeClientStreams  scope = "client_streams"
 	scopeStreams        scope = "streams"
 
+	scopeClientConnections scope = "client_connections"
+	scopeConnections       scope = "connections"
+
 	// scopeStranger is no bound: it keeps those who are refused out of the log.
 	scopeStranger scope = "stranger"
 )
 
-var scopes = []scope{scopeClientRate, scopeRate, scopeClientInFlight, scopeInFlight, scopeClientStreams, scopeStreams}
+var scopes = []scope{
+	scopeClientRate, scopeRate, scopeClientInFlight, scopeInFlight, scopeClientStreams, scopeStreams,
+	scopeClientConnections, scopeConnections,
+}
 
 // limitError refuses a call before anything was done.
 type limitError struct {
@@ -83,6 +102,10 @@ func (e *limitError) Error() string {
 		return "too many calls are under way"
 	case scopeClientStreams:
 		return "too many streams of this client"
+	case scopeClientConnections:
+		return "too many connections of this client"
+	case scopeConnections:
+		return "too many connections"
 	default:
 		return "too many streams"
 	}
@@ -94,18 +117,29 @@ type kind uint8
 const (
 	ordinaryCall kind = iota
 	settlingCall      // may take the places kept back
+	strangerCall      // is refused: it may take nothing from those who are known
+	healthCall        // waits for its message; free afterwards
 	streamCall
+	healthStream // of somebody without a name: takes no place of those who have one
 )
 
-// kindOf tells unary calls apart. Health checks are free: ok is false.
-func kindOf(method string) (k kind, ok bool) {
+// kindOf tells unary calls apart.
+func kindOf(method string) kind {
 	switch {
-	case strings.HasPrefix(method, "/grpc.health.v1.Health/"):
-		return ordinaryCall, false
+	case open(method):
+		return healthCall
 	case method == "/hisgate.v1.LockService/Confirm", method == "/hisgate.v1.LockService/Release",
 		strings.HasPrefix(method, "/hisgate.v1.OpsService/"):
-		return settlingCall, true
+		return settlingCall
 	default:
-		return ordinaryCall, true
+		return ordinaryCall
 	}
+}
+
+// streamKindOf tells streams apart.
+func streamKindOf(method string) kind {
+	if open(method) {
+		return healthStream
+	}
+	return streamCall
 }

@@ -21,10 +21,12 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	// panics should stay 0.
 	panics prometheus.Counter
-	// limited counts calls refused by the limits on callers, by the limit.
+	// limited counts calls and connections refused by the limits on callers, by the
+	// limit.
 	limited *prometheus.CounterVec
 
 	admission *admission // where what is under way is read
+	doors     *doors     // where connections are counted
 }
 
 func newMetrics(o *Options) (*metrics, error) {
@@ -41,18 +43,19 @@ func newMetrics(o *Options) (*metrics, error) {
 		}),
 	}
 	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "hisgate_limited_total", Help: "Calls refused at the door, by the limit that they met.",
+		Name: "hisgate_limited_total", Help: "Calls and connections refused at the door, by the limit that they met.",
 	}, []string{"scope"})
 	for _, s := range scopes {
 		m.limited.WithLabelValues(string(s))
 	}
 	m.admission = newAdmission(o, func(s scope) { m.limited.WithLabelValues(string(s)).Inc() })
+	m.doors = &doors{admit: m.admission}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "hisgate_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": o.Version},
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.panics, m.limited, build, newCollector(o, m.admission),
+		m.requests, m.duration, m.panics, m.limited, build, newCollector(o, m.admission, m.doors),
 	} {
 		if err := o.Registry.Register(c); err != nil {
 			return nil, err
@@ -73,12 +76,13 @@ type collector struct {
 	guard   func() guard.State
 	figures func() Figures
 	door    *admission
+	doors   *doors
 	now     func() time.Time
 	descs   map[string]*prometheus.Desc
 }
 
-func newCollector(o *Options, door *admission) *collector {
-	c := &collector{gw: o.Gateway, orders: o.Orders, guard: o.Guard, figures: o.Figures, door: door, now: o.Now, descs: map[string]*prometheus.Desc{}}
+func newCollector(o *Options, door *admission, doors *doors) *collector {
+	c := &collector{gw: o.Gateway, orders: o.Orders, guard: o.Guard, figures: o.Figures, door: door, doors: doors, now: o.Now, descs: map[string]*prometheus.Desc{}}
 	for _, d := range collected {
 		c.descs[d.name] = prometheus.NewDesc(d.name, d.help, d.labels, nil)
 	}

@@ -19,6 +19,7 @@ var collected = []struct {
 	{"hisgate_calls_in_flight", "Unary calls under way.", nil},
 	{"hisgate_streams", "Streams under way.", nil},
 	{"hisgate_clients", "Clients told apart by the limits: seen within ten minutes.", nil},
+	{"hisgate_connections", "Open connections, by listener.", []string{"listener"}},
 
 	{"hisgate_locks", "Locks that have not ended, by status.", []string{"status"}},
 	{"hisgate_lock_cases", "Locks that a person must settle.", nil},
@@ -115,6 +116,9 @@ func (c *collector) collectDoor(gauge emit) {
 	gauge("hisgate_calls_in_flight", float64(calls))
 	gauge("hisgate_streams", float64(streams))
 	gauge("hisgate_clients", float64(clients))
+	for name, n := range c.doors.load() {
+		gauge("hisgate_connections", float64(n), string(name))
+	}
 }
 
 // Figures are those that only the program around the edge knows.

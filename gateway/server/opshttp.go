@@ -40,7 +40,7 @@ func newOps(o *Options, draining context.Context) http.Handler {
 		writeHealth(w, http.StatusOK, a)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	return secured(mux)
+	return secured(0, mux)
 }
 
 func writeHealth(w http.ResponseWriter, code int, a healthAnswer) {

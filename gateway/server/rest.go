@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -44,7 +46,7 @@ func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
 	if err := hisgatev1.RegisterREST(context.Background(), mux, firstOrError{channel}); err != nil {
 		return nil, fmt.Errorf("routes of the API: %w", err)
 	}
-	api := errs.guarded(boundedBody(errs, i.knows, plainPath(errs, mux)))
+	api := errs.guarded(boundedBody(errs, i.knows, i.messageTime, plainPath(errs, mux)))
 	traced := tracedREST(o.Tracer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, withRequest(r))
 	}))
@@ -55,14 +57,18 @@ func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return secured(numbered(pages.protect(errs, all))), nil
+	return secured(o.HSTS, numbered(uncrowded(errs, i.admit, pages.protect(errs, all)))), nil
 }
 
 // secured sets the headers that keep a browser from making more of an answer
 // than it is.
-func secured(next http.Handler) http.Handler {
+func secured(hsts time.Duration, next http.Handler) http.Handler {
+	strict := "max-age=" + strconv.Itoa(int(hsts.Seconds()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
+		if hsts > 0 && r.TLS != nil {
+			h.Set("Strict-Transport-Security", strict)
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// bodyTime bounds the reading of a body. http.Server's own bound would end
-// streams, too.
-const bodyTime = 20 * time.Second
-
 // maxStrange is the longest body that is read of a sender who is not known. It is
 // that of a header: longer ones from as many connections as he likes would fill
 // the memory before the services refuse him.
@@ -22,14 +18,15 @@ const maxStrange = 16 << 10
 // is decided by it. JSON is read as JSON; so is a body without a content type,
 // and one with that of a form, which is what curl says of any body. Of a stranger
 // it leaves what is longer than maxStrange, or has no length, where it is: the
-// services refuse him by his name alone.
-func boundedBody(errs *restErrors, known func(*http.Request) bool, next http.Handler) http.Handler {
+// services refuse him by his name alone. It has its own time because http.Server's
+// bound would end streams, too.
+func boundedBody(errs *restErrors, known func(*http.Request) bool, within time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if (r.ContentLength < 0 || r.ContentLength > maxStrange) && !known(r) {
 			w.Header().Set("Connection", "close") // else net/http reads on before it answers
 			r.Body = http.NoBody
 		}
-		body, err := readBody(w, r, maxRequest, bodyTime)
+		body, err := readBody(w, r, maxRequest, within)
 		switch {
 		case isTooLarge(err):
 			errs.refuse(w, r, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB", "请求体超过 1 MiB")

@@ -40,8 +40,10 @@ type Options struct {
 
 	Origins   []string      // of web pages that may call REST: https://shop.example.cn; nil = none
 	Heartbeat time.Duration // of server-sent events that have nothing to tell; 0 = 15 s
+	Judge     time.Duration // how often the callers of open streams are judged again; 0 = 10 s
+	HSTS      time.Duration // browsers are told to speak TLS alone to this host for so long, over TLS; 0 = they are not
 
-	Limits Limits // on callers; the zero value sets none, DefaultLimits are a start
+	Limits Limits // on callers; the zero value bounds no number, DefaultLimits are a start
 
 	Version  string               // for the metrics
 	Health   func() []string      // further reasons why hisgate is degraded; nil = none
@@ -62,6 +64,8 @@ type Server struct {
 	webhook http.Handler
 	feeds   map[string]http.Handler
 	ops     http.Handler
+	streams *openStreams
+	doors   *doors
 
 	draining context.Context // ends when Drain is called
 	drain    context.CancelCauseFunc
@@ -87,9 +91,10 @@ func New(o Options) (*Server, error) {
 	chain := &interceptors{
 		log: o.Logger, now: o.Now, metrics: m, rules: rules,
 		draining: draining, admit: m.admission, access: o.Access, auditLog: o.Audit,
+		messageTime: o.Limits.MessageTime, streams: newOpenStreams(o.Judge),
 	}
 	svc := newServices(&o)
-	s := &Server{draining: draining, drain: drain}
+	s := &Server{draining: draining, drain: drain, streams: chain.streams, doors: m.doors}
 	s.grpc, s.health = newGRPC(svc, chain, &o)
 	if s.rest, err = newREST(&o, svc, chain); err != nil {
 		drain(err)
@@ -97,7 +102,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.webhook, s.feeds = newWebhook(o.Orders, &o), make(map[string]http.Handler, len(o.Feeds))
 	for name, f := range o.Feeds {
-		s.feeds[name] = secured(f)
+		s.feeds[name] = secured(o.HSTS, numbered(f))
 	}
 	s.ops = newOps(&o, draining)
 	return s, nil
@@ -130,6 +135,12 @@ func (o Options) filled() Options {
 	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = heartbeat
+	}
+	if o.Judge <= 0 {
+		o.Judge = judgeEvery
+	}
+	if o.Limits.MessageTime <= 0 {
+		o.Limits.MessageTime = messageTime
 	}
 	return o
 }

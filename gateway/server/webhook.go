@@ -41,7 +41,7 @@ func newWebhook(orders callbacks, o *Options) http.Handler {
 	h := &webhook{log: o.Logger, now: o.Now}
 	payment, refund := h.take(orders.PaymentCallback), h.take(orders.RefundCallback)
 	// No http.ServeMux: it would clean the path and send the caller there.
-	return secured(tracedCallback(o.Tracer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return secured(o.HSTS, numbered(tracedCallback(o.Tracer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/wechat/v1/payment":
 			payment.ServeHTTP(w, r)
@@ -50,7 +50,7 @@ func newWebhook(orders callbacks, o *Options) http.Handler {
 		default:
 			h.answer(w, http.StatusNotFound, "no such path")
 		}
-	})))
+	}))))
 }
 
 func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) http.Handler {
@@ -76,7 +76,10 @@ func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) ht
 // tell writes the line of an answer; of refusals, which anybody can cause, a few a
 // minute.
 func (h *webhook) tell(r *http.Request, code int, why string, took time.Duration) {
-	attrs := []any{"path", r.URL.Path, "status", code, "why", why, "duration_ms", float64(took.Microseconds()) / 1000}
+	attrs := []any{
+		"path", r.URL.Path, "status", code, "why", why, "duration_ms", float64(took.Microseconds()) / 1000,
+		"request_id", r.Header.Get(requestIDHeader),
+	}
 	if code >= 400 && code < 500 {
 		let, missing := h.refusals.Let(h.now())
 		if !let {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/hisgate/hisgate/internal/clientaddr"
 )
 
 // The headers of a post. The signature is sha256= and the hexadecimal HMAC-SHA256,
@@ -46,10 +48,13 @@ const Window = 5 * time.Minute
 
 // The bounds of posts under way.
 const (
-	maxPosts = 32
+	maxPosts = 32              // that are signed, and take effect
 	postRead = 5 * time.Second // for the body
 	postTake = 10 * time.Second
 )
+
+// requestIDHeader is the number of a request, as the server gave it.
+const requestIDHeader = "X-Request-Id"
 
 // Webhook is a feed for a HIS that can only post: each POST is one message.
 //
@@ -60,6 +65,10 @@ const (
 //	422  it cannot be read; why stands in the answer; it is with the dead letters
 //	429, 503  too many posts, or this very post is still under way: again later, signed anew
 //
+// Who has not the key is refused by his headers, or when his body is in; until then
+// he has none of the places of those who have it, and is cut off when the room for
+// bodies is needed.
+//
 // A post whose answer was lost may be signed anew and sent again: what took effect
 // twice does no harm. After a start, posts that were signed before it are refused,
 // because nobody remembers which of them were taken.
@@ -67,6 +76,7 @@ type Webhook struct {
 	feed *Feed
 	keys [][]byte
 	seen *seen
+	in   *bodies
 	busy chan struct{}
 	told rate.Sometimes
 }
@@ -84,7 +94,7 @@ func NewWebhook(f *Feed, keys ...[]byte) (*Webhook, error) {
 		}
 	}
 	return &Webhook{
-		feed: f, keys: keys, seen: newSeen(f.o.Now(), maxSeen),
+		feed: f, keys: keys, seen: newSeen(f.o.Now(), maxSeen), in: newBodies(),
 		busy: make(chan struct{}, maxPosts), told: rate.Sometimes{Interval: time.Second},
 	}, nil
 }
@@ -93,17 +103,10 @@ func NewWebhook(f *Feed, keys ...[]byte) (*Webhook, error) {
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.feed.log.ErrorContext(r.Context(), "panic", "panic", p, "stack", string(debug.Stack()))
+			h.feed.log.ErrorContext(r.Context(), "panic", "request_id", r.Header.Get(requestIDHeader), "panic", p, "stack", string(debug.Stack()))
 			h.answer(w, http.StatusInternalServerError, "internal error")
 		}
 	}()
-	select {
-	case h.busy <- struct{}{}:
-		defer func() { <-h.busy }()
-	default:
-		h.refuse(w, r, http.StatusServiceUnavailable, "too many posts at once")
-		return
-	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		h.refuse(w, r, http.StatusMethodNotAllowed, "POST only")
@@ -112,6 +115,13 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p, code, why := h.read(w, r)
 	if code != 0 {
 		h.refuse(w, r, code, why)
+		return
+	}
+	select {
+	case h.busy <- struct{}{}:
+		defer func() { <-h.busy }()
+	default:
+		h.refuse(w, r, http.StatusServiceUnavailable, "too many posts at once")
 		return
 	}
 	switch h.seen.begin(p.mark, h.feed.o.Now()) {
@@ -189,15 +199,9 @@ func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (p post, code int
 	if err != nil || len(sign) != sha256.Size {
 		return p, http.StatusUnauthorized, SignatureHeader + " is not a hexadecimal HMAC-SHA256"
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(postRead)) // not every writer has one
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxMessage))
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return p, http.StatusRequestEntityTooLarge, "too large"
-	} else if err != nil {
-		return p, http.StatusBadRequest, "the body could not be read"
-	}
-	if !h.signed(sign, timestamp, nonce, body) {
-		return p, http.StatusUnauthorized, "the signature is not right"
+	body, code, why := h.body(w, r, func(body []byte) bool { return h.signed(sign, timestamp, nonce, body) })
+	if code != 0 {
+		return p, code, why
 	}
 	p.mark = mark(sign[:len(p.mark)])
 	p.message = Message{
@@ -205,6 +209,40 @@ func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (p post, code int
 		Attributes: map[string]string{"nonce": nonce},
 	}
 	return p, 0, ""
+}
+
+// body reads a body that is signed; a code that is not 0 is the answer.
+func (h *Webhook) body(w http.ResponseWriter, r *http.Request, signed func([]byte) bool) (body []byte, code int, why string) {
+	if r.ContentLength > MaxMessage {
+		w.Header().Set("Connection", "close") // else net/http reads on before it answers
+		return nil, http.StatusRequestEntityTooLarge, "too large"
+	}
+	conn, cut := http.NewResponseController(w), false
+	_ = conn.SetReadDeadline(time.Now().Add(postRead)) // not every writer has one
+	done := h.in.enter(clientaddr.Of(r.RemoteAddr), func() {
+		cut = true
+		_ = conn.SetReadDeadline(time.Unix(1, 0)) // long ago
+	})
+	defer done()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxMessage))
+	good := err == nil && signed(body)
+	done() // from now on it is not cut off
+	_, long := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case long:
+		code, why = http.StatusRequestEntityTooLarge, "too large"
+	case err != nil && cut:
+		code, why = http.StatusServiceUnavailable, "the body came too slowly while too many others came in; send it again"
+	case err != nil:
+		code, why = http.StatusBadRequest, "the body could not be read"
+	case !good:
+		return nil, http.StatusUnauthorized, "the signature is not right"
+	default:
+		_ = conn.SetReadDeadline(time.Time{})
+		return body, 0, ""
+	}
+	w.Header().Set("Connection", "close") // else net/http reads on before it answers
+	return nil, code, why
 }
 
 // signed takes as long whichever key is the right one.
@@ -219,7 +257,8 @@ func (h *Webhook) signed(sign []byte, timestamp, nonce string, body []byte) bool
 func (h *Webhook) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
 	h.feed.state.refused()
 	h.told.Do(func() {
-		h.feed.log.WarnContext(r.Context(), "a post was refused (told once a second)", "status", code, "why", why, "remote", r.RemoteAddr)
+		h.feed.log.WarnContext(r.Context(), "a post was refused (told once a second)", "status", code, "why", why, "remote", r.RemoteAddr,
+			"request_id", r.Header.Get(requestIDHeader))
 	})
 	if code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")

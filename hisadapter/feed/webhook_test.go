@@ -1,7 +1,11 @@
 package feed_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -228,5 +232,87 @@ func TestKeysAreNotShort(t *testing.T) {
 		if _, err := feed.NewWebhook(f, keys...); err == nil {
 			t.Errorf("%d keys were taken", len(keys))
 		}
+	}
+}
+
+// serve serves the webhook to senders whose addresses are what they say.
+func (h *hook) serve(t *testing.T) (addr string) {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = r.Header.Get("X-From")
+		h.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.Listener.Addr().String()
+}
+
+// begin sends the header of a post and a part of its body.
+func begin(t *testing.T, addr, from string, r *http.Request, part string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil { // only a failure takes it
+		t.Fatal(err)
+	}
+	var head strings.Builder
+	fmt.Fprintf(&head, "POST / HTTP/1.1\r\nHost: h\r\nX-From: %s\r\nContent-Length: %d\r\n", from, len(someStock))
+	_ = r.Header.Write(&head) // to memory
+	if _, err := io.WriteString(c, head.String()+"\r\n"+part); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Who has not the key may begin as many posts as he likes, with headers that look
+// well, and never send their bodies: whoever has it is served, also when he comes
+// from the same address.
+func TestStrangersDoNotKeepTheSenderOut(t *testing.T) {
+	const sender = "192.0.2.1:1"
+	for name, from := range map[string]func(i int) string{
+		"from one address":      func(int) string { return "198.51.100.1:1" },
+		"from one network":      func(i int) string { return fmt.Sprintf("[2001:db8::%x]:1", i) },
+		"from very many":        func(i int) string { return fmt.Sprintf("198.51.%d.%d:1", i/200, i%200) },
+		"from the sender's own": func(int) string { return sender },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHook(t)
+			addr := h.serve(t)
+			for i := range 300 {
+				begin(t, addr, from(i), signedAt(h.now, []byte("not the key at all"), "nonce-01", someStock), someStock[:1])
+				if i%10 != 9 {
+					continue
+				}
+				c := begin(t, addr, sender, h.signed(fmt.Sprintf("nonce-%d", 100+i), someStock), someStock)
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusNoContent {
+					t.Fatalf("after %d strangers the sender was answered %s", i+1, resp.Status)
+				}
+			}
+		})
+	}
+}
+
+// A body that is cut off for others is told to come again, and at once.
+func TestABodyThatMakesRoomIsTold(t *testing.T) {
+	h := newHook(t)
+	addr := h.serve(t)
+	first := begin(t, addr, "192.0.2.1:1", h.signed("nonce-first", someStock), "")
+	for i := range 100 {
+		begin(t, addr, "192.0.2.1:1", h.signed(fmt.Sprintf("nonce-%d", 1000+i), someStock), "")
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(first), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" || !resp.Close {
+		t.Errorf("it was answered %s %v, close %t", resp.Status, resp.Header, resp.Close)
 	}
 }

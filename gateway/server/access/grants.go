@@ -69,6 +69,9 @@ func (c *callers) add(n *yaml.Node) error {
 		return err
 	}
 	who := granted{Identity: Identity{Name: g.Name, Pharmacies: g.Pharmacies}, expires: g.Expires}
+	if len(g.Pharmacies) == 0 {
+		who.Pharmacies = nil
+	}
 	for _, name := range g.Roles {
 		r, err := ParseRole(name)
 		if err != nil {

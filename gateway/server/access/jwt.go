@@ -22,6 +22,8 @@ type JWT struct {
 	Audience   string // aud must hold this
 	NameClaim  string // where the name stands; "" = sub
 	RolesClaim string // where the roles stand, a list or words; "" = roles
+
+	PharmaciesClaim string // where the pharmacies of a reporter stand, a list or one; "" = he may report of all
 }
 
 const jwtLeeway = 30 * time.Second
@@ -136,7 +138,28 @@ func (k *jwtKeys) identify(token string) (Identity, error) {
 	if err := CheckName(name); err != nil {
 		return Identity{}, fmt.Errorf("claim %s: %w", k.o.NameClaim, err)
 	}
-	return Identity{Name: name, Roles: rolesIn(claims[k.o.RolesClaim])}, nil
+	id := Identity{Name: name, Roles: rolesIn(claims[k.o.RolesClaim])}
+	if of := k.o.PharmaciesClaim; of != "" && (claims[of] != nil || !id.May(Admin)) {
+		id.Pharmacies = pharmaciesIn(claims[of])
+	}
+	return id, nil
+}
+
+// pharmaciesIn reads a claim of pharmacies, never nil. Ids are opaque: what is no
+// text is none.
+func pharmaciesIn(claim any) []string {
+	ids := []string{}
+	switch c := claim.(type) {
+	case string:
+		ids = append(ids, c)
+	case []any:
+		for _, v := range c {
+			if id, ok := v.(string); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
 }
 
 // rolesIn reads a claim of roles; words that are none of ours are those of other

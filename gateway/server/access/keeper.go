@@ -104,6 +104,10 @@ func (k *Keeper) Identify(p Proof) (Identity, error) {
 	if p.Certificate == nil {
 		return unknown("no credentials")
 	}
+	// TLS has looked at its time when the connection began, which may be long ago.
+	if end := p.Certificate.NotAfter; !end.IsZero() && k.now().After(end) {
+		return unknown("the certificate has expired")
+	}
 	for _, name := range namesOf(p.Certificate) {
 		if g, ok := known.byCert[name]; ok {
 			return k.granted(g, "the certificate of "+name)

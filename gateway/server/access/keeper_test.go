@@ -203,6 +203,74 @@ func TestJSONWebTokens(t *testing.T) {
 	}
 }
 
+// A claim may say for which pharmacies a reporter reports. Where one is named, a
+// token that does not have it reports of none.
+func TestAClaimNamesTheReportersPharmacies(t *testing.T) {
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, "keys.pem", pemOf(t, public))
+	for _, tt := range []struct {
+		name, of string
+		role     string
+		claim    any // nil = there is none
+		may      []string
+		mayNot   []string
+	}{
+		{"a list", "pharmacies", "reporter", []string{"A", "B"}, []string{"A", "B"}, []string{"C", "", "a"}},
+		{"one", "pharmacies", "reporter", "A B", []string{"A B"}, []string{"A", "B"}},
+		{"an empty list", "pharmacies", "reporter", []string{}, nil, []string{"A", ""}},
+		{"none", "pharmacies", "reporter", nil, nil, []string{"A", ""}},
+		{"numbers", "pharmacies", "reporter", []any{1, true, nil}, nil, []string{"1", "true", ""}},
+		{"something else", "pharmacies", "reporter", map[string]any{"A": true}, nil, []string{"A"}},
+		{"of an admin", "pharmacies", "admin", []string{"A"}, []string{"A"}, []string{"B"}},
+		{"none of an admin", "pharmacies", "admin", nil, []string{"A", "B"}, nil},
+		{"of no reporter", "pharmacies", "reader", []string{"A"}, nil, []string{"A"}},
+		{"no claim is named", "", "reporter", []string{"A"}, []string{"A", "B"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := open(t, access.Options{JWT: access.JWT{KeysFile: file, Issuer: "i", Audience: "a", PharmaciesClaim: tt.of}})
+			claims := jwt.MapClaims{"iss": "i", "aud": "a", "sub": "his", "exp": now.Add(time.Hour).Unix(), "roles": tt.role}
+			if tt.claim != nil {
+				claims["pharmacies"] = tt.claim
+			}
+			token, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims).SignedString(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, err := k.Identify(bearer(token))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range tt.may {
+				if !id.MayReport(p) {
+					t.Errorf("it may not report of %q: %+v", p, id)
+				}
+			}
+			for _, p := range tt.mayNot {
+				if id.MayReport(p) {
+					t.Errorf("it may report of %q: %+v", p, id)
+				}
+			}
+		})
+	}
+}
+
+// A certificate that was good when the connection began counts no longer than it
+// lives.
+func TestACertificateCountsAsLongAsItLives(t *testing.T) {
+	k := open(t, access.Options{CallersFile: write(t, "callers.yaml", "- {name: desk, certificate: desk, roles: [reader]}")})
+	desk := &x509.Certificate{Subject: pkix.Name{CommonName: "desk"}, NotAfter: now.Add(time.Second)}
+	if id, err := k.Identify(access.Proof{Certificate: desk}); err != nil || id.Name != "desk" {
+		t.Errorf("got %+v, %v", id, err)
+	}
+	desk.NotAfter = now.Add(-time.Second)
+	if id, err := k.Identify(access.Proof{Certificate: desk}); !errors.Is(err, access.ErrUnknown) || id.Name != "" {
+		t.Errorf("got %+v, %v", id, err)
+	}
+}
+
 func TestBadFilesAreRefusedByLine(t *testing.T) {
 	_, sum := access.NewToken()
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)

@@ -39,7 +39,7 @@ func ParseRole(name string) (Role, error) {
 type Identity struct {
 	Name       string // the principal: locks and orders belong to it
 	Roles      []Role
-	Pharmacies []string // that a reporter may report of; none = all
+	Pharmacies []string // that a reporter may report of; nil = all
 }
 
 // May reports whether the caller has a role. Admins have all.
@@ -49,7 +49,7 @@ func (id Identity) May(r Role) bool {
 
 // MayReport reports whether the caller may report changes of a pharmacy.
 func (id Identity) MayReport(pharmacyID string) bool {
-	return id.May(Reporter) && (len(id.Pharmacies) == 0 || slices.Contains(id.Pharmacies, pharmacyID))
+	return id.May(Reporter) && (id.Pharmacies == nil || slices.Contains(id.Pharmacies, pharmacyID))
 }
 
 // maxName bounds a principal's name in bytes.
