@@ -101,13 +101,18 @@ func (r *result) row(name string) string {
 // stand lets a crowd stand before the HIS for a minute, with hisgate in between
 // or without.
 func stand(t *testing.T, c crowd, batch int, guarded bool) *result {
+	return standBefore(t, c, crowdLimit, batch, guarded)
+}
+
+// standBefore is stand before a HIS that bears only so many calls at a time.
+func standBefore(t *testing.T, c crowd, limit, batch int, guarded bool) *result {
 	r := &result{waits: waits{took: map[string][]time.Duration{}, failed: map[string]int{}}}
 	bubble(t, func(t *testing.T) {
 		caps := plainHIS
 		caps.BatchSize = batch
 		w := newWorld(t, caps, func(w *world) {
-			w.his = crowdHIS(t, caps)
-			w.guard.MaxConcurrent = crowdLimit
+			w.his = crowdHIS(t, caps, limit)
+			w.guard.MaxConcurrent = limit
 		})
 		uses := direct(w.his.Driver())
 		if guarded {
@@ -152,7 +157,7 @@ func stand(t *testing.T, c crowd, batch int, guarded bool) *result {
 	return r
 }
 
-func crowdHIS(t *testing.T, caps hisadapter.Capabilities) *simhis.HIS {
+func crowdHIS(t *testing.T, caps hisadapter.Capabilities, limit int) *simhis.HIS {
 	t.Helper()
 	var c simhis.Catalogue
 	for i := range crowdDrugs {
@@ -161,7 +166,7 @@ func crowdHIS(t *testing.T, caps hisadapter.Capabilities) *simhis.HIS {
 		c.Stock = append(c.Stock, simhis.Stock{Key: key(id), OnHand: 1_000_000})
 	}
 	his, err := simhis.New(simhis.Config{
-		Capabilities: caps, Catalogue: c, Pace: simhis.Pace{Latency: crowdLatency, Limit: crowdLimit},
+		Capabilities: caps, Catalogue: c, Pace: simhis.Pace{Latency: crowdLatency, Limit: limit},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -273,5 +278,25 @@ func TestTheCrowdBeforeASlowHIS(t *testing.T) {
 	}
 	if naked.busy() < 10*crowdSize || naked.failed["read"] == 0 {
 		t.Errorf("the bare HIS turned away %d calls: the comparison compares nothing", naked.busy())
+	}
+}
+
+// TestTheCrowdBeforeAHISThatBearsOneCall: with one slot none is Confirm's own, and
+// still nobody is lost: each has its turn, Confirm first.
+func TestTheCrowdBeforeAHISThatBearsOneCall(t *testing.T) {
+	one := func(c crowd) *result { return standBefore(t, c, 1, 100, true) }
+	quiet := one(crowd{lockers: 5, confirmers: 3})
+	crowded := one(crowd{readers: crowdSize, lockers: 5, confirmers: 3})
+	if crowded.his.MaxInFlight != 1 || crowded.busy() > 0 {
+		t.Errorf("%d calls at once, %d turned away", crowded.his.MaxInFlight, crowded.busy())
+	}
+	for use, n := range crowded.failed {
+		t.Errorf("%d of %s failed", n, use)
+	}
+	if len(crowded.took["confirm"]) == 0 || len(crowded.took["lock"]) == 0 {
+		t.Error("nobody was served")
+	}
+	if with, alone := crowded.at("confirm", 0.99), quiet.at("confirm", 0.99); with > 2*alone {
+		t.Errorf("a confirmation took %v with the readers and %v without", with, alone)
 	}
 }

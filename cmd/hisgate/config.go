@@ -111,19 +111,24 @@ type Capabilities struct {
 type GuardConfig struct {
 	QueryTimeout       time.Duration `yaml:"query_timeout" doc:"One attempt of a stock query or a look at an order."`
 	WriteTimeout       time.Duration `yaml:"write_timeout" doc:"One freeze, unfreeze or order. Twice this is the least grace before a \"none\" after an unknown outcome is believed."`
-	Concurrency        int           `yaml:"concurrency" doc:"Calls at a time, all classes together. At least 2: one is reserved for Confirm."`
+	Concurrency        int           `yaml:"concurrency" doc:"Calls at a time, all classes together. From 2 on one of them is kept for Confirm; with 1, Confirm is the next when the call under way has ended."`
 	Rate               float64       `yaml:"rate" doc:"Calls a second."`
 	Burst              int           `yaml:"burst" doc:"Calls that may come at once within the rate."`
 	Queue              int           `yaml:"queue" doc:"Calls of one class that may wait for a turn; more are refused at once."`
 	Shares             Shares        `yaml:"shares"`
 	Attempts           int           `yaml:"attempts" doc:"Attempts of one call, the first included. Reads are tried again after any failure, writes only when nothing was done."`
 	RetryBudget        float64       `yaml:"retry_budget" doc:"Repeats for each call, over all calls: 0.2 adds at most a fifth to what the HIS sees."`
+	RetryBackoff       time.Duration `yaml:"retry_backoff" doc:"The pause before the first repeat, up to a half longer or shorter at random; each next one doubles."`
+	RetryBackoffMax    time.Duration `yaml:"retry_backoff_max" doc:"The longest of these pauses."`
 	BusyAfterTimeout   time.Duration `yaml:"busy_after_timeout" doc:"How long a call that timed out still counts as occupying the HIS."`
-	BreakerRatio       float64       `yaml:"breaker_ratio" doc:"Share of failed or slow calls, 0 to 1, that opens the breaker."`
+	BreakerRatio       float64       `yaml:"breaker_ratio" doc:"Share of failed calls, 0 to 1, that opens the breaker."`
+	BreakerSlowRatio   float64       `yaml:"breaker_slow_ratio" doc:"Share of slow calls, 0 to 1, that opens the breaker."`
 	BreakerMinCalls    int           `yaml:"breaker_min_calls" doc:"Calls in the window before the share is judged."`
 	BreakerWindow      time.Duration `yaml:"breaker_window" doc:"The rolling window."`
 	BreakerOpen        time.Duration `yaml:"breaker_open" doc:"How long the breaker stays open before a read is tried; shortened at random by up to a tenth."`
-	SlowCall           time.Duration `yaml:"slow_call" doc:"A call longer than this counts as failed for the breaker."`
+	BreakerProbes      int           `yaml:"breaker_probes" doc:"Calls in a row that must succeed, the first a read, before the breaker closes again."`
+	SlowCall           time.Duration `yaml:"slow_call" doc:"A call longer than this counts as slow for the breaker."`
+	MisconfiguredAfter int           `yaml:"misconfigured_after" doc:"Refusals as such in a row, of one operation, that stop it: one order that the HIS cannot read does not stop the others."`
 	MisconfiguredPause time.Duration `yaml:"misconfigured_pause" doc:"How long calls of a class stop after the HIS refused one as such: signature, permission, parameter."`
 }
 
@@ -233,10 +238,11 @@ func Default() Config {
 				QueryTimeout: 2 * time.Second, WriteTimeout: 5 * time.Second,
 				Concurrency: 4, Rate: 20, Burst: 20, Queue: 1000,
 				Shares:   Shares(guard.DefaultSettings().Shares),
-				Attempts: 3, RetryBudget: 0.2,
+				Attempts: 3, RetryBudget: 0.2, RetryBackoff: 100 * time.Millisecond, RetryBackoffMax: 2 * time.Second,
 				BusyAfterTimeout: 10 * time.Second,
-				BreakerRatio:     0.5, BreakerMinCalls: 10, BreakerWindow: 30 * time.Second, BreakerOpen: 5 * time.Second,
-				SlowCall: 1500 * time.Millisecond, MisconfiguredPause: 30 * time.Second,
+				BreakerRatio:     0.5, BreakerSlowRatio: 0.5, BreakerMinCalls: 10, BreakerWindow: 30 * time.Second,
+				BreakerOpen: 5 * time.Second, BreakerProbes: 2, SlowCall: 1500 * time.Millisecond,
+				MisconfiguredAfter: 3, MisconfiguredPause: 30 * time.Second,
 			},
 		},
 		Cache: CacheConfig{

@@ -135,7 +135,7 @@ func (c *Config) validateHIS(k *checker) {
 	g := c.HIS.Guard
 	k.between(g.QueryTimeout, "his.guard.query_timeout", 10*time.Millisecond, time.Minute)
 	k.between(g.WriteTimeout, "his.guard.write_timeout", 10*time.Millisecond, 2*time.Minute)
-	k.want(g.Concurrency >= 2 && g.Concurrency <= 10_000, "his.guard.concurrency", "%d is not between 2 and 10000", g.Concurrency)
+	k.want(g.Concurrency >= 1 && g.Concurrency <= 10_000, "his.guard.concurrency", "%d is not between 1 and 10000", g.Concurrency)
 	k.want(g.Rate > 0 && g.Rate <= 1e6, "his.guard.rate", "%v is not above 0 and up to 1000000", g.Rate)
 	k.atLeast(g.Burst, 1, "his.guard.burst")
 	k.atLeast(g.Queue, 1, "his.guard.queue")
@@ -150,12 +150,17 @@ func (c *Config) validateHIS(k *checker) {
 	k.want(sum < 0.9+1e-9, "his.guard.shares", "they add up to %.2f; at most 0.9, so that Confirm has a tenth", sum)
 	k.want(g.Attempts >= 1 && g.Attempts <= 10, "his.guard.attempts", "%d is not between 1 and 10", g.Attempts)
 	k.want(g.RetryBudget >= 0 && g.RetryBudget <= 1, "his.guard.retry_budget", "%v is not between 0 and 1", g.RetryBudget)
+	k.between(g.RetryBackoff, "his.guard.retry_backoff", time.Millisecond, time.Minute)
+	k.between(g.RetryBackoffMax, "his.guard.retry_backoff_max", g.RetryBackoff, 10*time.Minute)
 	k.between(g.BusyAfterTimeout, "his.guard.busy_after_timeout", 0, 10*time.Minute)
 	k.want(g.BreakerRatio > 0 && g.BreakerRatio <= 1, "his.guard.breaker_ratio", "%v is not above 0 and up to 1", g.BreakerRatio)
+	k.want(g.BreakerSlowRatio > 0 && g.BreakerSlowRatio <= 1, "his.guard.breaker_slow_ratio", "%v is not above 0 and up to 1", g.BreakerSlowRatio)
+	k.want(g.BreakerProbes >= 1 && g.BreakerProbes <= 100, "his.guard.breaker_probes", "%d is not between 1 and 100", g.BreakerProbes)
 	k.atLeast(g.BreakerMinCalls, 1, "his.guard.breaker_min_calls")
 	k.between(g.BreakerWindow, "his.guard.breaker_window", time.Second, time.Hour)
 	k.between(g.BreakerOpen, "his.guard.breaker_open", 100*time.Millisecond, time.Hour)
 	k.between(g.SlowCall, "his.guard.slow_call", time.Millisecond, 2*time.Minute)
+	k.atLeast(g.MisconfiguredAfter, 1, "his.guard.misconfigured_after")
 	k.between(g.MisconfiguredPause, "his.guard.misconfigured_pause", 0, time.Hour)
 }
 

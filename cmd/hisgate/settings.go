@@ -43,21 +43,22 @@ func (h HIS) capabilities() hisadapter.Capabilities {
 }
 
 func (c GuardConfig) settings() guard.Settings {
-	s := guard.DefaultSettings()
-	s.MaxConcurrent, s.QueueLength = c.Concurrency, c.Queue
-	s.Rate, s.Burst = c.Rate, c.Burst
-	s.Shares = guard.Shares(c.Shares)
-	s.Retry.Attempts, s.Retry.Budget = c.Attempts, c.RetryBudget
-	s.Timeouts = guard.Timeouts{
-		QueryStock: c.QueryTimeout, FindOrder: c.QueryTimeout, ListOrders: c.WriteTimeout,
-		Freeze: c.WriteTimeout, Unfreeze: c.WriteTimeout, PlaceOrder: c.WriteTimeout, CancelOrder: c.WriteTimeout,
+	return guard.Settings{
+		MaxConcurrent: c.Concurrency, QueueLength: c.Queue, Rate: c.Rate, Burst: c.Burst, Shares: guard.Shares(c.Shares),
+		Timeouts: guard.Timeouts{
+			QueryStock: c.QueryTimeout, FindOrder: c.QueryTimeout, ListOrders: c.WriteTimeout,
+			Freeze: c.WriteTimeout, Unfreeze: c.WriteTimeout, PlaceOrder: c.WriteTimeout, CancelOrder: c.WriteTimeout,
+		},
+		BusyAfterTimeout: c.BusyAfterTimeout,
+		Retry: guard.Retry{
+			Attempts: c.Attempts, Backoff: c.RetryBackoff, BackoffMax: c.RetryBackoffMax, Budget: c.RetryBudget,
+		},
+		Breaker: guard.Breaker{
+			Window: c.BreakerWindow, MinCalls: c.BreakerMinCalls, FailureRatio: c.BreakerRatio,
+			SlowCall: c.SlowCall, SlowRatio: c.BreakerSlowRatio, OpenFor: c.BreakerOpen, Probes: c.BreakerProbes,
+		},
+		MisconfiguredPause: c.MisconfiguredPause, MisconfiguredAfter: c.MisconfiguredAfter,
 	}
-	s.BusyAfterTimeout = c.BusyAfterTimeout
-	s.Breaker.Window, s.Breaker.MinCalls = c.BreakerWindow, c.BreakerMinCalls
-	s.Breaker.FailureRatio, s.Breaker.SlowRatio = c.BreakerRatio, c.BreakerRatio
-	s.Breaker.SlowCall, s.Breaker.OpenFor = c.SlowCall, c.BreakerOpen
-	s.MisconfiguredPause = c.MisconfiguredPause
-	return s
 }
 
 func (c *Config) gatewaySettings() gateway.Settings {
