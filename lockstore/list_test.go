@@ -235,3 +235,63 @@ func TestPurgeAllLeavesNothingThatIsOld(t *testing.T) {
 		t.Fatalf("%d locks are left", len(all))
 	}
 }
+
+// A process that dies in the middle of a purge leaves all attempts of an order, or
+// none: without its first one nobody would look for the rest.
+func TestB5AttemptsOfAnOrderArePurgedTogether(t *testing.T) {
+	k := open(t, noFreeze(), func(o *lockstore.Options) { o.Retention = time.Hour })
+	for i := range 3 {
+		r := k.request("RX1", 1, 100)
+		r.NewAttempt = i > 0
+		_, _, err := k.Lock(k.ctx, r)
+		k.must(err)
+		_, err = k.Release(k.ctx, alice, "RX1", lockstore.ByCaller)
+		k.must(err)
+		k.clock.advance(time.Minute)
+	}
+	k.clock.advance(2 * time.Hour)
+	k.reopen()
+	if n, err := k.Purge(k.ctx, 1); err != nil || n != 3 {
+		t.Errorf("purged %d attempts, %v", n, err)
+	}
+	k.crash()
+	if all, err := k.Attempts(k.ctx, "RX1"); err != nil || len(all) != 0 && len(all) != 3 {
+		t.Errorf("%d attempts are left, %v", len(all), err)
+	}
+	if _, err := lockstore.Verify(k.ctx, k.disk, func(f lockstore.Finding) { t.Errorf("%s: %s", f.Key, f.What) }); err != nil {
+		t.Fatal(err)
+	}
+	l, created, err := k.Lock(k.ctx, k.request("RX1", 1, 100))
+	if err != nil || !created || l.Attempt != 1 {
+		t.Fatalf("attempt %d, created %v, %v", l.Attempt, created, err)
+	}
+}
+
+// More attempts than one step takes go newest first, and the rest is found again.
+func TestManyAttemptsOfAnOrderArePurgedFromTheirEnd(t *testing.T) {
+	k := open(t, noFreeze(), func(o *lockstore.Options) { o.Retention = time.Hour })
+	const many = 105
+	for i := range many {
+		r := k.request("RX1", 1, 100)
+		r.NewAttempt = i > 0
+		_, _, err := k.Lock(k.ctx, r)
+		k.must(err)
+		_, err = k.Release(k.ctx, alice, "RX1", lockstore.ByCaller)
+		k.must(err)
+	}
+	k.clock.advance(2 * time.Hour)
+	k.reopen()
+	if n, err := k.Purge(k.ctx, 1); err != nil || n != 100 {
+		t.Errorf("purged %d attempts, %v", n, err)
+	}
+	k.crash()
+	if all, err := k.Attempts(k.ctx, "RX1"); err != nil || len(all) != 5 || all[4].Attempt != 5 {
+		t.Errorf("%d attempts are left, %v", len(all), err)
+	}
+	if n, err := k.PurgeAll(k.ctx); err != nil || n != 5 {
+		t.Errorf("purged %d attempts, %v", n, err)
+	}
+	if all := k.listAll(lockstore.Query{}); len(all) != 0 {
+		t.Errorf("%d locks are left", len(all))
+	}
+}

@@ -11,6 +11,9 @@ import (
 )
 
 const (
+	// purgeAttempts is how many attempts of one order go in one step: far more than
+	// an order has, unless somebody asks for what is out of stock all day.
+	purgeAttempts = 100
 	// purgePiece is how many PurgeAll purges in a go.
 	purgePiece = 100
 	// purgeRest is how many times as long as a piece took it rests after it.
@@ -41,8 +44,9 @@ func (l *Ledger) PurgeAll(ctx context.Context) (total int, err error) {
 
 // Purge forgets up to limit ended locks and tombstones that are older than the
 // retention, oldest first, and returns how many. While the clock is in doubt it
-// does nothing. All attempts of an order go together, so that a number at the
-// HIS is not given out twice. It blocks until that is durable.
+// does nothing. All attempts of an order go together, in one durable step and
+// also beyond the limit, so that a number at the HIS is not given out twice. It
+// blocks until that is durable.
 //
 // Errors: ErrOutcomeUnknown, ErrClosed, or ctx's.
 func (l *Ledger) Purge(ctx context.Context, limit int) (int, error) {
@@ -91,21 +95,30 @@ func (l *Ledger) purgeEnded(ctx context.Context, m moment, from []byte, limit in
 		from = []byte(prefixIndex)
 	}
 	var last engine.Ticket
+	gone := map[string]bool{} // orders that went, which the disk may still have
 	for advance := true; n < limit; {
 		old, err := l.oldest(ctx, from, m.wall.Add(-l.opts.Retention), limit-n)
 		if err != nil {
 			return n, err
 		}
 		for _, k := range old {
-			t, deleted, err := l.purgeOne(m, k)
-			if err != nil {
-				return n, err
+			if n >= limit {
+				break
 			}
-			if deleted {
-				n++
-				last = t
-			} else {
-				advance = false // the next purge looks at it again
+			_, id, err := parseIndexKey(k)
+			if err != nil {
+				return n, fmt.Errorf("key %q: %w", k, err)
+			}
+			if !gone[id.OrderNo] {
+				t, deleted, whole, err := l.purgeOrder(m, id.OrderNo, k)
+				if err != nil {
+					return n, err
+				}
+				if deleted > 0 {
+					n += deleted
+					last, gone[id.OrderNo] = t, true
+				}
+				advance = advance && whole // else the next purge looks at it again
 			}
 			from = append(k, 0)
 			if advance {
@@ -136,23 +149,35 @@ func (l *Ledger) oldest(ctx context.Context, from []byte, cut time.Time, limit i
 	return keys, nil
 }
 
-// purgeOne deletes one ended attempt with its index, unless an attempt of its
-// order has ended, or lives, within the retention.
-func (l *Ledger) purgeOne(m moment, key []byte) (t engine.Ticket, deleted bool, err error) {
-	_, id, err := parseIndexKey(key)
+// purgeOrder deletes the ended attempts of an order with their index, of which the
+// key is one, in one durable step, and returns how many: none when an attempt has
+// ended, or lives, within the retention. whole is false when they are too many for
+// one step: then the newest go first, so that the rest is found again.
+func (l *Ledger) purgeOrder(m moment, orderNo string, key []byte) (t engine.Ticket, deleted int, whole bool, err error) {
+	p, err := l.readPast(orderNo, true)
 	if err != nil {
-		return t, false, fmt.Errorf("key %q: %w", key, err)
-	}
-	p, err := l.readPast(id.OrderNo, true)
-	if err != nil {
-		return t, false, err
+		return t, 0, false, err
 	}
 	cut := m.wall.Add(-l.opts.Retention)
-	young := slices.ContainsFunc(p.locks, func(lock *Lock) bool { return lock.UpdatedAt.After(cut) })
+	if slices.ContainsFunc(p.locks, func(lock *Lock) bool { return lock.UpdatedAt.After(cut) }) {
+		return t, 0, false, nil
+	}
+	part := p.locks[max(len(p.locks)-purgeAttempts, 0):]
+	whole = len(part) == len(p.locks)
+	var writes []engine.Write
+	if whole {
+		writes = append(writes, deleteWrite(key)) // also where nothing stands behind it
+	}
+	for _, lock := range part {
+		if index := indexKey(lock.CreatedAt, lock.ID()); !whole || !bytes.Equal(index, key) {
+			writes = append(writes, deleteWrite(index))
+		}
+		writes = append(writes, deleteWrite(attemptKey(prefixEnded, lock.ID())))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if young || l.orders[id.OrderNo] != nil || len(l.ended.now[id.OrderNo])+len(l.ended.last[id.OrderNo]) > 0 {
-		return t, false, nil
+	if l.orders[orderNo] != nil || len(l.ended.now[orderNo])+len(l.ended.last[orderNo]) > 0 {
+		return t, 0, false, nil
 	}
-	return l.append(m, deleteWrite(key), deleteWrite(attemptKey(prefixEnded, id))), true, nil
+	return l.append(m, writes...), max(len(part), 1), whole, nil
 }
