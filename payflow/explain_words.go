@@ -47,6 +47,14 @@ func eventText(name string) string {
 		return "迟到款项，须退回\nlate money that goes back"
 	case string(evPaidElsewhere):
 		return "款项已在商户平台退过\nmoney that was refunded in the merchant console"
+	case "REFUNDED_ELSEWHERE":
+		return "商户平台的一笔退款\na refund in the merchant console"
+	case "RECALLED":
+		return "从备份恢复后向微信查证\nWeChat was asked after a restore from a backup"
+	case string(evRefundFound):
+		return "查到恢复前已发出的退款\na refund of before the restore was found"
+	case "PAYMENT_FITS":
+		return "金额已核实，此前存疑的款项即订单付款\nthe price is known again: the money in dispute is the payment"
 	case string(evPaidAgain):
 		return "第二笔付款\na second payment"
 	case string(evPaidWrong):
@@ -105,6 +113,10 @@ func eventText(name string) string {
 		return "人工登记已退款\na person says that the money went back"
 	case "RECHECKED":
 		return "重新查证\nasked again"
+	case "CASE_CLAIM", "CASE_HAND_OVER":
+		return "个案有了负责人\nsomebody has the case"
+	case "CASE_RECHECK", "CASE_RETRY_FULFILMENT", "CASE_REFUND", "CASE_MARK_FULFILLED", "CASE_MARK_REFUNDED", "CASE_SETTLE":
+		return "人工处理个案\na person worked the case"
 	case "CASE_OPENED":
 		return "开立个案\na case was opened"
 	case "OMITTED":
@@ -121,7 +133,8 @@ func troubleWords(op, kind string) Words {
 		opPrepay: {"微信预下单", "the prepay at WeChat"}, opQuery: {"微信查单", "asking WeChat"},
 		opClose: {"微信关单", "closing at WeChat"}, opConfirm: {"HIS 扣库存", "the HIS order"},
 		opRelease: {"释放库存", "giving the stock back"}, opRefund: {"微信退款", "the refund at WeChat"},
-		opRefundQuery: {"微信查退款", "asking WeChat for the refund"},
+		opRefundQuery: {"微信查退款", "asking WeChat for the refund"}, opCancel: {"HIS 撤单", "cancelling the HIS order"},
+		"worker": {"订单处理", "working on the order"},
 	}[op]
 	if what.EN == "" {
 		return Words{}
@@ -129,7 +142,9 @@ func troubleWords(op, kind string) Words {
 	how := map[string]Words{
 		kindPending: {"未完成", "not done yet"}, kindUnavailable: {"暂不可用", "unavailable"},
 		kindMisconfigured: {"接口被拒", "refused as such"}, kindUnknown: {"结果未知", "outcome unknown"},
-		kindRefused: {"被拒", "refused"},
+		kindRefused: {"被拒", "refused"}, kindUnsettled: {"尚未了结", "not settled yet"}, kindEnded: {"已结束", "has ended"},
+		kindConfirmed: {"已扣库存", "found deducted"}, kindNotFound: {"未找到", "found nothing"}, kindForgotten: {"无法查证", "cannot be found out"},
+		kindNotEnough: {"商户余额不足", "lacks balance"}, kindShort: {"库存不足", "short of stock"}, kindPanic: {"出错", "failed"},
 	}[kind]
 	if how.EN == "" {
 		return what

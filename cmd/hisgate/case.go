@@ -17,7 +17,7 @@ type caseCmd struct {
 	Show          caseShowCmd          `cmd:"" help:"Show one case with its facts and its audit trail."`
 	Claim         caseClaimCmd         `cmd:"" help:"Take a case as one's own."`
 	Handover      caseHandoverCmd      `cmd:"" help:"Hand a case over to another person."`
-	Recheck       caseRecheckCmd       `cmd:"" help:"Ask HIS and WeChat again; changes nothing by itself."`
+	Recheck       caseRecheckCmd       `cmd:"" help:"Ask HIS and WeChat now, and believe what they say: an order that turns out paid, fulfilled or refunded goes there."`
 	Retry         caseRetryCmd         `cmd:"" help:"Try once more to get the drugs of a paid order from the HIS."`
 	Refund        caseRefundCmd        `cmd:"" help:"Give the patient the money back."`
 	MarkFulfilled caseMarkFulfilledCmd `cmd:"" help:"Say that the patient got the drugs by another way."`
