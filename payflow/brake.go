@@ -29,6 +29,7 @@ type resumeMade struct {
 	At        time.Time `json:"at"`
 	Resumed   int       `json:"resumed"`
 	Remaining int       `json:"remaining"`
+	Unended   bool      `json:"unended,omitempty"` // its cases have not all been looked at: a repeat goes on with them
 }
 
 const (

@@ -162,7 +162,7 @@ func warranted(o *Order, c *Case, set Settings) bool {
 	case CaseBillMissing, CaseBillMismatch, CaseHISMissing, CaseHISCancelled, CaseHISUnmatched, CaseHISAmount:
 		return true // a later run, or a person, ends it
 	case CaseConsoleRefund:
-		if !c.decided() {
+		if !c.decided() || o.State == Refunding && o.elsewhereFlying() || o.State == Refunded && !o.allBack() {
 			return true
 		}
 	case CaseWorker:

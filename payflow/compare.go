@@ -34,7 +34,7 @@ type comparison struct {
 	payments  map[string]ours // by transaction
 	refunds   map[string]ours // by out_refund_no
 	fulfilled map[string]ours // by his_no
-	early     map[string]bool // refunds that earlier bills had
+	early     map[string]bool // what earlier bills had: out_refund_no, or "p." and the transaction
 	noBefore  int64           // refunds of an earlier day that has no report
 	byHand    int64
 	underWay  int64
@@ -119,6 +119,9 @@ func (c *comparison) readOurs(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if _, err := c.readEarly(dayOf(c.start.AddDate(0, 0, -1))); err != nil {
+		return err
+	}
 	for _, no := range numbers {
 		o, _, err := c.s.load(no)
 		if err != nil {
@@ -137,7 +140,9 @@ func (c *comparison) readOurs(ctx context.Context) error {
 func (c *comparison) expect(o *Order) error {
 	if p := o.Payment; p != nil && dayOf(p.PaidAt) == c.day {
 		c.report.Payments.add(p.TotalFen)
-		c.payments[p.TransactionID] = ours{orderNo: o.No, fen: p.TotalFen}
+		if !c.early["p."+p.TransactionID] {
+			c.payments[p.TransactionID] = ours{orderNo: o.No, fen: p.TotalFen}
+		}
 	}
 	for i := range o.Refunds {
 		r := &o.Refunds[i]

@@ -57,9 +57,11 @@ func (c *comparison) paymentRow(ctx context.Context, o *Order, r *BillRow) error
 			return c.caseFor(ctx, d, "p."+r.TransactionID, CaseBillMismatch)
 		}
 		c.report.Matched++
-		// It may have been missed in the bill of its own day.
-		if due := dayOf(o.Payment.PaidAt); due < c.day {
+		switch due := dayOf(o.Payment.PaidAt); {
+		case due < c.day: // it may have been missed in the bill of its own day
 			return c.seenLate(ctx, o, "p."+r.TransactionID)
+		case due > c.day: // its notice told no time, and came after midnight
+			c.report.SeenEarly = append(c.report.SeenEarly, "p."+r.TransactionID)
 		}
 		return nil
 	case slices.ContainsFunc(o.Disputes, func(q Dispute) bool { return q.TransactionID == r.TransactionID }):
@@ -97,9 +99,13 @@ func (c *comparison) unknownPayment(ctx context.Context, d Difference) error {
 		return err
 	}
 	if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+		if u.o != nil { // made while WeChat was asked: it sees to its money
+			d.Kind, d.CaseID, d.Detail = DiffUnnoticed, "", "paid at WeChat before the order was known here; applied"
+			return u.applyPaid(tx, "bill")
+		}
 		return u.unknownOrder(&letter{Payment: &tx})
 	}); err != nil {
-		return err
+		return c.notApplied(d, err)
 	}
 	c.report.find(d)
 	return nil
@@ -163,7 +169,7 @@ func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error 
 		o, i = again, slices.IndexFunc(again.Refunds, is)
 	}
 	if i < 0 {
-		return c.consoleRefund(ctx, o, d)
+		return c.consoleRefund(ctx, o, d, RefundState(r.RefundState))
 	}
 	q := &o.Refunds[i]
 	delete(c.refunds, r.OutRefundNo)
@@ -186,8 +192,8 @@ func (c *comparison) refundRow(ctx context.Context, o *Order, r *BillRow) error 
 }
 
 // agree tells whether the bill's word on an order's refund fits ours, which may be
-// newer. One that WeChat could not pay out, and a person saw to there, is paid out by
-// the person's word.
+// newer. One that WeChat could not pay out, and a person saw to, there or by another
+// way, is paid out by the person's word.
 func agree(o *Order, q *RefundRecord, said string) bool {
 	switch RefundState(said) {
 	case RefundSuccess:
@@ -195,7 +201,7 @@ func agree(o *Order, q *RefundRecord, said string) bool {
 	case RefundProcessing:
 		return q.Status != RefundStored && !q.NeverTaken
 	default: // FAIL, CLOSED, ABNORMAL
-		return q.Status == RefundEnded || q.Status == RefundFailed
+		return q.Status == RefundEnded || q.Status == RefundFailed || q.Status == RefundDone && q.Evidence != ""
 	}
 }
 
@@ -238,15 +244,16 @@ func (c *comparison) unnoticedRefund(ctx context.Context, d Difference, was Refu
 }
 
 // consoleRefund is a refund of our order that somebody made in the merchant
-// console: the same path as its notice, so that it becomes a case once.
-func (c *comparison) consoleRefund(ctx context.Context, o *Order, d Difference) error {
+// console: the same path as its notice, so that it becomes a case once. said is the
+// bill's word on where it stands.
+func (c *comparison) consoleRefund(ctx context.Context, o *Order, d Difference, said RefundState) error {
 	if slices.ContainsFunc(o.Disputes, func(q Dispute) bool { return q.TransactionID == d.TransactionID }) {
 		c.report.Matched++ // wrong money that goes back, as its case asks for
 		return nil
 	}
 	d.Kind, d.Detail = DiffElsewhere, "refunded in the merchant console"
 	i := slices.IndexFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == d.OutRefundNo })
-	if i >= 0 {
+	if i >= 0 && o.Elsewhere[i].State == said {
 		d.CaseID = o.Elsewhere[i].CaseID
 		c.report.find(d)
 		return nil
@@ -262,8 +269,8 @@ func (c *comparison) consoleRefund(ctx context.Context, o *Order, d Difference) 
 		if err := u.refundNotice(a); err != nil {
 			return err
 		}
-		if n := len(u.o.Elsewhere); n > 0 {
-			d.CaseID = u.o.Elsewhere[n-1].CaseID
+		if i := slices.IndexFunc(u.o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == d.OutRefundNo }); i >= 0 {
+			d.CaseID = u.o.Elsewhere[i].CaseID
 		}
 		return nil
 	}); err != nil {
@@ -298,9 +305,13 @@ func (c *comparison) unknownRefund(ctx context.Context, d Difference) error {
 			return err
 		}
 		if err := c.s.underKey(ctx, d.OrderNo, func(u *unit) error {
+			if u.o != nil { // made while WeChat was asked
+				d.Kind, d.CaseID, d.Detail = DiffElsewhere, "", "refunded before the order was known here"
+				return u.refundNotice(a)
+			}
 			return u.unknownOrder(&letter{Refund: &a})
 		}); err != nil {
-			return err
+			return c.notApplied(d, err)
 		}
 	}
 	c.report.find(d)

@@ -63,7 +63,7 @@ func (f *fakePay) TradeBill(ctx context.Context, day time.Time, each func(payflo
 func (f *fakePay) console(no, outRefundNo string, fen int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.refunds[outRefundNo] = &payflow.RefundAnswer{OrderNo: no, OutRefundNo: outRefundNo, RefundID: "R", MchID: "M1", State: payflow.RefundSuccess, RefundFen: fen}
+	f.refunds[outRefundNo] = &payflow.RefundAnswer{OrderNo: no, OutRefundNo: outRefundNo, RefundID: "R", MchID: "M1", State: payflow.RefundSuccess, RefundFen: fen, TakenAt: f.now()}
 	f.takenAt[outRefundNo] = f.now()
 }
 

@@ -48,6 +48,13 @@ func (s *script) on(op string, answers ...answer) {
 	s.next[op] = append(s.next[op], answers...)
 }
 
+// forget drops the answers that are still scripted for an operation.
+func (s *script) forget(op string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.next, op)
+}
+
 func (s *script) count(op string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -483,7 +490,7 @@ func (f *fakePay) Refund(ctx context.Context, r payflow.RefundIntent) (a payflow
 			if state == "" {
 				state = payflow.RefundProcessing
 			}
-			got = &payflow.RefundAnswer{OrderNo: r.OrderNo, OutRefundNo: r.OutRefundNo, RefundID: "R", MchID: "M1", State: state, RefundFen: r.RefundFen, TotalFen: r.TotalFen}
+			got = &payflow.RefundAnswer{OrderNo: r.OrderNo, OutRefundNo: r.OutRefundNo, RefundID: "R", MchID: "M1", State: state, RefundFen: r.RefundFen, TotalFen: r.TotalFen, TakenAt: f.now()}
 			f.refunds[r.OutRefundNo] = got
 			f.takenAt[r.OutRefundNo] = f.now()
 		}

@@ -146,3 +146,121 @@ func TestARefundPaidOutByHandAgrees(t *testing.T) {
 		h.noCases()
 	})
 }
+
+// So does a part that a person paid back by another way, because WeChat could not or
+// would not.
+func TestAPartPaidBackByHandAgrees(t *testing.T) {
+	by := func(h *house, c payflow.Case) {
+		h.Helper()
+		if _, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "r1"), Evidence: "cash"}); err != nil {
+			h.Fatal(err)
+		}
+		if r := h.compared(h.morning()); r.Open() > 0 {
+			h.Errorf("%+v", r.Differences)
+		}
+		h.noCases()
+	}
+	t.Run("closed", func(t *testing.T) {
+		inHouse(t, func(h *house) { by(h, h.closedPart()) })
+	})
+	t.Run("abnormal", func(t *testing.T) {
+		inHouse(t, func(h *house) {
+			h.paid("ORDER-1", payflow.Reserve)
+			h.pay.answerRefunds(payflow.RefundAbnormal)
+			if err := h.part("q1", 100); err != nil {
+				t.Fatal(err)
+			}
+			h.wait(time.Minute)
+			by(h, h.onlyCase(payflow.CaseRefundAbnormal))
+		})
+	})
+}
+
+// [B9] After a restore the client sends its order once more, and WeChat its notice,
+// while WeChat itself cannot be asked: what the order costs is not known again yet,
+// so that nobody can say whether the money fits. It does, and buys the drugs.
+func TestB9ANoticeOvertakesTheQuestionAboutItsOrder(t *testing.T) {
+	given := func(fen int64) func(*payflow.CreateRequest) {
+		return func(r *payflow.CreateRequest) {
+			r.Pricing, r.Amount = true, payflow.Amount{DrugsFen: fen, TotalFen: fen}
+		}
+	}
+	for name, tt := range map[string]struct {
+		change func(*payflow.CreateRequest)
+		fits   bool
+	}{
+		"prices of the HIS":    {change: func(*payflow.CreateRequest) {}, fits: true},
+		"amounts given":        {change: given(1000), fits: true},
+		"other amounts given":  {change: given(999)},
+		"restarted in between": {change: func(*payflow.CreateRequest) {}, fits: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				backup := h.backup()
+				h.create("ORDER-1", payflow.Reserve)
+				tx := h.pay.pay("ORDER-1")
+				h.restored(backup)
+				h.recovered()
+				h.pay.on("query", many(8, answer{err: channelFailure(payflow.ChannelUnknown)})...)
+				r := request("ORDER-1", payflow.Reserve)
+				tt.change(&r)
+				if _, err := h.svc.Create(h.Context(), r); err == nil {
+					t.Error("answered before WeChat was")
+				}
+				h.callback(tx)
+				told := time.Now()
+				h.proven()
+				if name == "restarted in between" {
+					h.crash()
+				}
+				h.wait(30 * time.Minute)
+				if !tt.fits {
+					h.is("ORDER-1", payflow.Closing) // until the money went back, nothing can be closed
+					h.onlyCase(payflow.CaseWrongPayment)
+					return
+				}
+				o := h.is("ORDER-1", payflow.Fulfilled)
+				if !o.Payment.KnownAt.Equal(told) || len(o.Disputes) != 0 {
+					t.Errorf("known at %v, told at %v; in dispute %+v", o.Payment.KnownAt, told, o.Disputes)
+				}
+				if len(h.locks.made()) != 1 || len(h.pay.sentRefunds()) != 0 {
+					t.Errorf("HIS orders %v, refunds %v", h.locks.made(), h.pay.sentRefunds())
+				}
+				h.noCases()
+			})
+		})
+	}
+}
+
+// [D4] Money for an order that is not here, which a person gave back, does not buy the
+// drugs when the client sends the order after all (I5).
+func TestMoneyThatAPersonGaveBackBuysNothing(t *testing.T) {
+	inHouse(t, func(h *house) {
+		backup := h.backup()
+		h.create("ORDER-1", payflow.Reserve)
+		h.restored(backup)
+		h.recovered()
+		h.callback(h.pay.pay("ORDER-1"))
+		c := h.onlyCase(payflow.CaseUnknownOrder)
+		if _, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "v1"), Evidence: "receipt 17"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.svc.Create(h.Context(), request("ORDER-1", payflow.Reserve)); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		c = h.onlyCase(payflow.CaseConsoleRefund)
+		if !strings.Contains(c.Detail, "receipt 17") || len(h.locks.made()) != 0 {
+			t.Errorf("%q, HIS orders %v", c.Detail, h.locks.made())
+		}
+		if _, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "v2"), Evidence: "receipt 17"}); err != nil {
+			t.Fatal(err)
+		}
+		h.is("ORDER-1", payflow.Refunded)
+		h.noCases()
+		if got := h.pay.sentRefunds(); len(got) != 0 {
+			t.Errorf("refunds %v", got)
+		}
+	})
+}

@@ -265,11 +265,11 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 // refundedElsewhere is a refund that hisgate did not make: a case, once.
 func (u *unit) refundedElsewhere(a RefundAnswer) error {
 	o := u.o
+	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
 	if i := slices.IndexFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == a.OutRefundNo }); i >= 0 {
-		o.Elsewhere[i].State, u.changed = a.State, true
+		u.elsewhereNow(&o.Elsewhere[i], a, detail)
 		return nil
 	}
-	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
 	facts := caseFacts{Detail: detail, Fen: a.RefundFen}
 	if o.Payment != nil {
 		if _, err := u.fire(evPaidElsewhere, "", detail); err != nil {
@@ -290,6 +290,30 @@ func (u *unit) refundedElsewhere(a RefundAnswer) error {
 	}
 	u.changed = true
 	return nil
+}
+
+// elsewhereNow is a further word on such a refund. Whoever took it for money that is
+// back must hear when it comes to nothing.
+func (u *unit) elsewhereNow(f *ForeignRefund, a RefundAnswer, detail string) {
+	if f.State == a.State || f.State == RefundSuccess { // WeChat repeats its notices, in any order
+		return
+	}
+	f.State, u.changed = a.State, true
+	u.said("REFUNDED_ELSEWHERE", detail)
+	switch o := u.o; {
+	case a.State != RefundClosed && a.State != RefundAbnormal:
+		return
+	case o.State == Refunded && o.allBack() && o.PersonRefund == "":
+		return
+	case o.State != Refunded && o.State != Fulfilled && o.State != NeedsAttention:
+		return // hisgate is at it, and counts it no more
+	}
+	facts := caseFacts{Detail: detail, Fen: f.Fen}
+	if u.o.Payment != nil {
+		facts.TransactionID = u.o.Payment.TransactionID
+	}
+	u.openCase(CaseConsoleRefund, facts)
+	f.CaseID = u.openOf(CaseConsoleRefund)
 }
 
 // openOf is the order's latest open case of a reason, "" without one.

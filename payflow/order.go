@@ -146,7 +146,8 @@ type Dispute struct {
 	TransactionID string     `json:"transaction_id"`
 	TotalFen      int64      `json:"total_fen"`
 	At            time.Time  `json:"at"`
-	Settled       bool       `json:"settled,omitempty"` // a person gave evidence that it went back
+	Settled       bool       `json:"settled,omitempty"`  // a person gave evidence that it went back
+	Unpriced      bool       `json:"unpriced,omitempty"` // what the order costs was not known yet: it may fit after all [B9]
 }
 
 // ForeignRefund is a refund of the order that was not made by hisgate.
@@ -168,6 +169,28 @@ func (o *Order) elsewhereFen() int64 {
 		}
 	}
 	return sum
+}
+
+// elsewhereFlying tells whether a refund that hisgate did not make has yet to arrive.
+func (o *Order) elsewhereFlying() bool {
+	return slices.ContainsFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.State == RefundProcessing || f.State == RefundAbnormal })
+}
+
+// allBack tells whether all of the payment has come back: by refunds that are done,
+// by ones elsewhere that WeChat has paid out, or by a person's word. One that is
+// still on its way, or cannot be paid out, is counted when a refund is sent, and is
+// not back.
+func (o *Order) allBack() bool {
+	if o.PersonRefund != "" {
+		return true
+	}
+	sum := o.RefundedFen
+	for i := range o.Elsewhere {
+		if f := &o.Elsewhere[i]; (f.State == RefundSuccess || f.State == "") && len(o.Disputes) == 0 {
+			sum += f.Fen
+		}
+	}
+	return sum >= o.Payment.TotalFen
 }
 
 // RefundAsked is an operator's refund request that was carried out.

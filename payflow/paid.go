@@ -21,6 +21,10 @@ func (u *unit) applyPaid(tx Transaction, source string) error {
 	if wrong := u.wrongWith(tx); wrong != "" {
 		return u.dispute(evPaidWrong, CaseWrongPayment, tx, wrong)
 	}
+	evidence, err := u.wentBack(tx.TransactionID)
+	if err != nil {
+		return err
+	}
 	late := o.State == Closed
 	o.Payment = &Payment{
 		TransactionID: tx.TransactionID, TotalFen: tx.TotalFen, AppID: tx.AppID,
@@ -37,10 +41,13 @@ func (u *unit) applyPaid(tx Transaction, source string) error {
 	})
 	detail := fmt.Sprintf("%s, %d fen, %s", source, tx.TotalFen, tx.TransactionID)
 	switch {
-	case tx.State == TradeRefund || len(o.Elsewhere) > 0:
+	case tx.State == TradeRefund || len(o.Elsewhere) > 0 || evidence != "":
 		// Someone refunded it in the merchant console, and the notice of that may
-		// have overtaken this one: a person must say whether the drugs are still to
-		// be given.
+		// have overtaken this one; or gave it back by another way, while the order was
+		// not known here. A person must say whether the drugs are still to be given.
+		if evidence != "" {
+			detail += "; a person had noted that it went back: " + evidence
+		}
 		if err := u.happened(evPaidElsewhere, detail); err != nil {
 			return err
 		}
@@ -77,6 +84,21 @@ func (u *unit) nowKnown(transactionID string) (since time.Time, waited bool) {
 	return since, waited
 }
 
+// wentBack is the evidence that money went back by a person's word, when it came for
+// an order that was not known here then; "" = nobody said so.
+func (u *unit) wentBack(transactionID string) (evidence string, err error) {
+	c, err := u.s.findCase("X." + transactionID)
+	if err != nil || c == nil || c.Open {
+		return "", err
+	}
+	for i := range c.Audit {
+		if c.Audit[i].Verb == VerbMarkRefunded {
+			return c.Outcome, nil
+		}
+	}
+	return "", nil
+}
+
 // paidLate takes the stock again for money on a CLOSED order, unless the patient
 // cancelled or the prescription lives elsewhere: then the money goes back at
 // once [D5].
@@ -109,7 +131,7 @@ func (u *unit) wrongWith(tx Transaction) string {
 	switch {
 	case tx.TransactionID == "":
 		return "no transaction id"
-	case tx.TotalFen != o.Amount.TotalFen || !o.Priced:
+	case tx.TotalFen != o.Amount.TotalFen || !u.priceKnown():
 		return fmt.Sprintf("%d fen paid, %d fen asked", tx.TotalFen, o.Amount.TotalFen)
 	case tx.Currency != "" && tx.Currency != "CNY":
 		return "currency " + cut(tx.Currency, 8)
@@ -120,6 +142,12 @@ func (u *unit) wrongWith(tx Transaction) string {
 	default:
 		return ""
 	}
+}
+
+// priceKnown tells whether the order's amount is final. One of before a restore, that
+// comes again with its amounts given, was priced then [B9].
+func (u *unit) priceKnown() bool {
+	return u.o.Priced || u.o.Given && u.s.restored().asksAbout(u.o)
 }
 
 // paidSame is the known transaction again. If it was refunded and we never sent a
@@ -162,7 +190,9 @@ func (u *unit) dispute(e event, reason CaseReason, tx Transaction, detail string
 	}
 	if len(u.o.Disputes) < disputesMax {
 		u.nowKnown(tx.TransactionID)
-		u.o.Disputes = append(u.o.Disputes, Dispute{Reason: reason, TransactionID: tx.TransactionID, TotalFen: tx.TotalFen, At: u.s.now()})
+		u.o.Disputes = append(u.o.Disputes, Dispute{
+			Reason: reason, TransactionID: tx.TransactionID, TotalFen: tx.TotalFen, At: u.s.now(), Unpriced: !u.priceKnown(),
+		})
 	}
 	u.said(string(e), detail)
 	u.openCase(reason, caseFacts{Detail: detail, TransactionID: tx.TransactionID, Fen: tx.TotalFen})

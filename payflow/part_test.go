@@ -1,6 +1,7 @@
 package payflow_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -110,6 +111,50 @@ func TestRefusedPartIsNoDeadEnd(t *testing.T) {
 		}
 		h.noCases()
 	})
+}
+
+// A person gives the part by hand while WeChat, which refuses it now, may have taken an
+// earlier try of it: their word is not taken before WeChat was asked, or both arrive.
+func TestNoWordOfAPersonWhileARefusedRefundMayArrive(t *testing.T) {
+	for _, code := range []string{"INVALIDREQUEST", "NOTENOUGH"} {
+		for _, taken := range []bool{true, false} {
+			t.Run(fmt.Sprint(code, ", taken ", taken), func(t *testing.T) {
+				inHouse(t, func(h *house) {
+					h.paid("ORDER-1", payflow.Reserve)
+					h.wait(time.Second)
+					h.pay.on("refund", answer{err: errLost, did: taken})
+					h.pay.on("refund", many(10, answer{err: refusal("refund", code)})...)
+					h.pay.on("refund_query", many(40, answer{err: channelFailure(payflow.ChannelUnknown)})...)
+					if err := h.part("q1", 100); err != nil {
+						t.Fatal(err)
+					}
+					h.wait(11 * time.Minute)
+					mark := func() error {
+						_, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(h.onlyCase(payflow.CaseOverdue), "v1"), Evidence: "cash"})
+						return err
+					}
+					precondition(t, mark(), payflow.ReasonRefundSent) // nobody knows
+					h.pay.forget("refund_query")
+					if !taken {
+						if err := mark(); err != nil {
+							t.Fatal(err)
+						}
+						h.wait(24 * time.Hour)
+					} else {
+						precondition(t, mark(), payflow.ReasonRefundSent)
+						h.pay.forget("refund")
+						h.pay.payOutAll()
+						h.wait(3 * time.Hour)
+					}
+					o := h.is("ORDER-1", payflow.Fulfilled)
+					if got := h.pay.sentRefunds(); o.RefundedFen != 100 || (len(got) == 1) != taken {
+						t.Errorf("%d fen are booked, WeChat has %v", o.RefundedFen, got)
+					}
+					h.noCases()
+				})
+			})
+		}
+	}
 }
 
 // A part given up as never taken pays out after all: a person hears of it.

@@ -289,6 +289,7 @@ type RefundAnswer struct {
 	State       RefundState
 	RefundFen   int64
 	TotalFen    int64
+	TakenAt     time.Time // when WeChat took it, by its clock; zero = not told, as in callbacks
 	SuccessAt   time.Time
 }
 

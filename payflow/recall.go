@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // stepRecall asks WeChat Pay what became of an order that it may know more of than
@@ -45,8 +46,12 @@ func (u *unit) stepRecall(ctx context.Context) error {
 		if len(refunds) > 0 {
 			tx.State = TradeSuccess // the money went back through us, not in the merchant console
 		}
+		since, fits := u.fitsAfterAll(tx)
 		if err := u.applyPaid(tx, "query"); err != nil {
 			return err
+		}
+		if fits {
+			o.Payment.KnownAt = since
 		}
 	case !unheard && o.Prepay == nil && (o.State == Created || o.State == Locked):
 		return u.closeForgotten()
@@ -55,6 +60,26 @@ func (u *unit) stepRecall(ctx context.Context) error {
 		return nil
 	}
 	return u.adoptRefunds(refunds)
+}
+
+// fitsAfterAll takes money out of dispute whose notice came before the order had its
+// price back: now it is known to be the order's payment. since is when hisgate learned
+// of it.
+func (u *unit) fitsAfterAll(tx Transaction) (since time.Time, fits bool) {
+	o := u.o
+	d := u.disputed(tx.TransactionID)
+	if o.Payment != nil || d == nil || !d.Unpriced || d.Settled || u.wrongWith(tx) != "" {
+		return since, false
+	}
+	since = d.At
+	o.Disputes = slices.DeleteFunc(o.Disputes, func(q Dispute) bool { return q.TransactionID == tx.TransactionID })
+	for _, id := range slices.Clone(o.OpenCases) {
+		if c := u.openedCase(id); c != nil && c.Reason == CaseWrongPayment && c.TransactionID == tx.TransactionID {
+			u.closeCase(c, worker, Words{ZH: "订单金额已核实，该款即订单付款", EN: "the order has its price again, and this is its payment"})
+		}
+	}
+	u.said("PAYMENT_FITS", tx.TransactionID)
+	return since, true
 }
 
 // closeForgotten ends an order for which WeChat has a payment that this store never
@@ -108,11 +133,7 @@ func (u *unit) askRefunds(ctx context.Context, searching bool) ([]recalledRefund
 			continue
 		}
 		no := outRefundNo(o.No, g)
-		var a RefundAnswer
-		err := u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
-			a, err = u.s.pay.QueryRefund(ctx, no)
-			return err
-		})
+		a, err := u.askRefundNo(ctx, no)
 		switch {
 		case refusedWith(err, refundNotExist()...):
 			continue
@@ -187,9 +208,19 @@ func (u *unit) adopt(r *RefundRecord, a RefundAnswer, last bool) {
 	case r.SentAt.IsZero():
 		r.SentAt = r.StoredAt
 	}
+	if r.AcceptedAt.IsZero() && !a.TakenAt.IsZero() && a.TakenAt.Before(now) {
+		// Who waits for the money waits since then, and that day's bill has it.
+		r.AcceptedAt = a.TakenAt
+		if a.TakenAt.After(r.SentAt) && r.Reason == textRefundRecalled {
+			r.SentAt = a.TakenAt
+		}
+	}
 	switch {
 	case a.State == RefundClosed && !last:
-		r.Status, r.AcceptedAt, r.EndedAt, r.AskNow = RefundEnded, now, now, false
+		r.Status, r.EndedAt, r.AskNow = RefundEnded, now, false
+		if r.AcceptedAt.IsZero() {
+			r.AcceptedAt = now
+		}
 		u.said("REFUND_CLOSED", r.OutRefundNo)
 	case r.Status == RefundStored:
 		r.Status = RefundSent

@@ -172,6 +172,13 @@ func TestDifferences(t *testing.T) {
 			},
 			kind: payflow.DiffAmount, reason: payflow.CaseBillMismatch, state: payflow.Fulfilled, fen: [2]int64{1001, 1000},
 		},
+		"the bill names a smaller amount": {
+			play: func(h *house) {
+				h.paid("ORDER-1", payflow.Reserve)
+				h.pay.bills(changed(func(r *payflow.BillRow) { r.OrderFen-- }))
+			},
+			kind: payflow.DiffAmount, reason: payflow.CaseBillMismatch, state: payflow.Fulfilled, fen: [2]int64{999, 1000},
+		},
 		"paid here, not in the bill": {
 			play: func(h *house) {
 				h.paid("ORDER-1", payflow.Reserve)
@@ -196,6 +203,17 @@ func TestDifferences(t *testing.T) {
 				}))
 			},
 			kind: payflow.DiffAmount, reason: payflow.CaseBillMismatch, state: payflow.Fulfilled, fen: [2]int64{99, 100},
+		},
+		"more was refunded": {
+			play: func(h *house) {
+				h.refunded("ORDER-1")
+				h.pay.bills(changed(func(r *payflow.BillRow) {
+					if r.OutRefundNo != "" {
+						r.RefundFen = 101
+					}
+				}))
+			},
+			kind: payflow.DiffAmount, reason: payflow.CaseBillMismatch, state: payflow.Fulfilled, fen: [2]int64{101, 100},
 		},
 		"a refund that WeChat closed after it was done": {
 			play: func(h *house) {
@@ -272,6 +290,18 @@ func TestDifferences(t *testing.T) {
 				})
 			},
 			kind: payflow.DiffHISAmount, reason: payflow.CaseHISAmount, state: payflow.Fulfilled, fen: [2]int64{999, 1000},
+		},
+		"a larger amount at the HIS": {
+			play: func(h *house) {
+				h.paid("ORDER-1", payflow.Reserve)
+				h.locks.lists(func(_ string, list []payflow.HISOrder) []payflow.HISOrder {
+					for i := range list {
+						list[i].DrugsFen = 1001
+					}
+					return list
+				})
+			},
+			kind: payflow.DiffHISAmount, reason: payflow.CaseHISAmount, state: payflow.Fulfilled, fen: [2]int64{1001, 1000},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -107,8 +107,9 @@ type Reconciliation struct {
 	More        int           `json:"more,omitempty"` // differences beyond those listed
 	NotCompared []NotCompared `json:"not_compared,omitempty"`
 
-	// SeenEarly are refunds that the bill has and that may as well be in the next
-	// day's, so that the next day does not miss them.
+	// SeenEarly are refunds, by out_refund_no, and payments, "p." and the transaction,
+	// that the bill has and that may as well be in the next day's, so that the next
+	// day does not miss them.
 	SeenEarly []string `json:"seen_early,omitempty"`
 	// SeenLate are payments and refunds of earlier days that only this bill has, so
 	// that no further run over such a day misses them: "p." and the transaction, or

@@ -340,6 +340,31 @@ func TestD7Generations(t *testing.T) {
 	})
 }
 
+// WeChat closed the refund so often that a person must look: when they want the money
+// to go back all the same, because the patient's account is in order now, it does.
+func TestAPersonSendsWhatWeChatClosedAgainAndAgain(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.pay.answerRefunds(payflow.RefundClosed)
+		h.goneOrder("ORDER-1")
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		if got := h.pay.sentRefunds(); len(got) != 4 {
+			t.Errorf("refunds %v", got)
+		}
+		c := h.onlyCase(payflow.CaseRefundRefused)
+		h.pay.answerRefunds(payflow.RefundSuccess)
+		if _, err := h.svc.RefundCase(h.Context(), payflow.RefundCaseRequest{VerbRequest: verb(c, "r1")}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(2 * time.Minute)
+		o := h.is("ORDER-1", payflow.Refunded)
+		if got := h.pay.sentRefunds(); len(got) != 5 || got["ORDER-1-R5"] != 1000 || o.RefundedFen != 1000 {
+			t.Errorf("%d fen went back: %v", o.RefundedFen, got)
+		}
+		h.noCases()
+	})
+}
+
 func TestRefundNotEnoughIsRetriedWithTheSameNumber(t *testing.T) {
 	inHouse(t, func(h *house) {
 		for range 3 {

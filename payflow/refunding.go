@@ -29,7 +29,7 @@ func (o *Order) leftFen() int64 {
 }
 
 // generationsMax: so many refunds that WeChat ended without paying out are
-// enough; then a person looks.
+// enough; then a person looks, and may have it tried as often again.
 const generationsMax = 4
 
 // stepStoreRefund writes the refund of all that is left into the order, before
@@ -41,11 +41,11 @@ func (u *unit) stepStoreRefund() error {
 	if left <= 0 {
 		return u.happened(evMoneyBack, "nothing is left to refund")
 	}
-	ended := o.endedRefunds()
+	ended := o.endedRefunds(time.Time{})
 	switch {
 	case now.Sub(o.Payment.PaidAt) > refundReach:
 		return u.cannotRefund(CaseRefundRefused, "the payment is older than 365 days")
-	case len(o.Refunds) >= refundsAtMost || ended >= generationsMax:
+	case len(o.Refunds) >= refundsAtMost || o.endedRefunds(o.RefundWantedAt) >= generationsMax:
 		return u.cannotRefund(CaseRefundRefused, fmt.Sprintf("%d refunds ended without paying out", ended))
 	}
 	if !o.RefundByPerson && ended == 0 {
@@ -62,11 +62,12 @@ func (u *unit) stepStoreRefund() error {
 	return nil
 }
 
-// endedRefunds counts the refunds that were sent and ended without paying out.
-func (o *Order) endedRefunds() int {
+// endedRefunds counts the refunds that were sent, since a time, and ended without
+// paying out.
+func (o *Order) endedRefunds(since time.Time) int {
 	n := 0
 	for i := range o.Refunds {
-		if o.Refunds[i].Status == RefundEnded && !o.Refunds[i].SentAt.IsZero() {
+		if r := &o.Refunds[i]; r.Status == RefundEnded && !r.SentAt.IsZero() && !r.StoredAt.Before(since) {
 			n++
 		}
 	}
@@ -157,9 +158,13 @@ func (u *unit) stepAskRefund(ctx context.Context, i int) error {
 }
 
 // askRefund only asks.
-func (u *unit) askRefund(ctx context.Context, i int) (answer RefundAnswer, err error) {
+func (u *unit) askRefund(ctx context.Context, i int) (RefundAnswer, error) {
+	return u.askRefundNo(ctx, u.o.Refunds[i].OutRefundNo)
+}
+
+func (u *unit) askRefundNo(ctx context.Context, no string) (answer RefundAnswer, err error) {
 	err = u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
-		answer, err = u.s.pay.QueryRefund(ctx, u.o.Refunds[i].OutRefundNo)
+		answer, err = u.s.pay.QueryRefund(ctx, no)
 		return err
 	})
 	return answer, err
@@ -228,7 +233,7 @@ func (u *unit) refundSaid(i int, a RefundAnswer, byQuery bool) error {
 		r.Status, r.EndedAt, r.AskNow = RefundEnded, now, false
 		u.said("REFUND_CLOSED", r.OutRefundNo)
 		if !r.Full { // an operator's part: the next generation is the same part again
-			if o.endedRefunds() >= generationsMax || len(o.Refunds) >= refundsAtMost {
+			if o.endedRefunds(time.Time{}) >= generationsMax || len(o.Refunds) >= refundsAtMost {
 				return u.cannotRefund(CaseRefundRefused, "WeChat closed "+r.OutRefundNo)
 			}
 			u.storeRefund(RefundRecord{Fen: r.Fen, Reason: r.Reason, By: r.By})

@@ -179,3 +179,34 @@ func TestB9ANoticeOfARefundThatTheBackupDoesNotKnow(t *testing.T) {
 		h.noCases()
 	})
 }
+
+// The patient waits for a refund since WeChat took it, not since hisgate knows of it
+// again.
+func TestB9ARefundThatIsStuckSinceBeforeTheRestore(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Verify)
+		backup := h.backup()
+		h.locks.sell("A", 9)
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(time.Minute)
+		h.oneRefund("ORDER-1-R1", 1000)
+		h.refundsKnown("ORDER-1")
+		h.wait(50 * time.Hour)
+		h.restored(backup)
+		h.recovered()
+		h.is("ORDER-1", payflow.Refunding)
+		h.noCases()
+		h.wait(21 * time.Hour)
+		h.noCases()
+		h.wait(2 * time.Hour)
+		h.onlyCase(payflow.CaseRefundStuck)
+		h.pay.payOutAll()
+		h.wait(2 * time.Hour)
+		h.is("ORDER-1", payflow.Refunded)
+		h.noCases()
+		for range 4 {
+			h.compared(h.morning())
+		}
+		h.noCases()
+	})
+}

@@ -32,8 +32,9 @@ func (s *Service) ResumeRefunds(ctx context.Context, r ResumeRequest) (ResumeAns
 	if err != nil {
 		return ResumeAnswer{}, err
 	}
-	if !repeat {
+	if !repeat || made.Unended {
 		made.Resumed, made.Remaining = s.resumeCases(ctx, r)
+		made.Unended = false
 		if err := s.noteResume(made); err != nil {
 			return ResumeAnswer{}, err
 		}
@@ -62,7 +63,7 @@ func (s *Service) openBrake(r ResumeRequest) (made resumeMade, repeat bool, err 
 	if r.Etag != etag(s.brake.Version) {
 		return resumeMade{}, false, &EtagMismatchError{Current: etag(s.brake.Version)}
 	}
-	made = resumeMade{RequestID: r.RequestID, Digest: print, Actor: r.Actor, Note: cut(r.Note, noteMax), At: s.now()}
+	made = resumeMade{RequestID: r.RequestID, Digest: print, Actor: r.Actor, Note: cut(r.Note, noteMax), At: s.now(), Unended: true}
 	next := s.brake
 	next.Times = nil
 	next.Requests = append(slices.Clone(next.Requests), made)

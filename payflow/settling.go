@@ -24,6 +24,7 @@ func (u *unit) recheck(ctx context.Context) (Words, error) {
 	if refund >= 0 {
 		said, refundErr = u.askRefund(ctx, refund)
 	}
+	elsewhere := u.askElsewhere(ctx)
 	var lk Lock
 	lockErr := u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
 		lk, err = u.s.locks.Get(ctx, u.no)
@@ -40,12 +41,33 @@ func (u *unit) recheck(ctx context.Context) (Words, error) {
 		}
 		wechat += ", refund " + string(u.o.Refunds[refund].Status)
 	}
+	for _, a := range elsewhere {
+		if err := u.refundedElsewhere(a); err != nil {
+			return Words{}, err
+		}
+		wechat += ", refund " + cut(a.OutRefundNo, 64) + " " + string(a.State)
+	}
 	his, err := u.recheckedLock(lk, lockErr)
 	if err != nil {
 		return Words{}, err
 	}
 	u.said("RECHECKED", "WeChat: "+wechat+"; HIS: "+his)
 	return wordsRechecked(u.o, wechat, his), nil
+}
+
+// askElsewhere asks what became of the refunds in the merchant console that were not
+// paid out when WeChat spoke of them last: its notice of that may have got lost.
+func (u *unit) askElsewhere(ctx context.Context) (said []RefundAnswer) {
+	for i := range u.o.Elsewhere {
+		f := &u.o.Elsewhere[i]
+		if f.State != RefundProcessing && f.State != RefundAbnormal {
+			continue
+		}
+		if a, err := u.askRefundNo(ctx, f.OutRefundNo); err == nil && a.OutRefundNo == f.OutRefundNo {
+			said = append(said, a)
+		}
+	}
+	return said
 }
 
 // recheckedMoney believes WeChat's answer, and says it in a word.
@@ -206,7 +228,8 @@ func (s *Service) MarkFulfilled(ctx context.Context, r MarkFulfilledRequest) (Ca
 
 // MarkRefunded says, with evidence, that the case's money went back by another
 // way. For the order's own payment the fence is asked first: not while the HIS
-// could still apply the lock [D1]. Blocks for the HIS then.
+// could still apply the lock [D1]; and not while a refund of ours may still arrive.
+// Blocks for the HIS, and for WeChat, then.
 func (s *Service) MarkRefunded(ctx context.Context, r MarkRefundedRequest) (CaseAnswer, error) {
 	if !plain(r.Evidence, noteMax) {
 		return CaseAnswer{}, &InvalidError{Field: "evidence", Reason: "is required, at most 1000 characters"}
@@ -214,6 +237,28 @@ func (s *Service) MarkRefunded(ctx context.Context, r MarkRefundedRequest) (Case
 	return s.verb(ctx, VerbMarkRefunded, r.VerbRequest, r.Evidence, func(u *unit, c *Case) (Words, error) {
 		return u.markRefunded(ctx, c, &r)
 	})
+}
+
+// noneFlyingNow makes sure, before a person's word ends a refund of ours, that it does
+// not arrive beside the one that the person made. One that WeChat refused may have
+// been taken by an earlier try whose answer got lost: WeChat is asked. Errors:
+// *PreconditionError.
+func (u *unit) noneFlyingNow(ctx context.Context) error {
+	o := u.o
+	if reason := noMoneyFlying(o); reason != "" {
+		return &PreconditionError{Reason: reason, State: o.State}
+	}
+	i := o.openRefund()
+	if i < 0 {
+		return nil
+	}
+	if r := &o.Refunds[i]; r.Status != RefundSent || r.NeverTaken || r.WrongFen != 0 {
+		return nil
+	}
+	if _, err := u.askRefund(ctx, i); !refusedWith(err, refundNotExist()...) {
+		return &PreconditionError{Reason: ReasonRefundSent, State: o.State, Detail: "WeChat may have taken " + o.Refunds[i].OutRefundNo + ": " + outcomeOf(err)}
+	}
+	return nil
 }
 
 func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest) (Words, error) {
@@ -231,21 +276,24 @@ func (u *unit) markRefunded(ctx context.Context, c *Case, r *MarkRefundedRequest
 				i = o.gaveUp()
 			}
 			if i >= 0 && !c.disputed() {
-				if reason := noMoneyFlying(o); reason != "" {
-					return Words{}, &PreconditionError{Reason: reason, State: o.State}
+				if err := u.noneFlyingNow(ctx); err != nil {
+					return Words{}, err
 				}
 				if err := u.refundDone(i, r.Evidence); err != nil {
 					return Words{}, err
 				}
 			}
 		}
+		if o != nil && o.State == Refunded && c.Reason == CaseConsoleRefund && !o.allBack() {
+			o.PersonRefund, o.RefundedFen = r.Evidence, o.Payment.TotalFen
+		}
 		if c.Open {
 			u.closeCase(c, r.Actor, Words{ZH: "款项已退回：" + r.Evidence, EN: "went back: " + r.Evidence})
 		}
 		return wordsMarkedRefunded(), nil
 	}
-	if reason := noMoneyFlying(o); reason != "" {
-		return Words{}, &PreconditionError{Reason: reason, State: o.State}
+	if err := u.noneFlyingNow(ctx); err != nil {
+		return Words{}, err
 	}
 	u.checkedThere(c)
 	if o.fenced() {

@@ -27,6 +27,11 @@ func (o *Order) own(id string) bool {
 	return !slices.Contains(o.Compared, id) && !o.CaseReasons[id].aboutOther()
 }
 
+// hasCaseOf tells whether a case of the reason is open.
+func (o *Order) hasCaseOf(r CaseReason) bool {
+	return slices.ContainsFunc(o.OpenCases, func(id string) bool { return o.CaseReasons[id] == r })
+}
+
 // ownCases counts the open cases about the order itself.
 func (o *Order) ownCases() int {
 	n := 0

@@ -83,7 +83,7 @@ func wrongMoney(o *Order) (wrong []string) {
 	if o.RefundedFen > paid {
 		wrong = append(wrong, fmt.Sprintf("%d fen went back of %d paid", o.RefundedFen, paid))
 	}
-	if o.State == Refunded && o.RefundedFen+o.elsewhereFen() < paid {
+	if o.State == Refunded && o.RefundedFen+o.elsewhereFen() < paid && !o.hasCaseOf(CaseConsoleRefund) {
 		wrong = append(wrong, fmt.Sprintf("REFUNDED, and %d of %d fen went back", o.RefundedFen, paid))
 	}
 	return wrong

@@ -2,6 +2,7 @@ package payflow
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -146,9 +147,27 @@ func (o *Order) situation(c *Case, w Words) Words {
 			ZH: "要退款，但 HIS 未撤销单 " + o.HisOrderNo + "。请先在 HIS 作废该单，再退款。“退款”会立即退回款项；届时未作废的 HIS 单仍然有效。",
 			EN: "To be refunded, and the HIS does not cancel its order " + o.HisOrderNo + ". Cancel it in the HIS first, then refund. REFUND gives the money back at once; an order that was not cancelled stands.",
 		}
+	case c.Reason == CaseConsoleRefund && o.elsewhereFailed():
+		return Words{
+			ZH: "商户平台发起的一笔退款没有到账（已关闭或异常），该款尚未退回患者。请在商户平台重新处理，或用其他方式退回，再登记凭证。",
+			EN: "A refund made in the merchant platform did not arrive (closed, or it cannot be paid out): the patient does not have that money. See to it there, or pay back by another way, then note the evidence.",
+		}
+	case c.Reason == CaseConsoleRefund && o.State == Refunded:
+		return Words{
+			ZH: "商户平台发起的一笔退款尚未到账。到账后本个案自动结束；若一直不到账，请在商户平台查明。",
+			EN: "A refund made in the merchant platform is still on its way. This case ends by itself when it has arrived; if it does not, find out why in the merchant platform.",
+		}
 	default:
 		return w
 	}
+}
+
+// elsewhereFailed tells whether a refund in the merchant console came to nothing, and
+// the order is at its end without that money.
+func (o *Order) elsewhereFailed() bool {
+	return (o.State == Refunded && !o.allBack() || o.State == Fulfilled) && slices.ContainsFunc(o.Elsewhere, func(f ForeignRefund) bool {
+		return f.State == RefundClosed || f.State == RefundAbnormal
+	})
 }
 
 // waitsForCancel tells whether the order's refund waits until the HIS has taken its

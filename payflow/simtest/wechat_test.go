@@ -304,7 +304,7 @@ func (c *wechat) settle() {
 func (rf *refund) tell() payflow.RefundAnswer {
 	a := payflow.RefundAnswer{
 		OrderNo: rf.trade.no, OutRefundNo: rf.no, RefundID: rf.id, MchID: merchant,
-		State: rf.state, RefundFen: rf.fen, TotalFen: rf.money.fen,
+		State: rf.state, RefundFen: rf.fen, TotalFen: rf.money.fen, TakenAt: rf.taken,
 	}
 	if rf.state == payflow.RefundSuccess {
 		a.SuccessAt = rf.endsAt

@@ -28,6 +28,7 @@ type refundBody struct {
 	OutRefundNo string `json:"out_refund_no"`
 	RefundID    string `json:"refund_id"`
 	Status      string `json:"status"`
+	CreateTime  string `json:"create_time"`
 	SuccessTime string `json:"success_time"`
 	Amount      struct {
 		Refund int64 `json:"refund"`
@@ -39,7 +40,7 @@ type refundBody struct {
 func (b refundBody) answer() (a payflow.RefundAnswer, wrong string) {
 	a = payflow.RefundAnswer{
 		OrderNo: b.OutTradeNo, OutRefundNo: b.OutRefundNo, RefundID: b.RefundID, State: payflow.RefundState(b.Status),
-		RefundFen: b.Amount.Refund, TotalFen: b.Amount.Total, SuccessAt: parseTime(b.SuccessTime),
+		RefundFen: b.Amount.Refund, TotalFen: b.Amount.Total, TakenAt: parseTime(b.CreateTime), SuccessAt: parseTime(b.SuccessTime),
 	}
 	switch a.State {
 	case payflow.RefundSuccess, payflow.RefundClosed, payflow.RefundProcessing, payflow.RefundAbnormal:
