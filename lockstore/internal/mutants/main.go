@@ -81,7 +81,7 @@ func run(root, only, in string) error {
 
 // all lists every bug.
 func all() []mutant {
-	return slices.Concat(table(), protectTable(), paymentTable(), feedTable(), brokerTable())
+	return slices.Concat(table(), protectTable(), paymentTable(), booksTable(), feedTable(), brokerTable())
 }
 
 // words names the first few tests.

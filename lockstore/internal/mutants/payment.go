@@ -13,7 +13,7 @@ func paymentTable() []mutant {
 		{"send other bytes in a repeated prepay", "../payflow/pay.go", "o.Terms.Method, o.Prepay.Body)", "o.Terms.Method, fmt.Appendf(nil, \"%s%*s\", o.Prepay.Body, o.Tries, \"\"))", sim},
 
 		// Money.
-		{"skip the amount check", "../payflow/paid.go", "case tx.TotalFen != o.Amount.TotalFen || !o.Priced:", "case false:", sim},
+		{"skip the amount check", "../payflow/paid.go", "case tx.TotalFen != o.Amount.TotalFen || !u.priceKnown():", "case false:", sim},
 		{"skip the appid check", "../payflow/paid.go", "case tx.AppID != \"\" && o.Terms != nil && tx.AppID != o.Terms.AppID:", "case false:", sim},
 		{"ignore a second transaction", "../payflow/paid.go", "return u.dispute(evPaidAgain, CaseSecondPayment, tx, \"a second transaction for this order\")", "return nil", sim},
 		{"ignore late money", "../payflow/paid.go", "return u.paidLate(detail)", "o.Payment = nil\n\t\treturn nil", sim},

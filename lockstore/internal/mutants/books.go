@@ -1,0 +1,47 @@
+package main
+
+// booksTable are the bugs in what finds out afterwards: reconciliation with WeChat's
+// bills and the HIS, the recovery after a restore from a backup, what persons say of
+// money, and the purge.
+func booksTable() []mutant {
+	orders, bills, gateway := []string{"../payflow"}, []string{"../payflow/wechat"}, []string{"../gateway"}
+	return []mutant{
+		// Reconciliation.
+		{"let money of nobody in the bill pass", "../payflow/comparebill.go", "case o == nil && !c.mayBeOurs(r):", "case o == nil:", orders},
+		{"let the bill lack a payment", "../payflow/compare.go", "if late[\"p.\"+tx] {", "if true || late[\"p.\"+tx] {", orders},
+		{"let the bill lack a refund", "../payflow/compare.go", "if late[\"r.\"+no] {", "if true || late[\"r.\"+no] {", orders},
+		{"compare payments one way only", "../payflow/comparebill.go", "d.OursFen != r.OrderFen", "d.OursFen < r.OrderFen", orders},
+		{"compare refunds one way only", "../payflow/comparebill.go", "if q.Fen != r.RefundFen {", "if q.Fen > r.RefundFen {", orders},
+		{"compare the HIS's amounts one way only", "../payflow/comparehis.go", "h.DrugsFen != 0 && h.DrugsFen != d.OursFen", "h.DrugsFen != 0 && h.DrugsFen < d.OursFen", orders},
+		{"believe a bill whose hash is wrong", "../payflow/wechat/bill.go", "case !strings.EqualFold(got, hash):", "case false:", bills},
+		{"believe a bill that was cut off", "../payflow/wechat/billtext.go", "\t\t\treturn payflow.BillTotals{}, err\n\t\t}\n\t\tat := lines.line", "\t\t\treturn sums, nil\n\t\t}\n\t\tat := lines.line", bills},
+		{"believe a bill whose sums are wrong", "../payflow/wechat/billtext.go", "if got != c.want {", "if got != c.want && false {", bills},
+		{"open each case again in each run", "../payflow/compare.go", "if c.Open || len(c.Audit) == 0 ||", "if len(c.Audit) > 0 &&", orders},
+		{"open a case again that a person has settled", "../payflow/compare.go", "if c.Open || len(c.Audit) == 0 || c.Audit[len(c.Audit)-1].Actor != worker {", "if c.Open {", orders},
+		{"leave a case open whose cause is gone", "../payflow/compare.go", "if d.CaseID != \"\" && !standing[d.CaseID] {", "if d.CaseID == \"-\" && !standing[d.CaseID] {", orders},
+		{"miss the refunds beside midnight", "../payflow/compare.go", "case c.early[r.OutRefundNo]:", "case c.early[r.OutRefundNo] && false:", orders},
+		{"conclude from a HIS that did not answer", "../payflow/comparehis.go", "if err != nil {\n\t\treturn err\n\t}\n\tc.report.HISListed = true", "c.report.HISListed = true", orders},
+		{"make a case beside the order that comes for its money", "../payflow/comparebill.go", "if u.o != nil { // made while WeChat was asked: it sees to its money", "if u.o != nil && false {", orders},
+
+		// Recovery.
+		{"skip an order that WeChat knows as paid", "../payflow/recall.go", "paid := !unheard && tx.paid()", "paid := !unheard && tx.paid() && o.Payment != nil", orders},
+		{"pay a refund of before the restore again", "../payflow/recall.go", "found = append(found, recalledRefund{g, a})", "_ = a", orders},
+		{"make up for a refund that has a successor", "../payflow/recall.go", "case a.State == RefundClosed && !last:", "case a.State == RefundClosed && last && false:", orders},
+		{"refund on the word of a backup", "../payflow/recall.go", "o.Lock.Settled = false // it may have been fulfilled since", "_ = o.Lock.Settled // it may have been fulfilled since", orders},
+		{"end a recovery with orders unasked", "../payflow/restored.go", "if s.Recovery().Left > 0 {", "if s.Recovery().Left < 0 {", orders},
+		{"begin orders while a recovery stands", "../payflow/create.go", "if s.restored().recovering() {\n\t\t\treturn ErrRecovering\n\t\t}\n\t\tif s.activeOrders()", "if s.activeOrders()", orders},
+		{"take the stock again for an order that the HIS has", "../gateway/recall.go", "case hisadapter.Deducted:\n\t\t\treturn &RecalledError{HISNo: no, Deducted: true, HISOrderNo: found.OrderNo}, nil", "case hisadapter.Deducted:\n\t\t\treturn nil, nil", gateway},
+		{"count the time of a forgotten refund from the restore", "../payflow/recall.go", "r.AcceptedAt = a.TakenAt\n", "r.AcceptedAt = now\n", orders},
+		{"leave money in dispute whose price was not known yet", "../payflow/recall.go", "!d.Unpriced || d.Settled ||", "d.Unpriced || d.Settled ||", orders},
+
+		// What persons say of money.
+		{"give drugs for money that a person gave back", "../payflow/paid.go", "len(o.Elsewhere) > 0 || evidence != \"\":", "len(o.Elsewhere) > 0:", orders},
+		{"believe a person while a refused refund may arrive", "../payflow/settling.go", "r.Status != RefundSent || r.NeverTaken || r.WrongFen != 0 {", "r.OutRefundNo != \"\" {", orders},
+		{"take money for back that is on its way in the merchant console", "../payflow/cases.go", "if !c.decided() || o.State == Refunding && o.elsewhereFlying() || o.State == Refunded && !o.allBack() {", "if !c.decided() {", orders},
+		{"keep quiet when a refund in the merchant console comes to nothing", "../payflow/inbox.go", "case a.State != RefundClosed && a.State != RefundAbnormal:", "case a.State != \"\":", orders},
+		{"say that all refunds were resumed after a crash", "../payflow/resume.go", "if !repeat || made.Unended {", "if !repeat {", orders},
+
+		// The purge.
+		{"purge the attempts of an order one by one", "purge.go", "part := p.locks[max(len(p.locks)-purgeAttempts, 0):]", "part := p.locks[:min(1, len(p.locks))]", nil},
+	}
+}
