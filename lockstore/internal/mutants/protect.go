@@ -53,14 +53,14 @@ func protectTable() []mutant {
 		{"refresh again and again", "../cache/store.go", "&& r.behind.CompareAndSwap(false, true)", "", cache},
 
 		// The limits on callers.
-		{"take all callers for one", "../gateway/server/clients.go", "return hostOf(r.RemoteAddr)", "return \"\"", edge},
-		{"count each port as a client", "../gateway/server/clients.go", "ap, err := netip.ParseAddrPort(addr)\n\tif err != nil {", "ap, err := netip.ParseAddrPort(addr)\n\tif true || err != nil {", edge},
+		{"take all callers for one", "../gateway/server/clients.go", "return clientaddr.Of(r.RemoteAddr)", "return \"\"", edge},
+		{"count each port as a client", "../internal/clientaddr/clientaddr.go", "ap, err := netip.ParseAddrPort(addr)\n\tif err != nil {", "ap, err := netip.ParseAddrPort(addr)\n\tif true || err != nil {", edge},
 		{"let one client use up what is common", "../gateway/server/admission.go", "if wait := lacking(c.bucket, k, now); wait > 0 {", "if wait := lacking(c.bucket, k, now); wait > 0 {\n\t\tif a.all != nil {\n\t\t\ta.all.AllowN(now, 1)\n\t\t}", edge},
 		{"leave settling calls nothing of the rate", "../gateway/server/admission.go", "if k != settlingCall {", "if false {", edge},
 		{"take messages of any size", "../gateway/server/intercept.go", "case size > maxRequest:", "case size > maxRequest && false:", edge},
 		{"keep no place for Confirm", "../gateway/server/limits.go", "return bound - bound/10", "return bound", edge},
 		{"remember every client", "../gateway/server/clients.go", "case len(t.known) >= t.most && !t.forgetOldest():", "case false:", edge},
-		{"forget a client at work", "../gateway/server/clients.go", "c.calls+c.streams > 0 || c.at != nil {", "c.at != nil {", edge},
+		{"forget a client at work", "../gateway/server/clients.go", "c.calls+c.streams+c.waiting > 0 || c.at != nil {", "c.at != nil {", edge},
 		{"keep the place of a call that ended", "../gateway/server/admission.go", "a.count(c, k, -1)", "", edge},
 		{"tell nobody when to come again", "../gateway/server/errors.go", "retry: e.retry, meta: map[string]string{\"scope\"", "meta: map[string]string{\"scope\"", edge},
 	}
