@@ -18,6 +18,7 @@ type ticket[K comparable, V, S any] struct {
 	outdated bool             // a push came while it was flying
 	amend    func(V) V        // the last figure pushed while it was flying
 	amended  time.Time        // when that came
+	ends     time.Time        // until when it is fresh
 	suspect  bool             // "changed" came after it
 	next     *ticket[K, V, S] // of the same key; queues when this one has landed
 	done     chan struct{}

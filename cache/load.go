@@ -184,9 +184,10 @@ func (c *Cache[K, V, S]) record(t *ticket[K, V, S], res Result[V], stamp S, bega
 	amended := t.amend != nil && !res.Absent
 	if amended {
 		r.value, r.pushedAt = t.amend(res.Value), t.amended
+		r.endAt(t.ends)
 	}
 	if t.suspect || (t.outdated && !amended) {
-		r.due, r.freshTo = r.freshTo, time.Time{}
+		r.endAt(time.Time{})
 	}
 	return r
 }

@@ -58,6 +58,84 @@ func TestChangedMeansReadAgain(t *testing.T) {
 	})
 }
 
+// A figure that has waited at its source, behind a backlog, is not shown as if it
+// were of now: it tells that something changed.
+func TestAFigureIsBelievedNoLongerThanAReadingOfItsTime(t *testing.T) {
+	at := func(v int, age time.Duration) cache.Push[int] {
+		p := figure(v)
+		p.At = time.Now().Add(-age)
+		return p
+	}
+	t.Run("too old is re-read", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, nil)
+			s.read(t, "a")
+			s.set("a", 7)
+			if !s.Push("a", at(3, 10*time.Second)) {
+				t.Error("not applied")
+			}
+			wantValue(t, s.read(t, "a"), 7)
+			wantCalls(t, s, 2)
+			wantValue(t, s.read(t, "a"), 7)
+			wantCalls(t, s, 2)
+		})
+	})
+	t.Run("young is shown, and no longer than its age allows", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, func(o *cache.Options[string, int, int64]) { o.RefreshRank = 1 })
+			s.read(t, "a")
+			s.set("a", 7)
+			s.Push("a", at(3, 8*time.Second))
+			wantValue(t, s.read(t, "a"), 3)
+			wantCalls(t, s, 1)
+			time.Sleep(2 * time.Second)
+			before := s.calls()
+			if e, err := s.Get(t.Context(), "a", cache.Want{Rank: 3}); err != nil || e.Value != 7 {
+				t.Errorf("got %+v, %v", e, err)
+			}
+			if rank := s.batch(before).Rank; rank != 1 {
+				t.Errorf("read again at rank %d: it is the push that asked for it", rank)
+			}
+		})
+	})
+	t.Run("a clock that is ahead renews nothing", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, nil)
+			s.read(t, "a")
+			s.Push("a", at(3, -time.Hour))
+			wantValue(t, s.read(t, "a"), 3)
+			time.Sleep(10 * time.Second)
+			s.read(t, "a")
+			wantCalls(t, s, 2)
+		})
+	})
+	t.Run("too old outdates a load in flight, and is not laid over it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, nil)
+			go s.Get(context.Background(), "a", cache.Want{})
+			synctest.Wait()
+			s.set("a", 7)
+			s.Push("a", at(3, time.Minute))
+			wantValue(t, s.read(t, "a"), 7)
+			wantCalls(t, s, 2)
+		})
+	})
+	t.Run("young is laid over a load in flight, for as long as it is", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, nil)
+			go s.Get(context.Background(), "a", cache.Want{})
+			synctest.Wait()
+			s.Push("a", at(3, 5*time.Second))
+			time.Sleep(time.Second)
+			wantValue(t, s.read(t, "a"), 3)
+			s.set("a", 7)
+			time.Sleep(4 * time.Second)
+			wantValue(t, s.read(t, "a"), 7)
+			wantCalls(t, s, 2)
+		})
+	})
+}
+
 // [A3] What was on its way when the push came cannot undo it.
 func TestAPushOutdatesALoadInFlight(t *testing.T) {
 	for _, tc := range []struct {

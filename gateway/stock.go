@@ -160,10 +160,12 @@ type StockChange struct {
 	OnHand   *int64 // absolute, in smallest dispensing units; nil = changed, re-read
 	Sequence *int64 // orders the changes of one source for one key; nil = unordered
 	Source   string
+	At       time.Time // when it changed, by the source's clock; zero = not said
 }
 
 // ReportStockChange takes news of stock. A figure is shown to readers until the
-// next reading; it never drops a hold and never feeds a lock [A3]. It returns how
+// next reading, and not when by its own time it is older than a reading may be: then
+// the HIS is asked. It never drops a hold and never feeds a lock [A3]. It returns how
 // many were applied, and how many dropped because a later one of their source
 // came before. It does not block on the HIS.
 //
@@ -178,7 +180,7 @@ func (g *Gateway) ReportStockChange(_ context.Context, changes []StockChange) (a
 		}
 	}
 	for _, c := range changes {
-		p := cache.Push[reading]{Source: c.Source, Sequence: c.Sequence}
+		p := cache.Push[reading]{Source: c.Source, Sequence: c.Sequence, At: c.At}
 		if c.OnHand != nil {
 			onHand := *c.OnHand
 			p.Amend = func(r reading) reading {
