@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -234,5 +235,86 @@ func TestLettersGoOnInTheSameFile(t *testing.T) {
 	}
 	if got := lines(t, file); len(got) != 2 || got[0]["reason"] != "first" || got[1]["reason"] != "second" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// While FILE cannot become FILE.1, letters are refused and the bound holds; none
+// that was kept is lost, and when it can, the next one is kept again.
+func TestLettersThatCannotBePutAsideAreNotLost(t *testing.T) {
+	letters, file := newLetters(t)
+	if err := os.MkdirAll(filepath.Join(file+".1", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m := feed.Message{Body: bytes.Repeat([]byte("x"), feed.MaxMessage/2)}
+	kept := 0
+	for i := range 20 {
+		m.Sequence = int64(i + 1)
+		if err := letters.Put("mq", &m, "why", time.Now()); err == nil {
+			kept++
+		} else if err := letters.Sync(); err != nil {
+			t.Errorf("what was kept is said not to be on the disk: %v", err)
+		}
+		if info, err := os.Stat(file); err != nil || info.Size() > feed.MinLetters/2 {
+			t.Fatalf("%v, %v after %d letters", info, err, i+1)
+		}
+	}
+	if got := lines(t, file); len(got) != kept || kept < 4 || kept == 20 || got[0]["sequence"] != 1.0 {
+		t.Errorf("%d letters are there, %d were kept", len(got), kept)
+	}
+	if err := os.RemoveAll(file + ".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := letters.Put("mq", &m, "why", time.Now()); err != nil {
+		t.Error(err)
+	}
+	if before, now := lines(t, file+".1"), lines(t, file); len(before) != kept || len(now) != 1 {
+		t.Errorf("%d letters put aside, %d after them", len(before), len(now))
+	}
+}
+
+// Somebody takes the file away to look at it: the next letter is not written into
+// one that nobody finds.
+func TestLettersThatAreTakenAwayBeginAnew(t *testing.T) {
+	letters, file := newLetters(t)
+	for _, take := range []func() error{
+		func() error { return os.Rename(file, file+".mine") },
+		func() error { return os.Remove(file) },
+	} {
+		if err := letters.Put("mq", &poison, "first", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := take(); err != nil {
+			t.Fatal(err)
+		}
+		if err := letters.Put("mq", &poison, "second", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := lines(t, file); len(got) != 1 || got[0]["reason"] != "second" {
+			t.Errorf("got %v", got)
+		}
+	}
+}
+
+// The power failed in the middle of a line: it spoils no other.
+func TestHalfALetterSpoilsNoOther(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dead.jsonl")
+	const half = `{"time":"2026-11-22T09:00:00Z","feed":"m`
+	if err := os.WriteFile(file, []byte(half), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	letters, err := feed.OpenLetters(file, feed.MinLetters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer letters.Close()
+	if err := letters.Put("mq", &poison, "why", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(string(text), "\n"); len(got) != 3 || got[0] != half || !strings.Contains(got[1], `"reason":"why"`) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -12,16 +12,19 @@ import (
 
 // Letters is a file of dead letters, one JSON object a line, for sources that
 // keep none themselves. Two files together never exceed its bound: FILE, and
-// FILE.1 with what came before it. Its methods may be called by several
-// goroutines at once; a nil one keeps nothing.
+// FILE.1 with what came before it. Whoever reads FILE may take it away; the next
+// letter begins another. Where the disk is full, or FILE cannot become FILE.1, a
+// letter is refused and those that are there stay; each later one tries again. Its
+// methods may be called by several goroutines at once; a nil one keeps nothing.
 type Letters struct {
 	path string
 	most int64 // of one of the two files
 
 	mu    sync.Mutex
-	file  *os.File
+	file  *os.File // nil: to be opened by the next letter
 	size  int64
 	dirty bool
+	early error // of a file that was left before Sync was called
 }
 
 // errNoLetters is that of a nil Letters.
@@ -38,24 +41,38 @@ func OpenLetters(path string, most int64) (*Letters, error) {
 		return nil, fmt.Errorf("dead letters: %d bytes are less than %d", most, int64(MinLetters))
 	}
 	l := &Letters{path: path, most: most / 2}
-	if err := l.open(os.O_APPEND); err != nil {
+	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	return l, nil
 }
 
-func (l *Letters) open(how int) error {
-	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|how, 0o600)
+func (l *Letters) open() error {
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	info, err := f.Stat()
+	size, err := whole(f)
 	if err != nil {
-		f.Close()
-		return err
+		return errors.Join(err, f.Close())
 	}
-	l.file, l.size = f, info.Size()
+	l.file, l.size = f, size
 	return nil
+}
+
+// whole ends a line of which only half was written, when the power failed or the
+// disk was full, so that the next letter is a line of its own. It returns the size.
+func whole(f *os.File) (size int64, err error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return 0, err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return info.Size(), err
+	}
+	_, err = f.WriteString("\n")
+	return info.Size() + 1, err
 }
 
 // letter is one line of the file.
@@ -105,32 +122,61 @@ func (l *Letters) Put(feed string, m *Message, reason string, now time.Time) err
 	text = append(text, '\n')
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file != nil && l.size+int64(len(text)) > l.most {
-		if err := l.rotate(); err != nil {
-			return err
-		}
-	}
-	if l.file == nil { // the last rotation failed; perhaps there is room again
-		if err := l.open(os.O_APPEND); err != nil {
-			return err
-		}
+	if err := l.room(int64(len(text))); err != nil {
+		return err
 	}
 	if _, err := l.file.Write(text); err != nil {
-		return errors.Join(err, l.file.Truncate(l.size)) // no half a line
+		if short := l.file.Truncate(l.size); short != nil { // half a line stays, and is ended when it is opened again
+			err = errors.Join(err, short, l.leave())
+		}
+		return err
 	}
 	l.size += int64(len(text))
 	l.dirty = true
 	return nil
 }
 
-// rotate makes the file the predecessor, in the place of the one that was, and
-// begins a new one. Under mu.
-func (l *Letters) rotate() error {
-	err := errors.Join(l.file.Sync(), l.file.Close(), os.Rename(l.path, l.path+".1"))
-	if l.file = nil; err != nil {
+// room makes sure that a file is open which takes so many bytes more. Under mu.
+func (l *Letters) room(bytes int64) error {
+	if l.file != nil && l.taken() {
+		if err := l.leave(); err != nil {
+			return err
+		}
+	}
+	if l.file == nil {
+		if err := l.open(); err != nil {
+			return err
+		}
+	}
+	if l.size+bytes <= l.most {
+		return nil
+	}
+	if err := errors.Join(l.leave(), os.Rename(l.path, l.path+".1")); err != nil {
 		return err
 	}
-	return l.open(os.O_APPEND)
+	return l.open()
+}
+
+// taken reports whether the file no longer stands in its place: somebody has moved
+// or deleted it. Under mu.
+func (l *Letters) taken() bool {
+	mine, err := l.file.Stat()
+	if err != nil {
+		return true
+	}
+	there, err := os.Stat(l.path)
+	return err != nil || !os.SameFile(mine, there)
+}
+
+// leave closes the file. What it says of durability is told by the next Sync.
+// Under mu.
+func (l *Letters) leave() error {
+	if l.dirty {
+		l.early = errors.Join(l.early, l.file.Sync())
+	}
+	err := l.file.Close()
+	l.file, l.dirty = nil, false
+	return err
 }
 
 // Sync returns when everything that was put is on the disk.
@@ -140,11 +186,12 @@ func (l *Letters) Sync() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.dirty || l.file == nil {
-		return nil
+	err := l.early
+	if l.early = nil; l.dirty {
+		l.dirty = false
+		err = errors.Join(err, l.file.Sync())
 	}
-	l.dirty = false
-	return l.file.Sync()
+	return err
 }
 
 // Close closes the file.
@@ -157,7 +204,6 @@ func (l *Letters) Close() error {
 	if l.file == nil {
 		return nil
 	}
-	err := errors.Join(l.file.Sync(), l.file.Close())
-	l.file = nil
-	return err
+	err := l.leave()
+	return errors.Join(err, l.early)
 }
