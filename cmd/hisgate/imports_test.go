@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"internal/alarm":                {},
 	"internal/clientaddr":           {},
 	"internal/money":                {},
+	"internal/privatedb":            {"internal/privateserver"},
 	"internal/privateserver":        {},
 	"internal/span":                 {},
 	"internal/release":              {},

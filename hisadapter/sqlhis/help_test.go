@@ -67,7 +67,7 @@ type session struct {
 
 func (db *database) session(t testing.TB, schema string) *session {
 	t.Helper()
-	conn, err := db.admin.Conn(context.Background())
+	conn, err := db.Admin.Conn(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func (db *database) session(t testing.TB, schema string) *session {
 		_ = s.try("ROLLBACK")
 		_ = conn.Close()
 	})
-	if db.dialect == sqlhis.Postgres {
+	if db.Dialect == sqlhis.Postgres {
 		s.run(t, "SET search_path TO "+schema)
 	} else {
 		s.run(t, "USE "+schema)
@@ -96,7 +96,7 @@ func (s *session) try(words string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	if s.db.dialect == sqlhis.Postgres {
+	if s.db.Dialect == sqlhis.Postgres {
 		_, err = s.conn.ExecContext(ctx, words, pgx.QueryExecModeSimpleProtocol)
 	} else {
 		_, err = s.conn.ExecContext(ctx, words)
@@ -108,7 +108,7 @@ func (s *session) try(words string) error {
 func (db *database) waiting(t testing.TB, schema string, n int) {
 	t.Helper()
 	query := "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'"
-	if db.dialect == sqlhis.Postgres {
+	if db.Dialect == sqlhis.Postgres {
 		query = "SELECT COUNT(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 	}
 	for giveUp := time.Now().Add(20 * time.Second); db.one(t, schema, query) != strconv.Itoa(n); runtime.Gosched() {

@@ -112,7 +112,7 @@ func (h *hospital) played(t *testing.T, dir string, o probe.Options, live hisada
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := recipes.Mapping("reservation", h.db.dialect)
+	doc, err := recipes.Mapping("reservation", h.db.Dialect)
 	if err != nil {
 		t.Fatal(err)
 	}

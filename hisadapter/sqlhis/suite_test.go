@@ -90,7 +90,7 @@ func newHospital(t testing.TB, dialect string) *hospital {
 // driver reads the recipe's mapping as it is, but for its connection.
 func (h *hospital) driver(t testing.TB, address string) *sqlhis.Driver {
 	t.Helper()
-	doc, err := recipes.Mapping("reservation", h.db.dialect)
+	doc, err := recipes.Mapping("reservation", h.db.Dialect)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func (h *hospital) Fixture() adaptertest.Fixture {
 
 func (h *hospital) sql(t testing.TB, format string, args ...any) {
 	t.Helper()
-	h.db.run(t, h.schema, quote(h.db.dialect, fmt.Sprintf(format, args...)))
+	h.db.run(t, h.schema, quote(h.db.Dialect, fmt.Sprintf(format, args...)))
 }
 
 func (h *hospital) SetStock(t testing.TB, key hisadapter.Key, n int64) {
@@ -147,7 +147,7 @@ func (h *hospital) Pass(t testing.TB, d time.Duration) {
 		h.proxy.arrive()
 	}
 	by := fmt.Sprintf("INTERVAL %d SECOND", int64(d.Seconds()))
-	if h.db.dialect == sqlhis.Postgres {
+	if h.db.Dialect == sqlhis.Postgres {
 		by = fmt.Sprintf("INTERVAL '%d seconds'", int64(d.Seconds()))
 	}
 	h.sql(t, "UPDATE hisgate_reservation SET expires_at = expires_at - %s, deducted_at = deducted_at - %s", by, by)
