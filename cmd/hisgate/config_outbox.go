@@ -25,7 +25,7 @@ type FeedOutbox struct {
 	TimeColumn   string        `yaml:"time_column" doc:"Empty = changed_at; - = the outbox has none."`
 	Ordered      bool          `yaml:"ordered" doc:"The ids of one drug in one pharmacy follow its changes: one row of stock for each. Then they are the sequence of sequence: source."`
 	Poll         time.Duration `yaml:"poll" doc:"The pause between two looks; 0 = 200ms, and 1s with mode: modified."`
-	Overlap      time.Duration `yaml:"overlap" doc:"How long a row is waited for whose transaction took its id, or its time, and has not committed; 0 = 10m, and 1m with mode: modified. PostgreSQL's outbox does not need it."`
+	Overlap      time.Duration `yaml:"overlap" doc:"How long a row is waited for, at least, whose id, or time, was taken and which is not there; 0 = 10m, and 1m with mode: modified. A transaction that is held open longer is waited for too, but not on Oracle."`
 	Notify       string        `yaml:"notify" doc:"PostgreSQL: the channel of NOTIFY that wakes hisgate before poll is over (hisgate feed ddl --notify). Empty = none."`
 	Keep         time.Duration `yaml:"keep" doc:"Delete rows that were read so long ago; 0 = hisgate deletes nothing."`
 	PositionFile string        `yaml:"position_file" doc:"Where hisgate keeps how far it has read; empty = feed-NAME.position in data_dir."`

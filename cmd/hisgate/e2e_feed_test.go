@@ -62,6 +62,36 @@ func TestAPostedChangeIsWatched(t *testing.T) {
 	}
 }
 
+// A figure that has waited for long before it was sent is not shown: the HIS is
+// asked.
+func TestAnOldFigureIsNotShown(t *testing.T) {
+	t.Parallel()
+	mapping := filepath.Join(t.TempDir(), "feed.yaml")
+	text := strings.Replace(feedMapping, "on_hand: kcsl}", `on_hand: kcsl, time: {at: gxsj, format: "yyyy-MM-dd HH:mm:ss"}}`, 1)
+	if err := os.WriteFile(mapping, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, p := openFed(t, func(c *Config, _ *settings) { c.Feeds[0].MappingFile = mapping })
+	h.shelve("D1", 10)
+	read := func() *hisgatev1.Stock {
+		s := &hisgatev1.Stock{}
+		h.get("/v1/stock/D1?pharmacy_id=HLWYF").into(t, s)
+		return s
+	}
+	read()
+	h.sell("D1", 3)
+	eventually(t, "the second of the start is over", func() error {
+		status, why, err := p.post(t.Context(), h.program.HTTPAddr, []byte(`{"yfdm":"HLWYF","ypdm":"D1","kcsl":9,"gxsj":"2026-01-02 09:00:00"}`))
+		if err != nil {
+			return err
+		}
+		return want(string(why), status, http.StatusNoContent)
+	})
+	if s := read(); s.GetOnHand() != 7 || s.GetSource() == hisgatev1.Stock_PUSHED {
+		t.Errorf("got %v", s)
+	}
+}
+
 // What a webhook cannot read is told, kept, and counted; nobody posts without the
 // key, nor to a feed that is not there.
 func TestPostsThatDoNotArrive(t *testing.T) {

@@ -44,6 +44,15 @@ func (c *feedParseCmd) Run(k *kong.Context) error {
 			s.block(fmt.Sprintf("%s (mapping line %d)", l.Step, l.Line), l.Text)
 		}
 	}
+	s.changes(said)
+	if unreadable != nil {
+		return errors.Join(s.err, fmt.Errorf("it would be a dead letter: %w", unreadable))
+	}
+	return s.err
+}
+
+// changes prints what a message says.
+func (s *shower) changes(said httphis.Changes) {
 	if said.Skipped != "" {
 		s.line("  about no change: %s", said.Skipped)
 	}
@@ -53,10 +62,6 @@ func (c *feedParseCmd) Run(k *kong.Context) error {
 	if said.Ignored > 0 {
 		s.line("  rows left out (where, or a pharmacy that the table does not name): %d", said.Ignored)
 	}
-	if unreadable != nil {
-		return errors.Join(s.err, fmt.Errorf("it would be a dead letter: %w", unreadable))
-	}
-	return s.err
 }
 
 // change prints one change.

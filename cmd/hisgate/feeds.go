@@ -99,7 +99,7 @@ func applyTo(gw *gateway.Gateway, name string) feed.Apply {
 	return func(ctx context.Context, list []httphis.StockChange) (applied, dropped int, err error) {
 		changes := make([]gateway.StockChange, len(list))
 		for i, c := range list {
-			changes[i] = gateway.StockChange{Key: c.Key, OnHand: c.OnHand, Sequence: c.Sequence, Source: source}
+			changes[i] = gateway.StockChange{Key: c.Key, OnHand: c.OnHand, Sequence: c.Sequence, Source: source, At: c.At}
 		}
 		return gw.ReportStockChange(ctx, changes)
 	}
@@ -122,7 +122,7 @@ func (s *feeds) figures() []server.FeedFigures {
 	for _, f := range s.list {
 		st := f.State()
 		out = append(out, server.FeedFigures{
-			Name: st.Name, Down: st.Phase != feed.Connected, Silent: st.Silent, Lag: st.Lag, Quiet: st.Quiet, Losses: st.Losses,
+			Name: st.Name, Down: st.Phase != feed.Connected, Silent: st.Silent, Lag: st.Lag, Quiet: st.Quiet, Losses: st.Losses, Gaps: st.Gaps,
 			Taken: st.Taken - st.Skipped, Skipped: st.Skipped, Dead: st.Dead, Lost: st.Lost, Refused: st.Refused,
 			Applied: st.Applied, Older: st.Older, Ignored: st.Ignored,
 			DelayBounds: feed.DelayBounds[:], Delays: slices.Clone(st.Delays[:]), DelaySum: st.DelaySum,

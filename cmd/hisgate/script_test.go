@@ -31,6 +31,7 @@ func scriptCmds() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := folderCmds()
 	cmds["demoresult"], cmds["status"] = demoResult, exitStatus
 	maps.Copy(cmds, legacyCmds())
+	maps.Copy(cmds, feedCmds())
 	return cmds
 }
 

@@ -63,6 +63,7 @@ var collected = []struct {
 	{"hisgate_feed_lag_messages", "Messages that wait at the source, where it says.", []string{"feed"}},
 	{"hisgate_feed_last_message_age_seconds", "Time since the last message, or since the start.", []string{"feed"}},
 	{"hisgate_feed_losses_total", "Connections that were lost, and tries that failed.", []string{"feed"}},
+	{"hisgate_feed_gaps_total", "Times that the source had lost changes, where it says.", []string{"feed"}},
 	{"hisgate_feed_messages_total", "Messages, by result: taken, skipped, dead, lost, refused.", []string{"feed", "result"}},
 	{"hisgate_feed_changes_total", "Changes in them, by result: applied, older, ignored.", []string{"feed", "result"}},
 	{"hisgate_feed_delay_seconds", "How long changes took from their time at the source to readers.", []string{"feed"}},

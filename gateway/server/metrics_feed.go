@@ -12,7 +12,7 @@ type FeedFigures struct {
 	Down, Silent bool
 	Lag          int64 // messages that wait at the source; -1 = it does not say
 	Quiet        time.Duration
-	Losses       uint64
+	Losses, Gaps uint64
 
 	Taken, Skipped, Dead, Lost, Refused uint64 // messages; Taken without the skipped ones
 	Applied, Older, Ignored             uint64 // changes
@@ -32,6 +32,7 @@ func (c *collector) collectFeeds(feeds []FeedFigures, gauge, counter emit, histo
 		}
 		gauge("hisgate_feed_last_message_age_seconds", f.Quiet.Seconds(), f.Name)
 		counter("hisgate_feed_losses_total", float64(f.Losses), f.Name)
+		counter("hisgate_feed_gaps_total", float64(f.Gaps), f.Name)
 		counter("hisgate_feed_messages_total", float64(f.Taken), f.Name, "taken")
 		counter("hisgate_feed_messages_total", float64(f.Skipped), f.Name, "skipped")
 		counter("hisgate_feed_messages_total", float64(f.Dead), f.Name, "dead")

@@ -29,6 +29,20 @@
 // last one delivered wins, and a redelivered old figure can be shown until the
 // next change or reading, at most as long as the cache keeps any figure.
 //
+// Age. A figure is shown no longer than a reading of its time would be (the cache's
+// ten seconds, counted from the time that the row says, or else the message): after a
+// backlog, old figures are not shown one after the other until the newest has come,
+// but mean "changed, read again". Clocks of two machines are compared for this, so a
+// source whose clock is behind by more than that has all its figures read again, which
+// costs the HIS what the guard gives to refreshing, and shows nothing wrong. What says
+// no time is shown as it comes.
+//
+// Changes that the source has lost (its retention was over, it was made anew, the
+// consumer was deleted) are told where the driver can know of them, and counted. No
+// figure needs to be taken back then: what a feed has shown does not renew the age of
+// the reading under it, so every key is read again within the cache's ten seconds,
+// whatever the feed says or does not say.
+//
 // One bad message never holds up the next: it is buried with the reason, counted
 // and alarmed, and acknowledged. One that cannot even be buried is logged, counted
 // as lost and acknowledged.
@@ -51,8 +65,8 @@
 //	func New(s Settings) (feed.Driver, error)    // checks the settings, all faults joined; connects to nothing
 //
 // and is chosen and configured in cmd/hisgate alone. A driver keeps no state
-// between two Runs but what its settings say, and neither parses bodies nor keeps
-// metrics. A secret never appears in its errors.
+// between two Runs but what its settings say, and what keeps its sequences rising;
+// it neither parses bodies nor keeps metrics. A secret never appears in its errors.
 //
 //	          ┌────────────── Run returned an error ──────────────┐
 //	          ▼                                                   │

@@ -13,8 +13,9 @@ import (
 )
 
 // Apply takes changes of stock, in their order, and returns how many took effect
-// and how many were dropped because a later one of the same key came before. It
-// does not wait for the HIS. Its error is that of ctx, or says what is wrong with
+// and how many were dropped because a later one of the same key came before. Each
+// says when it changed, where its row or its message does. It does not wait for the
+// HIS. Its error is that of ctx, or says what is wrong with
 // a change; then none of them took effect.
 type Apply func(ctx context.Context, changes []httphis.StockChange) (applied, dropped int, err error)
 
@@ -134,6 +135,10 @@ func (f *Feed) once(ctx context.Context) (err error) {
 			}
 		},
 		Lag: f.state.lag,
+		Missed: func(what string) {
+			f.state.missed()
+			f.log.Warn("the source has lost changes; readers learn of them by the cache's age", "what", what)
+		},
 	})
 }
 
@@ -185,6 +190,11 @@ func (f *Feed) take(ctx context.Context, m *Message) (reason string, err error) 
 	if len(m.Body) <= MaxMessage {
 		said, unreadable = f.read(m)
 	}
+	for i := range said.List {
+		if c := &said.List[i]; c.At.IsZero() {
+			c.At = m.At
+		}
+	}
 	applied, dropped := 0, 0
 	if len(said.List) > 0 {
 		applied, dropped, err = f.o.Apply(ctx, said.List)
@@ -193,7 +203,7 @@ func (f *Feed) take(ctx context.Context, m *Message) (reason string, err error) 
 		}
 		unreadable = errors.Join(unreadable, err)
 	}
-	f.state.took(m, &said, applied, dropped)
+	f.state.took(&said, applied, dropped)
 	if unreadable == nil {
 		return "", nil
 	}

@@ -22,8 +22,8 @@ type Message struct {
 	// NAME as sent. Nil where there is nothing.
 	Attributes map[string]string
 	// At is when the change was committed at the source (the broker's time of
-	// publishing, where it knows no better); zero where the source does not say. It
-	// is measured, and decides nothing.
+	// publishing, where it knows no better); zero where the source does not say. A
+	// figure that is older than the cache keeps any is not shown, but read again.
 	At time.Time
 	// Sequence is the source's own order: of two messages about the same stock key,
 	// the later change has the greater number, also when they are delivered again
@@ -45,7 +45,7 @@ type Message struct {
 type Deliver func(ctx context.Context, batch []Message) error
 
 // Sink is where a driver brings its messages. Every field is set. Connected,
-// Disconnected and Lag may be called from any goroutine and do not block.
+// Disconnected, Lag and Missed may be called from any goroutine and do not block.
 type Sink struct {
 	// Deliver is called from one goroutine at a time.
 	Deliver Deliver
@@ -61,6 +61,10 @@ type Sink struct {
 	// Lag says how many messages wait at the source, those under way included; a
 	// driver whose source does not say never calls it.
 	Lag func(messages int64)
+	// Missed says that the source may have had changes that it has no more and that
+	// were never delivered: it does not keep them so long, or was made anew. The
+	// words are for people. A driver whose source does not tell never calls it.
+	Missed func(what string)
 }
 
 // Driver is one source of messages.
@@ -89,4 +93,14 @@ type Burier interface {
 	// seconds. The message is acknowledged afterwards as any other: Bury does not.
 	// ErrNoBurial: the settings name no place.
 	Bury(ctx context.Context, m Message, reason string) error
+}
+
+// Looker is a Driver that can show what is at its source without an effect.
+type Looker interface {
+	Driver
+	// Look brings the messages that Run would bring next and those that come, until ctx
+	// ends (nil) or Deliver fails (its error). It acknowledges nothing and leaves
+	// nothing behind: what Run brings, here or in another process, is the same
+	// afterwards. Errors besides: as Run; or why this source cannot be looked at so.
+	Look(ctx context.Context, s Sink) error
 }

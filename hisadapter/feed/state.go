@@ -44,6 +44,7 @@ type State struct {
 	Lost    uint64 // the same, and could not even be buried
 	Refused uint64 // posts that were turned away: not signed, too old, seen before
 	Losses  uint64 // connections that were lost, and tries that failed
+	Gaps    uint64 // times that the source had lost changes, where it says
 
 	Applied uint64 // changes shown to readers
 	Older   uint64 // changes dropped because a later one of the key came before
@@ -171,7 +172,7 @@ func (t *tracker) lag(messages int64) {
 }
 
 // took notes what a message brought.
-func (t *tracker) took(m *Message, said *httphis.Changes, applied, dropped int) {
+func (t *tracker) took(said *httphis.Changes, applied, dropped int) {
 	now := t.o.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -184,11 +185,7 @@ func (t *tracker) took(m *Message, said *httphis.Changes, applied, dropped int) 
 	t.s.Older += uint64(dropped)
 	t.s.Ignored += uint64(said.Ignored)
 	for i := range said.List {
-		at := said.List[i].At
-		if at.IsZero() {
-			at = m.At
-		}
-		if !at.IsZero() {
+		if at := said.List[i].At; !at.IsZero() {
 			t.delay(max(now.Sub(at), 0))
 		}
 	}
@@ -228,6 +225,12 @@ func (t *tracker) hungAt() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.hang
+}
+
+func (t *tracker) missed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s.Gaps++
 }
 
 func (t *tracker) refused() {

@@ -58,6 +58,7 @@ func (r *reader) sink() feed.Sink {
 		Connected:    func() { r.change(func() { r.connect() }) },
 		Disconnected: func(error) { r.change(func() { r.lose() }) },
 		Lag:          func(n int64) { r.change(func() { r.lag, r.maxLag = n, max(r.maxLag, n) }) },
+		Missed:       func(what string) { r.change(func() { r.fault("told that messages are lost: %s", what) }) },
 	}
 }
 

@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) *Source) {
 		{"burial without a connection fails", testNoBurial},
 		{"slow readers bound what is fetched", testBackPressure},
 		{"stops when told to", testStop},
+		{"a look has no effect", testLook},
 		{"server that is not there", testAbsent},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })

@@ -32,6 +32,9 @@ type Source struct {
 	// Held says how many messages the server has given to the driver without having
 	// an acknowledgement for them. Optional.
 	Held func(t testing.TB) int
+	// LookBegins says that a look of the driver shows what is published from its
+	// beginning on, and not what waits.
+	LookBegins bool
 	// Lag says that the driver tells how many messages wait.
 	Lag bool
 	// Silence says that the driver notices by itself, and with these settings within

@@ -28,9 +28,9 @@ func (s Settings) ping(ctx context.Context, cl *kgo.Client) error {
 	return cl.Ping(ctx)
 }
 
-// partitions counts those of the topics, and refuses a topic that is not there:
-// the library would wait for it.
-func (s Settings) partitions(ctx context.Context, cl *kgo.Client) (int, error) {
+// partitions are those of the topics. A topic that is not there is refused: the
+// library would wait for it.
+func (s Settings) partitions(ctx context.Context, cl *kgo.Client) (map[string][]int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.ConnectTimeout)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
@@ -41,16 +41,18 @@ func (s Settings) partitions(ctx context.Context, cl *kgo.Client) (int, error) {
 	}
 	resp, err := req.RequestWith(ctx, cl)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	count := 0
+	out := map[string][]int32{}
 	for _, t := range resp.Topics {
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
-			return 0, fmt.Errorf("topic %s: %w", *t.Topic, err)
+			return nil, fmt.Errorf("topic %s: %w", *t.Topic, err)
 		}
-		count += len(t.Partitions)
+		for _, p := range t.Partitions {
+			out[*t.Topic] = append(out[*t.Topic], p.Partition)
+		}
 	}
-	return count, nil
+	return out, nil
 }
 
 // way are the options of the way to the brokers. The files are read anew each time.

@@ -33,15 +33,18 @@
 // Message.Sequence is the offset plus one, where all is in one partition: then it
 // is the order of everything. With more partitions it is 0, because a drug's
 // messages move to another partition when partitions are added; a mapping that
-// needs a sequence finds it in the body (Debezium: source.lsn, source.ts_ms). It
-// begins again where the topic is deleted and made again: then restart hisgate.
-// Message.At is the record's timestamp. Records without a value (tombstones) tell
+// needs a sequence finds it in the body (Debezium: source.lsn, source.ts_ms). It goes
+// on rising where the topic is deleted and made again while hisgate runs. Message.At is the record's timestamp. Records without a value (tombstones) tell
 // of nothing and are passed over.
 //
 // Where a group without commits begins (start), the beginning is committed before
 // the first message is read, and so is not forgotten by a crash. Kafka forgets the
 // commits of a group that was away for long (offsets.retention.minutes, a week);
 // then it begins anew.
+//
+// What the topic has lost is told: messages that its retention took before they
+// were read, a topic that was made anew, a broker that came back with less than it
+// had. Reading goes on with the first message that is there.
 //
 // Bounded: at most Sink.Batch records are delivered at once, and each broker is
 // asked for at most max_fetch_bytes while those of before are not delivered; a

@@ -14,6 +14,7 @@ import (
 
 type driver struct {
 	settings Settings
+	memory   memory
 
 	mu     sync.Mutex
 	client *kgo.Client // of the Run under way; nil without one
@@ -31,7 +32,7 @@ func (d *driver) Run(ctx context.Context, sink feed.Sink) error {
 }
 
 func (d *driver) run(ctx context.Context, sink feed.Sink) error {
-	r := newReader(d.settings, sink)
+	r := newReader(d.settings, sink, &d.memory)
 	cl, err := d.settings.open(r)
 	if err != nil {
 		return err
@@ -40,8 +41,12 @@ func (d *driver) run(ctx context.Context, sink feed.Sink) error {
 	if err := d.settings.ping(ctx, cl); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if r.partitions, err = d.settings.partitions(ctx, cl); err != nil {
+	partitions, err := d.settings.partitions(ctx, cl)
+	if err != nil {
 		return err
+	}
+	for _, of := range partitions {
+		r.partitions += len(of)
 	}
 	d.use(cl)
 	defer d.use(nil)

@@ -70,21 +70,29 @@ func (r *reader) begin(ctx context.Context, at map[string]map[int32]kgo.Offset) 
 		r.mu.Unlock()
 		fresh := map[int32]bool{}
 		for p, offset := range partitions {
-			if offset.EpochOffset().Offset < 0 {
+			if at := offset.EpochOffset().Offset; at < 0 {
 				fresh[p] = true
 			} else {
 				committed = true
+				r.expect(topic, p, at)
 			}
 		}
 		if len(fresh) == 0 {
 			continue
 		}
+		r.change(func() {
+			if r.memory.read[topic] && !committed {
+				r.forgotten = append(r.forgotten, topic)
+				committed = true // at some time: it begins with its first message
+			}
+		})
 		offsets, err := r.offsets(ctx, topic, fresh, !committed && r.settings.Start == StartNew)
 		if err != nil {
 			return nil, err
 		}
 		for p, o := range offsets {
 			partitions[p] = kgo.NewOffset().At(o.Offset).WithEpoch(o.Epoch)
+			r.expect(topic, p, o.Offset)
 		}
 		r.change(func() {
 			if r.beginnings == nil {

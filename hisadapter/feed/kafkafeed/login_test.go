@@ -44,7 +44,7 @@ func TestLogin(t *testing.T) {
 			SASL: test.sasl, User: test.user, PasswordFile: password,
 		})
 		ctx, cancel := context.WithCancel(t.Context())
-		s := feed.Sink{Batch: 10, Connected: cancel, Disconnected: func(error) {}, Lag: func(int64) {}}
+		s := feed.Sink{Batch: 10, Connected: cancel, Disconnected: func(error) {}, Lag: func(int64) {}, Missed: func(string) {}}
 		err := d.Run(ctx, s)
 		cancel()
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), test.password)) {

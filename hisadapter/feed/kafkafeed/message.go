@@ -10,17 +10,13 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/feed"
 )
 
-// message makes a message of a record; ordered says that offsets are the order of
-// everything.
-func message(rec *kgo.Record, ordered bool) feed.Message {
+// message makes a message of a record.
+func message(rec *kgo.Record) feed.Message {
 	m := feed.Message{
 		ID:         fmt.Sprintf("%s:%d:%d", rec.Topic, rec.Partition, rec.Offset),
 		Body:       rec.Value,
 		Attributes: map[string]string{"topic": rec.Topic, "partition": strconv.Itoa(int(rec.Partition))},
 		At:         rec.Timestamp,
-	}
-	if ordered {
-		m.Sequence = rec.Offset + 1
 	}
 	if rec.Key != nil {
 		m.Attributes["key"] = string(rec.Key)

@@ -26,6 +26,7 @@ type taker struct {
 	t    testing.TB
 	mu   sync.Mutex
 	got  []feed.Message
+	lost []string // what is missed
 	errs []error
 	news chan struct{}
 }
@@ -36,6 +37,7 @@ func start(t testing.TB, d feed.Driver) *taker {
 	connected := make(chan struct{})
 	s := feed.Sink{
 		Batch: 10, Connected: sync.OnceFunc(func() { close(connected) }), Disconnected: func(error) {}, Lag: func(int64) {},
+		Missed: func(what string) { k.change(func() { k.lost = append(k.lost, what) }) },
 		Deliver: func(_ context.Context, batch []feed.Message) error {
 			k.change(func() { k.got = append(k.got, batch...) })
 			return nil
@@ -109,6 +111,8 @@ func TestBroker(t *testing.T) {
 	t.Run("a beginning is not forgotten", func(t *testing.T) { testBeginning(t, b) })
 	t.Run("what a message says", func(t *testing.T) { testMessage(t, b) })
 	t.Run("a transaction that is given up", func(t *testing.T) { testGivenUp(t, b) })
+	t.Run("retention", func(t *testing.T) { testRetention(t, b) })
+	t.Run("a topic is made anew", func(t *testing.T) { testMadeAnew(t, b) })
 	t.Run("no such topic", func(t *testing.T) { testNoTopic(t, b) })
 	t.Run("no place for letters", func(t *testing.T) { testNoPlace(t, b) })
 }
@@ -169,7 +173,7 @@ func testBeginning(t *testing.T, b *broker) {
 	b.place(t, "beginning", 2)
 	b.publish(t, "beginning", 0, []string{"before"})
 	ctx, cancel := context.WithCancel(t.Context())
-	s := feed.Sink{Batch: 10, Connected: cancel, Disconnected: func(error) {}, Lag: func(int64) {}}
+	s := feed.Sink{Batch: 10, Connected: cancel, Disconnected: func(error) {}, Lag: func(int64) {}, Missed: func(string) {}}
 	if err := open(t, b.settings("beginning")).Run(ctx, s); err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +237,71 @@ func testGivenUp(t *testing.T, b *broker) {
 	k.await("and nothing else", func(bodies []string, _ string) bool { return len(bodies) == 1 })
 }
 
+// testRetention has a topic that keeps messages no longer than hisgate is away.
+func testRetention(t *testing.T, b *broker) {
+	b.place(t, "retention", 1)
+	d := open(t, b.settings("retention"))
+	t.Run("before", func(t *testing.T) {
+		k := start(t, d)
+		b.publish(t, "retention", 0, []string{"1"})
+		k.await("the first", has("1"))
+		if len(k.lost) > 0 {
+			t.Errorf("told %q", k.lost)
+		}
+	})
+	b.publish(t, "retention", 0, []string{"2", "3", "4"})
+	cl := b.client(t)
+	defer cl.Close()
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	of := kmsg.NewDeleteRecordsRequestTopic()
+	of.Topic = "retention"
+	p := kmsg.NewDeleteRecordsRequestTopicPartition()
+	p.Offset = 3
+	of.Partitions = append(of.Partitions, p)
+	req.Topics = append(req.Topics, of)
+	if _, err := req.RequestWith(t.Context(), cl); err != nil {
+		t.Fatal(err)
+	}
+	k := start(t, d)
+	k.await("what is left", func(bodies []string, _ string) bool { return slices.Equal(bodies, []string{"4"}) })
+	if len(k.lost) != 1 || !strings.Contains(k.lost[0], "nothing before offset 3") {
+		t.Errorf("told %q", k.lost)
+	}
+}
+
+// testMadeAnew deletes the topic and makes it again: what is published then is
+// neither passed over nor taken for old.
+func testMadeAnew(t *testing.T, b *broker) {
+	b.place(t, "anew", 1)
+	d := open(t, b.settings("anew"))
+	t.Run("before", func(t *testing.T) {
+		k := start(t, d)
+		b.publish(t, "anew", 0, []string{"a1", "a2"})
+		k.await("all", has("a1", "a2"))
+	})
+	cl := b.client(t)
+	defer cl.Close()
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	name := kmsg.NewDeleteTopicsRequestTopic()
+	name.Topic = kmsg.StringPtr("anew")
+	req.Topics, req.TopicNames = append(req.Topics, name), append(req.TopicNames, "anew")
+	if _, err := req.RequestWith(t.Context(), cl); err != nil {
+		t.Fatal(err)
+	}
+	b.makeTopic(t, "anew", 1)
+	b.publish(t, "anew", 0, []string{"b1"})
+	k := start(t, d)
+	k.await("what is in it now", has("b1"))
+	if m := k.got[0]; m.Sequence != 3 {
+		t.Errorf("%s has the sequence %d, want 3", m.Body, m.Sequence)
+	}
+	if len(k.lost) == 0 {
+		t.Error("nobody is told")
+	}
+}
+
 func testNoTopic(t *testing.T, b *broker) {
-	s := feed.Sink{Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {}}
+	s := feed.Sink{Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {}, Missed: func(string) {}}
 	if err := open(t, b.settings("nowhere")).Run(t.Context(), s); !errors.Is(err, kerr.UnknownTopicOrPartition) || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("Run ended with %v", err)
 	}
@@ -272,4 +339,55 @@ func TestOldBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.await("the record", has("1"))
+}
+
+// TestBrokerThatHasLostRecords says that its log ends before what the group has
+// committed: reading goes on with what there is, and that is told.
+func TestBrokerThatHasLostRecords(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "stock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	d := open(t, kafkafeed.Settings{Addresses: cluster.ListenAddrs(), Topics: []string{"stock"}, Group: "g"})
+	t.Run("before", func(t *testing.T) {
+		k := start(t, d)
+		for _, body := range []string{"1", "2", "3"} {
+			if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "stock", Value: []byte(body)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.await("all", has("1", "2", "3"))
+	})
+	cluster.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		asked := req.(*kmsg.OffsetForLeaderEpochRequest)
+		resp := asked.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		for _, topic := range asked.Topics {
+			of := kmsg.NewOffsetForLeaderEpochResponseTopic()
+			of.Topic = topic.Topic
+			for _, p := range topic.Partitions {
+				end := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+				end.Partition, end.LeaderEpoch, end.EndOffset = p.Partition, p.LeaderEpoch, 2
+				of.Partitions = append(of.Partitions, end)
+			}
+			resp.Topics = append(resp.Topics, of)
+		}
+		return resp, nil, true
+	})
+	k := start(t, d)
+	k.await("what is there", has("3"))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if m := k.got[0]; m.Sequence <= 3 {
+		t.Errorf("%s has the sequence %d, which was given before", m.Body, m.Sequence)
+	}
+	if len(k.errs) > 0 || len(k.lost) != 1 || !strings.Contains(k.lost[0], "lost records") {
+		t.Errorf("told %q, and failed with %v", k.lost, k.errs)
+	}
 }

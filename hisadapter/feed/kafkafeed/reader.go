@@ -27,12 +27,15 @@ type reader struct {
 	settings   Settings
 	sink       feed.Sink
 	partitions int // of the topics, when Run began
+	memory     *memory
 
 	mu         sync.Mutex
 	client     *kgo.Client
 	mine       map[tp]bool
 	known      map[string]bool                      // topics that have a beginning
 	beginnings map[string]map[int32]kgo.EpochOffset // not committed yet
+	forgotten  []string                             // topics that were read, and of which nothing is committed
+	next       map[tp]int64                         // offsets that come next, where they are known
 	begun      bool
 	leaving    bool
 	trouble    error
@@ -50,8 +53,14 @@ type tp struct {
 	partition int32
 }
 
-func newReader(s Settings, sink feed.Sink) *reader {
-	return &reader{settings: s, sink: sink, mine: map[tp]bool{}, known: map[string]bool{}, behind: map[tp]int64{}, news: make(chan struct{})}
+func newReader(s Settings, sink feed.Sink, m *memory) *reader {
+	if m.read == nil {
+		m.read = map[string]bool{}
+	}
+	return &reader{
+		settings: s, sink: sink, memory: m, mine: map[tp]bool{}, known: map[string]bool{}, next: map[tp]int64{},
+		behind: map[tp]int64{}, news: make(chan struct{}),
+	}
 }
 
 // run reads until ctx ends or something fails.
@@ -106,6 +115,7 @@ func (r *reader) poll(ctx context.Context, cl *kgo.Client) (kgo.Fetches, error) 
 	fetches.EachError(func(topic string, partition int32, err error) {
 		switch {
 		case poll.Err() != nil && errors.Is(err, poll.Err()):
+		case r.isLoss(err):
 		case topic == "":
 			errs = append(errs, err)
 		default:
@@ -119,9 +129,10 @@ func (r *reader) poll(ctx context.Context, cl *kgo.Client) (kgo.Fetches, error) 
 // anything of it is taken, and says that we are connected.
 func (r *reader) settle(ctx context.Context, cl *kgo.Client) error {
 	r.mu.Lock()
-	trouble, beginnings, begun, mine := r.trouble, r.beginnings, r.begun, len(r.mine)
-	r.beginnings = nil
+	trouble, beginnings, begun, mine, forgotten := r.trouble, r.beginnings, r.begun, len(r.mine), r.forgotten
+	r.beginnings, r.forgotten = nil, nil
 	r.mu.Unlock()
+	r.anew(forgotten)
 	if trouble != nil {
 		return trouble
 	}
@@ -146,11 +157,17 @@ func (r *reader) take(ctx context.Context, cl *kgo.Client, fetches kgo.Fetches, 
 	r.mu.Lock()
 	ordered := len(r.mine) == 1 && r.partitions == 1
 	r.mu.Unlock()
+	r.compare(fetches)
 	batch := make([]feed.Message, 0, len(records))
 	for _, rec := range records {
-		if rec.Value != nil {
-			batch = append(batch, message(rec, ordered))
+		if rec.Value == nil {
+			continue
 		}
+		m := message(rec)
+		if ordered {
+			m.Sequence = r.memory.rising.Of(rec.Offset + 1)
+		}
+		batch = append(batch, m)
 	}
 	r.lag(fetches)
 	r.sink.Lag(r.total + int64(len(records)))

@@ -30,10 +30,15 @@
 // lost, and after a crash of the server what it had not stored of our
 // acknowledgements.
 //
-// Message.Sequence is the sequence in the stream. It begins again at 1 where the
-// stream is deleted and made again: then restart hisgate, or the mapping's
-// `sequence: source` takes everything for old. Message.At is when the stream
-// stored the message.
+// Message.Sequence is the sequence in the stream. It goes on rising where the stream
+// is deleted and made again while hisgate runs. Message.At is when the stream stored
+// the message.
+//
+// A consumer that is deleted, alone or with its stream, is made again (create), told
+// as a loss, and begins with the messages that were stored since the last one that
+// was taken; after a restart of hisgate it begins as start says. What the stream did
+// not keep for as long as hisgate was away is lost without a word, as a consumer does
+// not see it.
 //
 // Bounded: at most Sink.Batch messages are asked for and not acknowledged; where
 // the consumer is ours, the server holds that too (max_ack_pending).
@@ -42,7 +47,8 @@
 // burial is done when that stream says that it stored the letter. The body is the
 // message's; the headers are Hisgate-Message-Id, Hisgate-Reason and
 // Hisgate-Subject, and Content-Type where there was one. A letter that is buried
-// twice within the stream's duplicate window is kept once.
+// twice within the stream's duplicate window is kept once; one with the same
+// sequence of a stream that was made anew is another.
 //
 // Rights that the user needs on the server: publish to
 // $JS.API.CONSUMER.{INFO,MSG.NEXT,RESET}.STREAM.DURABLE, $JS.ACK.STREAM.DURABLE.>

@@ -2,6 +2,8 @@ package natsfeed
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,6 +16,7 @@ import (
 
 type driver struct {
 	settings Settings
+	memory   memory
 
 	mu sync.Mutex
 	js jetstream.JetStream // of the Run under way; nil without one
@@ -40,15 +43,18 @@ func (d *driver) run(ctx context.Context, sink feed.Sink) error {
 	if err != nil {
 		return err
 	}
-	pos, err := d.settings.position(conn.ctx, js, sink.Batch)
+	pos, err := d.settings.position(conn.ctx, js, sink.Batch, d.memory.since)
 	if err != nil {
 		return causeOf(conn.ctx, err)
+	}
+	if d.memory.found(d.settings, pos.made) {
+		sink.Missed(fmt.Sprintf("consumer %s of stream %s was deleted and made again; it goes on with what the stream has", d.settings.Durable, d.settings.Stream))
 	}
 	d.use(js)
 	defer d.use(nil)
 	sink.Connected()
 	sink.Lag(int64(pos.waiting))
-	return causeOf(conn.ctx, newReader(d.settings, sink, pos).run(ctx, conn.ctx))
+	return causeOf(conn.ctx, newReader(d.settings, sink, pos, &d.memory).run(ctx, conn.ctx))
 }
 
 // causeOf prefers the reason for which a connection was lost to what followed
@@ -85,8 +91,15 @@ func (d *driver) Bury(ctx context.Context, m feed.Message, reason string) error 
 	if m.ContentType != "" {
 		letter.Header.Set("Content-Type", m.ContentType)
 	}
-	if _, err := js.PublishMsg(ctx, letter, jetstream.WithMsgID(m.ID)); err != nil {
+	if _, err := js.PublishMsg(ctx, letter, jetstream.WithMsgID(letterID(&m))); err != nil {
 		return fmt.Errorf("nats: bury: %w", err)
 	}
 	return nil
+}
+
+// letterID is the same for a letter that is buried twice, and for no other: a stream
+// that was made anew gives its messages the names of those that were.
+func letterID(m *feed.Message) string {
+	sum := sha256.Sum256(m.Body)
+	return m.ID + "#" + hex.EncodeToString(sum[:12])
 }

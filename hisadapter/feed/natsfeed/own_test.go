@@ -22,7 +22,7 @@ import (
 // sink takes bodies.
 func sink(deliver func(bodies []string) error) feed.Sink {
 	return feed.Sink{
-		Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {},
+		Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {}, Missed: func(string) {},
 		Deliver: func(_ context.Context, batch []feed.Message) error {
 			var bodies []string
 			for _, m := range batch {
@@ -183,5 +183,98 @@ func TestBurialWithoutAStream(t *testing.T) {
 	if err := open(t, natsfeed.Settings{Addresses: []string{b.url()}, Stream: "S", Subjects: []string{"a"}, Durable: "d"}).(feed.Burier).
 		Bury(t.Context(), feed.Message{}, ""); !errors.Is(err, feed.ErrNoBurial) {
 		t.Errorf("Bury without a place: %v", err)
+	}
+}
+
+// TestStreamThatIsMadeAnew counts from 1 again, and so do the names of its messages.
+func TestStreamThatIsMadeAnew(t *testing.T) {
+	b := startBroker(t, "")
+	js := b.connect(t)
+	stream(t, js, "S")
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "DEAD", Subjects: []string{"dead"}}); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, natsfeed.Settings{Addresses: []string{b.url()}, Stream: "S", Subjects: []string{"stock.S.>"}, Durable: "d", DeadLetterSubject: "dead"})
+	var got []string
+	var last int64
+	missed := 0
+	run := func(enough int, connected func()) {
+		t.Helper()
+		k := sink(nil)
+		k.Connected, k.Missed = connected, func(string) { missed++ }
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer stop()
+		k.Deliver = func(ctx context.Context, batch []feed.Message) error {
+			for _, m := range batch {
+				if m.Sequence <= last {
+					t.Errorf("%s has the sequence %d after %d", m.Body, m.Sequence, last)
+				}
+				last = m.Sequence
+				got = append(got, string(m.Body))
+				if err := d.(feed.Burier).Bury(ctx, m, "reason"); err != nil {
+					t.Error(err)
+				}
+			}
+			if len(got) >= enough {
+				stop()
+			}
+			return nil
+		}
+		for ctx.Err() == nil {
+			_ = d.Run(ctx, k) // what it says of a stream that is gone are the library's words
+		}
+	}
+	run(2, sync.OnceFunc(func() { publish(t, js, "stock.S.a", []string{"a1", "a2"}) }))
+	if missed != 0 {
+		t.Errorf("told %d times that messages are missed", missed)
+	}
+	if err := js.DeleteStream(t.Context(), "S"); err != nil {
+		t.Fatal(err)
+	}
+	stream(t, js, "S")
+	publish(t, js, "stock.S.a", []string{"b1"}) // while hisgate has no consumer there
+	run(4, sync.OnceFunc(func() { publish(t, js, "stock.S.a", []string{"b2"}) }))
+	if want := []string{"a1", "a2", "b1", "b2"}; !slices.Equal(got, want) || missed != 1 {
+		t.Errorf("got %q, and was told %d times that messages are missed", got, missed)
+	}
+	if n := len(letters(t, js, "DEAD")); n != 4 {
+		t.Errorf("%d letters are kept of 4", n)
+	}
+}
+
+// TestConsumerThatIsDeleted while it is read is made again, and goes on where it was.
+func TestConsumerThatIsDeleted(t *testing.T) {
+	b := startBroker(t, "")
+	js := b.connect(t)
+	stream(t, js, "S")
+	d := open(t, natsfeed.Settings{Addresses: []string{b.url()}, Stream: "S", Subjects: []string{"stock.S.>"}, Durable: "d"})
+	var got []string
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	first := true
+	k := sink(func(bodies []string) error {
+		if got = append(got, bodies...); len(got) == 1 {
+			if err := js.DeleteConsumer(context.WithoutCancel(ctx), "S", "d"); err != nil {
+				t.Error(err)
+			}
+			publish(t, js, "stock.S.a", []string{"2"})
+		}
+		if slices.Contains(got, "2") {
+			stop()
+		}
+		return nil
+	})
+	k.Connected = func() {
+		if first {
+			first = false
+			publish(t, js, "stock.S.a", []string{"1"})
+		}
+	}
+	runs := 0
+	for ; ctx.Err() == nil; runs++ {
+		_ = d.Run(ctx, k) // its words for it are the library's
+	}
+	if !slices.Contains(got, "2") || runs < 2 {
+		t.Errorf("got %q in %d runs", got, runs)
 	}
 }

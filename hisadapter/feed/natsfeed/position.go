@@ -16,18 +16,20 @@ type position struct {
 	consumer jetstream.Consumer
 	next     uint64 // the consumer's number of the next delivery
 	waiting  uint64 // messages from there on
+	made     time.Time
 	ackWait  time.Duration
 }
 
 // position finds the consumer, or makes it, and puts it back to the first message
-// that is not acknowledged.
-func (s Settings) position(ctx context.Context, js jetstream.JetStream, batch int) (*position, error) {
+// that is not acknowledged. One that is made begins with what was stored since, where
+// that is known, else as the settings say.
+func (s Settings) position(ctx context.Context, js jetstream.JetStream, batch int, since time.Time) (*position, error) {
 	if s.Create == CreateStream {
 		if err := s.makeStream(ctx, js); err != nil {
 			return nil, err
 		}
 	}
-	consumer, err := s.consumer(ctx, js, batch)
+	consumer, err := s.consumer(ctx, js, batch, since)
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s of stream %s: %w", s.Durable, s.Stream, err)
 	}
@@ -35,7 +37,7 @@ func (s Settings) position(ctx context.Context, js jetstream.JetStream, batch in
 	if err := s.fits(ctx, js, info.Config); err != nil {
 		return nil, fmt.Errorf("consumer %s of stream %s: %w", s.Durable, s.Stream, err)
 	}
-	p := &position{consumer: consumer, ackWait: ackWait(info.Config)}
+	p := &position{consumer: consumer, ackWait: ackWait(info.Config), made: info.Created}
 	if info.NumAckPending > 0 {
 		if info, err = s.rewind(ctx, js, p); err != nil {
 			return nil, err
@@ -79,7 +81,7 @@ func (s Settings) makeStream(ctx context.Context, js jetstream.JetStream) error 
 	return nil
 }
 
-func (s Settings) consumer(ctx context.Context, js jetstream.JetStream, batch int) (jetstream.Consumer, error) {
+func (s Settings) consumer(ctx context.Context, js jetstream.JetStream, batch int, since time.Time) (jetstream.Consumer, error) {
 	found, err := js.Consumer(ctx, s.Stream, s.Durable)
 	if s.Create == CreateNothing || err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return found, err
@@ -88,7 +90,10 @@ func (s Settings) consumer(ctx context.Context, js jetstream.JetStream, batch in
 		Durable: s.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: s.AckWait, MaxDeliver: -1,
 		MaxAckPending: batch, DeliverPolicy: jetstream.DeliverNewPolicy,
 	}
-	if s.Start == StartAll {
+	switch {
+	case !since.IsZero():
+		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+	case s.Start == StartAll:
 		want.DeliverPolicy = jetstream.DeliverAllPolicy
 	}
 	if len(s.Subjects) == 1 {

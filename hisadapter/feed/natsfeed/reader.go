@@ -26,6 +26,7 @@ type reader struct {
 	settings Settings
 	sink     feed.Sink
 	pos      *position
+	memory   *memory
 
 	mu    sync.Mutex
 	held  []*held       // received and not acknowledged, in order
@@ -38,8 +39,8 @@ type held struct {
 	at *jetstream.MsgMetadata
 }
 
-func newReader(s Settings, sink feed.Sink, pos *position) *reader {
-	return &reader{settings: s, sink: sink, pos: pos, event: make(chan struct{})}
+func newReader(s Settings, sink feed.Sink, pos *position, m *memory) *reader {
+	return &reader{settings: s, sink: sink, pos: pos, memory: m, event: make(chan struct{})}
 }
 
 // run reads until life ends, which is that of the connection, or something
@@ -139,6 +140,7 @@ func (r *reader) deliver(ctx, life context.Context) error {
 		if err := r.sink.Deliver(ctx, messages); err != nil {
 			return err
 		}
+		r.memory.took(last.at.Timestamp)
 		if err := r.acknowledge(life, batch); err != nil {
 			return fmt.Errorf("acknowledge: %w", err)
 		}
@@ -167,7 +169,7 @@ func (r *reader) message(h *held) feed.Message {
 		Body:       h.Data(),
 		Attributes: map[string]string{"subject": h.Subject()},
 		At:         h.at.Timestamp,
-		Sequence:   int64(h.at.Sequence.Stream),
+		Sequence:   r.memory.rising.Of(int64(h.at.Sequence.Stream)),
 	}
 	for name, values := range h.Headers() {
 		if len(values) > 0 {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter/feed"
-	"github.com/hisgate/hisgate/hisadapter/sqldb"
 )
 
 // byID follows an outbox by its ids.
@@ -23,10 +22,11 @@ type byID struct {
 	base     int64  // is added to ids, so that sequences rise where ids began anew
 	turn     int64  // where the turn of the older gaps stands
 	marks    bool   // PostgreSQL says which transactions are still open
+	ended    int64  // all transactions with numbers below have ended, it said
 	dirty    bool   // the tail is not what stands in the file
 	cleanTo  int64  // the floor that stands in the file: rows up to it may be deleted
 
-	savedAt, checkedAt, countedAt, cleanedAt time.Time
+	savedAt, checkedAt, countedAt, cleanedAt, askedAt time.Time
 }
 
 const (
@@ -68,6 +68,7 @@ func (b *byID) check(ctx context.Context) error {
 	if len(rows) == 0 || b.lastTime != "" && b.changedAt(rows[0]) != b.lastTime {
 		b.base += max(b.tail.max, 0)
 		b.tail, b.lastTime, b.cleanTo, b.dirty = start(), "", math.MinInt64, true
+		b.sink.Missed("the newest row that was read of " + b.d.s.Table + " is not there any more: it was emptied, restored or made anew, and is read from its beginning")
 	}
 	return nil
 }
@@ -118,22 +119,16 @@ func (b *byID) late(ctx context.Context, now time.Time) (more bool, err error) {
 	if len(b.tail.gaps) == 0 {
 		return false, nil
 	}
-	over, err := b.over(ctx, now)
+	looked := b.tail.choose(gapSpans*gapPages, &b.turn)
+	over, err := b.over(ctx, looked, now)
 	if err != nil {
 		return false, err
 	}
-	looked := b.tail.choose(gapSpans*gapPages, &b.turn)
 	for len(looked) > 0 {
 		some := looked[:min(gapSpans, len(looked))]
 		looked = looked[len(some):]
-		args := make([]any, 0, 2*gapSpans+1)
-		for i := range gapSpans { // always as many, so that it is the same statement
-			g := some[min(i, len(some)-1)]
-			args = append(args, g.low, g.high)
-		}
-		args = append(args, b.sink.Batch)
 		w := b.r.words
-		rows, err := b.r.pageOf(ctx, w.within("*", gapSpans), w.within(w.id, gapSpans), args...)
+		rows, err := b.r.pageOf(ctx, w.within("*", gapSpans), w.within(w.id, gapSpans), b.spans(some)...)
 		if err != nil {
 			return false, fmt.Errorf("reading %s: %w", b.d.s.Table, err)
 		}
@@ -150,56 +145,19 @@ func (b *byID) late(ctx context.Context, now time.Time) (more bool, err error) {
 	return false, nil
 }
 
+// spans are the parameters of a page of rows in some gaps.
+func (b *byID) spans(some []gap) []any {
+	args := make([]any, 0, 2*gapSpans+1)
+	for i := range gapSpans { // always as many, so that it is the same statement
+		g := some[min(i, len(some)-1)]
+		args = append(args, g.low, g.high)
+	}
+	return append(args, b.sink.Batch)
+}
+
 // inside reports whether a gap is one of some, or what is left of one.
 func inside(g gap, some []gap) bool {
 	return slices.ContainsFunc(some, func(s gap) bool { return s.low <= g.low && g.high <= s.high })
-}
-
-// over says which gaps can have no row that is not visible from now on. It must be
-// asked for before the gaps are looked at.
-//
-// On PostgreSQL a gap is over when every transaction has ended that had begun when
-// the gap was noticed. Elsewhere nobody says, and it is over after the overlap.
-func (b *byID) over(ctx context.Context, now time.Time) (func(gap) bool, error) {
-	if !b.marks {
-		return func(g gap) bool { return now.Sub(g.since) >= b.d.s.Overlap }, nil
-	}
-	if err := b.mark(ctx); err != nil {
-		return nil, err
-	}
-	open, err := b.r.number(ctx, "SELECT txid_snapshot_xmin(txid_current_snapshot())")
-	if err != nil {
-		return nil, fmt.Errorf("asking for open transactions: %w", err)
-	}
-	return func(g gap) bool { return g.mark != 0 && g.mark <= open }, nil
-}
-
-// mark notes a number above those of all transactions that have begun, with the
-// gaps that have none.
-func (b *byID) mark(ctx context.Context) error {
-	var mark int64
-	for i := len(b.tail.gaps) - 1; i >= 0 && b.tail.gaps[i].mark == 0; i-- {
-		if mark == 0 {
-			var err error
-			// It takes a number of its own: the snapshot's upper end would not do, as
-			// it is that of the last transaction that ended.
-			if mark, err = b.r.number(ctx, "SELECT txid_current()"); err != nil {
-				return fmt.Errorf("asking for the number of a transaction: %w", err)
-			}
-		}
-		b.tail.gaps[i].mark = mark
-	}
-	return nil
-}
-
-// marks reports whether the database can say which transactions are open: it is
-// PostgreSQL, and neither a standby nor a kin without these functions.
-func (r *reader) marks(ctx context.Context) bool {
-	if r.words.dialect != sqldb.Postgres {
-		return false
-	}
-	n, err := r.number(ctx, "SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE txid_snapshot_xmin(txid_current_snapshot()) END")
-	return err == nil && n > 0
 }
 
 // deliver brings rows to the sink, and notes them when they took effect.
@@ -289,7 +247,7 @@ func (b *byID) clean(ctx context.Context) error {
 // save implements follower.
 func (b *byID) save() error {
 	b.savedAt = b.d.now()
-	if !b.dirty {
+	if !b.dirty || b.d.looks {
 		return nil
 	}
 	p := positionOf(b.d.s.source(), b.tail, b.lastTime)

@@ -19,11 +19,18 @@ type byTime struct {
 	r    *reader
 	sink feed.Sink
 
-	column string               // the type of the time column at the database
-	latest time.Time            // modification that was read; never ahead of the database's clock
-	seen   map[digest]time.Time // rows that were delivered → their time
+	column string            // the type of the time column at the database
+	latest time.Time         // modification that was read; never ahead of the database's clock
+	seen   map[digest]copies // rows that were delivered and stand there yet
+	rows   int               // of seen
 	dirty  bool
 	saved  time.Time
+}
+
+// copies are rows with the same content, as lots of a drug can have.
+type copies struct {
+	at time.Time
+	n  int
 }
 
 // digest stands for the content of a row.
@@ -44,7 +51,7 @@ func (b *byTime) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.latest, b.seen = now, map[digest]time.Time{}
+	b.latest, b.seen = now, map[digest]copies{}
 	if p := load(b.d.s.PositionFile, b.d.s.source()); p != nil && p.Since != nil && p.Since.Before(now) {
 		b.latest = *p.Since
 	}
@@ -76,22 +83,27 @@ func (b *byTime) poll(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	since := b.latest.Add(-b.d.s.Overlap)
-	for k, at := range b.seen {
-		if at.Before(since) {
-			delete(b.seen, k)
+	for k, c := range b.seen {
+		if c.at.Before(since) {
+			b.forget(k, 0)
 		}
 	}
 	// So many that the batch is full wherever there is enough that is new.
-	limit := len(b.seen) + b.sink.Batch
+	limit := b.rows + b.sink.Batch
 	rows, err := b.r.query(ctx, b.r.words.since(b.column), b.r.words.bind(since, b.column, b.d.s.Database.Zone), limit)
 	if err != nil {
 		return false, fmt.Errorf("reading %s: %w", b.d.s.Table, err)
 	}
-	full, err := b.deliver(ctx, rows, now)
+	full, there, err := b.deliver(ctx, rows, now)
 	if err != nil {
 		return false, err
 	}
-	if len(b.seen) > maxSeen {
+	if !full && len(rows) < limit { // it is all that there is: other rows have taken the place of the rest
+		for k := range b.seen {
+			b.forget(k, there[k])
+		}
+	}
+	if b.rows > maxSeen {
 		b.latest, b.dirty = now, true // the next Run begins there
 		return false, fmt.Errorf("reading %s: more than %d rows were modified within the overlap (%v): it can go on when that is over", b.d.s.Table, maxSeen, b.d.s.Overlap)
 	}
@@ -103,14 +115,30 @@ func (b *byTime) poll(ctx context.Context) (more bool, err error) {
 	return full || len(rows) == limit, nil
 }
 
-// deliver brings the rows that were not seen to the sink, at most a batch of them.
-func (b *byTime) deliver(ctx context.Context, rows []row, now time.Time) (full bool, err error) {
+// forget leaves at most n copies of a row.
+func (b *byTime) forget(k digest, n int) {
+	c := b.seen[k]
+	if n >= c.n {
+		return
+	}
+	b.rows -= c.n - n
+	if c.n = n; n == 0 {
+		delete(b.seen, k)
+	} else {
+		b.seen[k] = c
+	}
+}
+
+// deliver brings the rows that were not seen to the sink, at most a batch of them,
+// and counts the copies of each row that there are.
+func (b *byTime) deliver(ctx context.Context, rows []row, now time.Time) (full bool, there map[digest]int, err error) {
 	type found struct {
 		key digest
 		at  time.Time
 	}
 	var fresh []found
 	var batch []feed.Message
+	there = make(map[digest]int, len(rows))
 	for _, r := range rows {
 		if full = len(batch) == b.sink.Batch; full {
 			break
@@ -118,13 +146,13 @@ func (b *byTime) deliver(ctx context.Context, rows []row, now time.Time) (full b
 		body := r.body()
 		sum := sha256.Sum256(body)
 		f := found{key: digest(sum[:len(digest{})])}
-		if _, ok := b.seen[f.key]; ok {
+		if there[f.key]++; there[f.key] <= b.seen[f.key].n {
 			continue
 		}
 		c, _ := r.column(b.d.s.TimeColumn)
 		at, err := c.AsTime(b.d.s.Database.Zone)
 		if err != nil {
-			return false, fmt.Errorf("reading %s: column %s: %w", b.d.s.Table, b.d.s.TimeColumn, err)
+			return false, nil, fmt.Errorf("reading %s: column %s: %w", b.d.s.Table, b.d.s.TimeColumn, err)
 		}
 		f.at = at
 		fresh = append(fresh, f)
@@ -134,13 +162,14 @@ func (b *byTime) deliver(ctx context.Context, rows []row, now time.Time) (full b
 		})
 	}
 	if len(batch) == 0 {
-		return false, nil
+		return false, there, nil
 	}
 	if err := b.sink.Deliver(ctx, batch); err != nil {
-		return false, err
+		return false, nil, err
 	}
 	for _, f := range fresh {
-		b.seen[f.key] = f.at
+		b.seen[f.key] = copies{f.at, b.seen[f.key].n + 1}
+		b.rows++
 		if f.at.After(now) {
 			f.at = now
 		}
@@ -148,14 +177,14 @@ func (b *byTime) deliver(ctx context.Context, rows []row, now time.Time) (full b
 			b.latest, b.dirty = f.at, true
 		}
 	}
-	return full, nil
+	return full, there, nil
 }
 
 // save implements follower. A row that was read within the overlap is brought once
 // more after a restart.
 func (b *byTime) save() error {
 	b.saved = b.d.now()
-	if !b.dirty {
+	if !b.dirty || b.d.looks {
 		return nil
 	}
 	if err := store(b.d.s.PositionFile, position{Of: b.d.s.source(), Since: &b.latest}); err != nil {

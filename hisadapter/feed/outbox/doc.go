@@ -19,19 +19,28 @@
 //	read 7            everything up to 9, but for 8
 //	8 rolled back     never comes: the gap is over, and is forgotten
 //
-// When a gap is over: on PostgreSQL, when every transaction has ended that had
-// begun when the gap was noticed. Its snapshots tell, so that a transaction may
-// stay open for hours and a rolled back id costs a look or two; no length of time
-// has to be guessed. (To put a number on "had begun" the driver takes a
-// transaction number of its own, at most one for each look at which a gap is new.)
-// Elsewhere, and on a standby, no user without further rights can see that; there
-// a gap is over after Settings.Overlap, and what is committed later than that
-// after its id was given out is not noticed. On SQL Server rows that a transaction
-// holds are passed over (READPAST) and found in the gaps.
+// What is guaranteed: a row is found however long its transaction stays open after
+// its id was given out, where the database can say that it is open; and a row whose
+// id was given out up to Settings.Overlap before it was noticed to be missing is
+// found everywhere, whoever fetched the id. So a gap is over when the overlap has
+// passed, and then
 //
-// An id must be given out by the INSERT itself. A program that fetches ids from a
-// sequence beforehand, or a sequence with a CACHE for each session, may write one
-// in a transaction that begins only when its gap is over.
+//   - on PostgreSQL, when every transaction has ended that was open then, those
+//     that have only fetched an id (nextval) and not written yet among them: for
+//     these pg_locks is asked, for the others snapshots. Sessions that have written
+//     nothing are waited for an hour at most, as forgotten ones stand open for weeks;
+//   - on MySQL, MariaDB and SQL Server, when no row is there that is not committed:
+//     read uncommitted shows it, from the INSERT that took the id;
+//   - on Oracle, on a standby of PostgreSQL and on another node of a MySQL cluster
+//     nobody without further rights can see that: what commits later than the overlap
+//     after its id was given out is not noticed.
+//
+// On SQL Server rows that a transaction holds are passed over (READPAST) and found
+// in the gaps.
+//
+// A program that fetches ids from a sequence beforehand, or a sequence with a CACHE
+// for each session, may write one much later, in a transaction that had not begun
+// when its gap was over: there the overlap must be longer than an id lies idle.
 //
 // Gaps are bounded: beyond 100,000 the oldest are given up.
 //
@@ -54,7 +63,9 @@
 //   - what is committed later than the overlap after the time that it carries;
 //   - a time that lies behind by more than the overlap, because a workstation
 //     wrote its own wrong clock. One that lies ahead is harmless;
-//   - equal times are harmless, but two changes of a row between two looks are one.
+//   - equal times are harmless, but two changes of a row between two looks are one,
+//     and a change after a look that leaves the row as it was read, time included
+//     (whole seconds, and no figure in the view), is none.
 //
 // Without a position it begins with the present, because the whole stock stands in
 // the view.

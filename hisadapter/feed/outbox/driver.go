@@ -16,9 +16,10 @@ type Driver struct {
 	s     Settings
 	words words
 	now   func() time.Time
+	looks bool // and writes no position
 }
 
-var _ feed.Driver = (*Driver)(nil)
+var _ feed.Looker = (*Driver)(nil)
 
 // wakePause is the least time between two looks at the table, however often the
 // source wakes us: at most 50 a second.
@@ -41,6 +42,13 @@ func (d *Driver) Run(ctx context.Context, s feed.Sink) error {
 		return nil
 	}
 	return d.s.Database.Redact(err)
+}
+
+// Look implements feed.Looker. It begins where the position stands, and moves it not.
+func (d *Driver) Look(ctx context.Context, s feed.Sink) error {
+	c := *d
+	c.s.Keep, c.looks = 0, true
+	return c.Run(ctx, s)
 }
 
 func (d *Driver) run(ctx context.Context, sink feed.Sink) (err error) {

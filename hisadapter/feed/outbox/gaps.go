@@ -14,10 +14,8 @@ type span struct{ low, high int64 }
 // of transactions that are still open, or of some that were rolled back.
 type gap struct {
 	span
-	since time.Time // when it was noticed
-	// mark is PostgreSQL's number of the first transaction that began after the gap
-	// was noticed; 0 = not asked yet.
-	mark int64
+	since time.Time // when it was noticed; no gap before this one was noticed later
+	open  *openings // the transactions that could fill it; nil = not asked yet
 }
 
 // tail is how far a table was read: everything up to max, but for the gaps. It

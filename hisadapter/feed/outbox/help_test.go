@@ -42,6 +42,7 @@ type readers struct {
 	got     []message
 	looks   int // of the driver at a table that had nothing more
 	ready   bool
+	missed  int // times that something was said to be lost
 	largest int
 	refuse  func([]feed.Message) error
 }
@@ -63,6 +64,7 @@ func (r *readers) sink() feed.Sink {
 		Batch: r.batch, Deliver: r.deliver,
 		Connected:    func() { r.change(func() { r.ready = true }) },
 		Disconnected: func(err error) { r.t.Errorf("told to be disconnected: %v", err) },
+		Missed:       func(string) { r.change(func() { r.missed++ }) },
 		Lag: func(n int64) {
 			r.change(func() {
 				if n == 0 {
@@ -131,6 +133,28 @@ func (r *readers) look(n int) {
 	r.await(fmt.Sprintf("%d looks", n), func() bool { return r.looks >= until })
 }
 
+// told wants so many messages when the driver has looked again. It does not wait
+// for what does not come.
+func (r *readers) told(n int) {
+	r.t.Helper()
+	r.look(3) // the first of which may have begun before
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.got) != n {
+		r.t.Fatalf("%d messages came, want %d", len(r.got), n)
+	}
+}
+
+// past waits until the driver has looked again and again for so long, and for a
+// second and a half more: it has asked the database by then what it asks each second.
+func (r *readers) past(long time.Duration) {
+	r.t.Helper()
+	for began := time.Now(); time.Since(began) < long+1500*time.Millisecond; {
+		r.look(1)
+	}
+	r.look(3)
+}
+
 // all is what came until now, and forgets it.
 func (r *readers) all() []message {
 	r.mu.Lock()
@@ -183,7 +207,7 @@ type session struct {
 
 func (h *hospital) session(t testing.TB) *session {
 	t.Helper()
-	conn, err := h.admin.Conn(context.Background())
+	conn, err := h.Admin.Conn(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +230,7 @@ func (s *session) run(t testing.TB, words string) {
 func (s *session) try(words string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if s.h.dialect == sqldb.Postgres {
+	if s.h.Dialect == sqldb.Postgres {
 		_, err := s.conn.ExecContext(ctx, s.h.sql(words), pgx.QueryExecModeSimpleProtocol)
 		return err
 	}

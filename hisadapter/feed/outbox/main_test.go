@@ -3,121 +3,37 @@ package outbox_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	_ "github.com/go-sql-driver/mysql"
-	_ "github.com/jackc/pgx/v5/stdlib"
-
 	"github.com/hisgate/hisgate/hisadapter/feed/outbox"
 	"github.com/hisgate/hisgate/hisadapter/feed/outbox/ddl"
 	"github.com/hisgate/hisgate/hisadapter/sqldb"
-	"github.com/hisgate/hisgate/internal/privateserver"
+	"github.com/hisgate/hisgate/internal/privatedb"
 )
 
-// database is a private server; tests share it, each in a schema of its own.
-type database struct {
-	dialect string
-	admin   *sql.DB
-	port    int
-	server  *privateserver.Server
-	schemas atomic.Int64
+// databases are shared by all tests. What is committed survives a process that is
+// killed; nothing waits for the disk.
+var databases = privatedb.Set{
+	Postgres: "fsync = off\nmax_connections = 200\nmax_prepared_transactions = 5\ndeadlock_timeout = 20ms\ntimezone = 'Asia/Shanghai'\n",
+	MariaDB: []string{
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
+		"--max-connections=200", "--innodb-lock-wait-timeout=20", "--skip-log-bin", "--default-time-zone=+00:00",
+	},
 }
 
-// The servers are started when first wanted, and stopped by TestMain.
-type servers struct {
-	mu      sync.Mutex
-	dir     string
-	started map[string]*database
-	failed  map[string]error
-}
+// schemas numbers those of the tests.
+var schemas atomic.Int64
 
-var shared = &servers{started: map[string]*database{}, failed: map[string]error{}}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for _, db := range shared.started {
-		_ = db.admin.Close()
-		if err := db.server.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	if shared.dir != "" {
-		_ = os.RemoveAll(shared.dir)
-	}
-	os.Exit(code)
-}
-
-// start returns the dialect's server. Where it is not installed the test is
-// skipped by name.
-func start(t testing.TB, dialect string) *database {
-	t.Helper()
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if db := shared.started[dialect]; db != nil {
-		return db
-	}
-	err := shared.failed[dialect]
-	if err == nil {
-		var db *database
-		if db, err = open(dialect); err == nil {
-			shared.started[dialect] = db
-			return db
-		}
-		shared.failed[dialect] = err
-	}
-	if missing, ok := errors.AsType[*privateserver.MissingError](err); ok {
-		t.Skip(missing)
-	}
-	t.Fatal(err)
-	return nil
-}
-
-// What is committed survives a process that is killed; nothing waits for the disk.
-func open(dialect string) (*database, error) {
-	if shared.dir == "" {
-		dir, err := os.MkdirTemp("", "outbox")
-		if err != nil {
-			return nil, err
-		}
-		shared.dir = dir
-	}
-	dir := filepath.Join(shared.dir, dialect)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
-	ctx, db := context.Background(), &database{dialect: dialect}
-	var err error
-	var driver, dsn string
-	if dialect == sqldb.Postgres {
-		db.server, db.port, err = privateserver.StartPostgres(ctx, dir, "admin", "fsync = off\nmax_connections = 200\ndeadlock_timeout = 20ms\ntimezone = 'Asia/Shanghai'\n")
-		driver, dsn = "pgx", fmt.Sprintf("host=127.0.0.1 port=%d user=admin dbname=postgres sslmode=disable", db.port)
-	} else {
-		db.server, db.port, err = privateserver.StartMariaDB(ctx, dir, "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
-			"--max-connections=200", "--innodb-lock-wait-timeout=20", "--skip-log-bin", "--default-time-zone=+00:00")
-		driver, dsn = "mysql", fmt.Sprintf("root@tcp(127.0.0.1:%d)/?multiStatements=true&charset=utf8mb4", db.port)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if db.admin, err = sql.Open(driver, dsn); err != nil {
-		return nil, err
-	}
-	return db, db.server.Ready(ctx, db.admin.PingContext)
-}
+func TestMain(m *testing.M) { os.Exit(databases.Main(m)) }
 
 // each runs a test on every database that there is, side by side.
 func each(t *testing.T, test func(t *testing.T, h *hospital)) {
@@ -131,7 +47,7 @@ func each(t *testing.T, test func(t *testing.T, h *hospital)) {
 
 // hospital is a schema with a table of stock, and a user who may do nothing yet.
 type hospital struct {
-	*database
+	*privatedb.Database
 	schema string
 	user   string
 	files  string // for positions
@@ -139,9 +55,9 @@ type hospital struct {
 
 func newHospital(t testing.TB, dialect string) *hospital {
 	t.Helper()
-	db := start(t, dialect)
-	n := strconv.FormatInt(db.schemas.Add(1), 10)
-	h := &hospital{database: db, schema: "h" + n, user: "reader" + n, files: t.TempDir()}
+	db := databases.Get(t, dialect)
+	n := strconv.FormatInt(schemas.Add(1), 10)
+	h := &hospital{Database: db, schema: "h" + n, user: "reader" + n, files: t.TempDir()}
 	if dialect == sqldb.Postgres {
 		h.run(t, "CREATE SCHEMA "+h.schema+"; CREATE ROLE "+h.user+" LOGIN")
 	} else {
@@ -159,14 +75,14 @@ func (h *hospital) sql(words string) string { return strings.ReplaceAll(words, "
 // run executes statements as the HIS.
 func (h *hospital) run(t testing.TB, words string) {
 	t.Helper()
-	if _, err := h.admin.ExecContext(context.Background(), h.sql(words), h.simply()...); err != nil {
+	if _, err := h.Admin.ExecContext(context.Background(), h.sql(words), h.simply()...); err != nil {
 		t.Fatalf("%v: %s", err, words)
 	}
 }
 
 // simply lets several statements stand in one.
-func (db *database) simply() []any {
-	if db.dialect == sqldb.Postgres {
+func (h *hospital) simply() []any {
+	if h.Dialect == sqldb.Postgres {
 		return []any{pgx.QueryExecModeSimpleProtocol}
 	}
 	return nil
@@ -175,7 +91,7 @@ func (db *database) simply() []any {
 // texts reads one column.
 func (h *hospital) texts(t testing.TB, query string) []string {
 	t.Helper()
-	rows, err := h.admin.QueryContext(t.Context(), h.sql(query))
+	rows, err := h.Admin.QueryContext(t.Context(), h.sql(query))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +113,7 @@ func (h *hospital) texts(t testing.TB, query string) []string {
 // options are those of the outbox of the hospital's stock.
 func (h *hospital) options() ddl.Options {
 	return ddl.Options{
-		Dialect: h.dialect, Table: h.schema + ".药房库存", Pharmacy: "药房编码", Drug: "药品编码", Quantity: "库存数量", User: h.user,
+		Dialect: h.Dialect, Table: h.schema + ".药房库存", Pharmacy: "药房编码", Drug: "药品编码", Quantity: "库存数量", User: h.user,
 	}
 }
 
@@ -225,9 +141,9 @@ func (h *hospital) remove(t testing.TB, script string) {
 
 func (h *hospital) client(t testing.TB, script string) {
 	t.Helper()
-	args := []string{"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", strconv.Itoa(h.port), "-U", "admin", "-d", "postgres"}
-	if h.dialect != sqldb.Postgres {
-		args = []string{"mariadb", "--no-defaults", "--default-character-set=utf8mb4", "-h", "127.0.0.1", "-P", strconv.Itoa(h.port), "-u", "root", h.schema}
+	args := []string{"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", strconv.Itoa(h.Port), "-U", "admin", "-d", "postgres"}
+	if h.Dialect != sqldb.Postgres {
+		args = []string{"mariadb", "--no-defaults", "--default-character-set=utf8mb4", "-h", "127.0.0.1", "-P", strconv.Itoa(h.Port), "-u", "root", h.schema}
 	}
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Stdin, cmd.Env = strings.NewReader(script), append(os.Environ(), "PGCLIENTENCODING=UTF8")
@@ -244,13 +160,13 @@ func (h *hospital) client(t testing.TB, script string) {
 // settings are those of the outbox that options gives.
 func (h *hospital) settings(name string) outbox.Settings {
 	s := outbox.Settings{
-		Database:     sqldb.Settings{Dialect: h.dialect, Host: "127.0.0.1", Port: h.port, Database: h.schema, User: h.user},
+		Database:     sqldb.Settings{Dialect: h.Dialect, Host: "127.0.0.1", Port: h.Port, Database: h.schema, User: h.user},
 		Table:        h.schema + "." + name,
 		Ordered:      true,
 		Poll:         20 * time.Millisecond,
 		PositionFile: filepath.Join(h.files, name+".position"),
 	}
-	if h.dialect == sqldb.Postgres {
+	if h.Dialect == sqldb.Postgres {
 		s.Database.Database = "postgres"
 	}
 	return s

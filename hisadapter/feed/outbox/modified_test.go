@@ -22,7 +22,7 @@ func (h *hospital) viewed(t testing.TB) outbox.Settings {
 
 // now is the database's time, and sellNow the counter of a HIS that notes it.
 func (h *hospital) now() string {
-	return map[string]string{sqldb.Postgres: "clock_timestamp()", sqldb.MySQL: "NOW(6)"}[h.dialect]
+	return map[string]string{sqldb.Postgres: "clock_timestamp()", sqldb.MySQL: "NOW(6)"}[h.Dialect]
 }
 
 func (h *hospital) sellNow(drug string) string {
@@ -88,6 +88,43 @@ func TestViewByTime(t *testing.T) {
 	})
 }
 
+// Rows that look alike are told apart: a second lot of the drug at the same moment,
+// and a figure that was there before, within the same second.
+func TestViewByTimeOfRowsThatLookAlike(t *testing.T) {
+	each(t, func(t *testing.T, h *hospital) {
+		who := map[string]string{sqldb.Postgres: h.user, sqldb.MySQL: h.user + "@'%'"}[h.Dialect]
+		moment := map[string]string{sqldb.Postgres: "timestamp", sqldb.MySQL: "datetime"}[h.Dialect]
+		h.run(t, "CREATE TABLE $.alike (drug_id varchar(20), quantity int, changed_at "+moment+" NOT NULL)")
+		h.run(t, "GRANT SELECT ON $.alike TO "+who)
+		if h.Dialect == sqldb.Postgres {
+			h.run(t, "GRANT USAGE ON SCHEMA "+h.schema+" TO "+who)
+		}
+		s := h.settings("alike")
+		s.Mode, s.Ordered, s.Overlap = outbox.ByTime, false, time.Hour
+		r := newReaders(t)
+		r.begin(s)
+		insert := func(drug string) {
+			h.run(t, "INSERT INTO $.alike VALUES ('"+drug+"', 5, '2036-01-01 00:00:00')")
+		}
+		insert("D001")
+		r.count(1)
+		insert("D001")
+		r.count(2)
+		h.run(t, "UPDATE $.alike SET quantity = 4")
+		r.count(4)
+		h.run(t, "UPDATE $.alike SET quantity = 5")
+		r.count(6)
+		h.run(t, "DELETE FROM $.alike")
+		insert("D002")
+		r.count(7)
+		insert("D001")
+		r.count(8)
+		if n := len(r.all()); n != 8 {
+			t.Errorf("%d messages of 8 rows", n)
+		}
+	})
+}
+
 // A modification that is committed later than the overlap after its time is not
 // noticed: the limit that the guide names.
 func TestViewByTimeHasItsLimit(t *testing.T) {
@@ -98,7 +135,7 @@ func TestViewByTimeHasItsLimit(t *testing.T) {
 		s.Overlap = time.Minute
 		r := newReaders(t)
 		r.begin(s)
-		ago := map[string]string{sqldb.Postgres: "now() - interval '2 minutes'", sqldb.MySQL: "NOW(6) - INTERVAL 2 MINUTE"}[h.dialect]
+		ago := map[string]string{sqldb.Postgres: "now() - interval '2 minutes'", sqldb.MySQL: "NOW(6) - INTERVAL 2 MINUTE"}[h.Dialect]
 		h.run(t, "UPDATE $.药房库存 SET 更新时间 = "+ago+" WHERE 药品编码 = 'D001'")
 		h.run(t, h.sellNow("D002"))
 		r.count(1)

@@ -13,7 +13,7 @@ func TestCellThatCannotBeReadHoldsUpNothing(t *testing.T) {
 	each(t, func(t *testing.T, h *hospital) {
 		h.stock(t, 5)
 		h.install(t, h.options())
-		long := map[string]string{sqldb.Postgres: "text", sqldb.MySQL: "longtext"}[h.dialect]
+		long := map[string]string{sqldb.Postgres: "text", sqldb.MySQL: "longtext"}[h.Dialect]
 		h.run(t, "ALTER TABLE $.hisgate_outbox ADD COLUMN memo "+long)
 		for i := 1; i <= 5; i++ {
 			h.run(t, sell+"'"+drug(i)+"'")

@@ -65,7 +65,7 @@ func TestIDsBeginAnew(t *testing.T) {
 		}
 		r.count(5)
 		stop()
-		if h.dialect == sqldb.Postgres {
+		if h.Dialect == sqldb.Postgres {
 			h.run(t, "TRUNCATE $.hisgate_outbox RESTART IDENTITY")
 		} else {
 			h.run(t, "TRUNCATE TABLE $.hisgate_outbox")
@@ -77,7 +77,7 @@ func TestIDsBeginAnew(t *testing.T) {
 		r.count(8)
 		stop()
 		// As many as before: the number of the newest row is there, but it is another row.
-		if h.dialect == sqldb.Postgres {
+		if h.Dialect == sqldb.Postgres {
 			h.run(t, "TRUNCATE $.hisgate_outbox RESTART IDENTITY")
 		} else {
 			h.run(t, "TRUNCATE TABLE $.hisgate_outbox")
@@ -118,7 +118,7 @@ func TestConsumedRowsAreDeletedWhereThatIsPermitted(t *testing.T) {
 		if n := len(h.texts(t, "SELECT id FROM $.hisgate_outbox")); n != 5 {
 			t.Fatalf("%d of 5 rows are there, and nobody has permitted to delete one", n)
 		}
-		ago := map[string]string{sqldb.Postgres: "now() - interval '2 hours'", sqldb.MySQL: "NOW(6) - INTERVAL 2 HOUR"}[h.dialect]
+		ago := map[string]string{sqldb.Postgres: "now() - interval '2 hours'", sqldb.MySQL: "NOW(6) - INTERVAL 2 HOUR"}[h.Dialect]
 		s.Keep, s.Overlap = time.Hour, time.Second
 		h.run(t, "UPDATE $.hisgate_outbox SET changed_at = "+ago+" WHERE id <= 3")
 		stop = r.begin(s)

@@ -53,10 +53,19 @@ func (r row) id(column string) (int64, error) {
 
 // query reads an answer whole. A cell that cannot be read does not hold up its
 // row, nor a row the others.
-func (r *reader) query(ctx context.Context, words string, args ...any) (out []row, err error) {
+func (r *reader) query(ctx context.Context, words string, args ...any) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	rows, err := r.conn.QueryContext(ctx, words, args...)
+	return r.read(ctx, r.conn, words, args...)
+}
+
+// asker is the connection, or a transaction on it.
+type asker interface {
+	QueryContext(ctx context.Context, words string, args ...any) (*sql.Rows, error)
+}
+
+func (r *reader) read(ctx context.Context, from asker, words string, args ...any) (out []row, err error) {
+	rows, err := from.QueryContext(ctx, words, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -100,14 +100,14 @@ func trimmed(n string) string {
 
 // counter sells until enough was sold. sold counts what was committed.
 func (h *hospital) counter(t *testing.T, random *rand.Rand, drugs int, sold *atomic.Int64) {
-	conn, err := h.admin.Conn(context.Background())
+	conn, err := h.Admin.Conn(context.Background())
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer conn.Close()
 	var args []any
-	if h.dialect == sqldb.Postgres {
+	if h.Dialect == sqldb.Postgres {
 		args = []any{pgx.QueryExecModeSimpleProtocol}
 	}
 	enough := howMany(t)

@@ -45,9 +45,9 @@ type Settings struct {
 	// Poll is how long the table is left alone after it was read; 20 ms to 1 h, 0 =
 	// 200 ms, or 1 s where Mode is ByTime.
 	Poll time.Duration
-	// Overlap is how long it is waited for a row whose transaction took its id, or
-	// its time, and has not committed; 1 s to 24 h, 0 = 10 min, or 1 min where Mode is
-	// ByTime. On PostgreSQL an outbox does not need it: see the package.
+	// Overlap is how long it is waited, at least, for a row whose id, or time, was
+	// taken and which is not there; 1 s to 24 h, 0 = 10 min, or 1 min where Mode is
+	// ByTime. For a transaction that is held open longer see the package.
 	Overlap time.Duration
 	// Keep permits to delete rows of the outbox that were consumed this long ago; at
 	// least 1 min. 0 = hisgate deletes nothing.

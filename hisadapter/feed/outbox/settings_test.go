@@ -60,7 +60,7 @@ func TestErrorsTellAndShowNoSecret(t *testing.T) {
 		} {
 			s := h.settings("hisgate_outbox")
 			s.Database.Password = "geheim42"
-			if h.dialect != sqldb.Postgres {
+			if h.Dialect != sqldb.Postgres {
 				s.Database.Password = "" // the account has none
 			}
 			c.change(&s)

@@ -28,11 +28,11 @@ func TestDriver(t *testing.T) {
 
 // place is an outbox of messages that the suite invents.
 func (h *hospital) place(t *testing.T) *feedtest.Source {
-	kind := map[string]string{sqldb.Postgres: "id bigserial PRIMARY KEY", sqldb.MySQL: "id bigint AUTO_INCREMENT PRIMARY KEY"}[h.dialect]
-	who := map[string]string{sqldb.Postgres: h.user, sqldb.MySQL: h.user + "@'%'"}[h.dialect]
-	usage := map[string]string{sqldb.Postgres: "; GRANT USAGE ON SCHEMA " + h.schema + " TO " + who}[h.dialect]
+	kind := map[string]string{sqldb.Postgres: "id bigserial PRIMARY KEY", sqldb.MySQL: "id bigint AUTO_INCREMENT PRIMARY KEY"}[h.Dialect]
+	who := map[string]string{sqldb.Postgres: h.user, sqldb.MySQL: h.user + "@'%'"}[h.Dialect]
+	usage := map[string]string{sqldb.Postgres: "; GRANT USAGE ON SCHEMA " + h.schema + " TO " + who}[h.Dialect]
 	h.run(t, "CREATE TABLE $.messages ("+kind+", body text NOT NULL, changed_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP); GRANT SELECT ON $.messages TO "+who+usage)
-	proxy := feedtest.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", h.port))
+	proxy := feedtest.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", h.Port))
 	s := h.settings("messages")
 	s.Poll, s.Database.StatementTimeout, s.Database.ConnectTimeout = 50*time.Millisecond, 3*time.Second, 3*time.Second
 	_, port, err := net.SplitHostPort(proxy.Addr())
@@ -47,7 +47,7 @@ func (h *hospital) place(t *testing.T) *feedtest.Source {
 		t.Fatal(err)
 	}
 	return &feedtest.Source{
-		Driver: opened{d}, Proxy: proxy, Publish: h.publish, Kill: h.kill, Lag: true, Silence: true,
+		Driver: opened{d.(feed.Looker)}, Proxy: proxy, Publish: h.publish, Kill: h.kill, Lag: true, Silence: true,
 	}
 }
 
@@ -64,17 +64,21 @@ func (h *hospital) publish(t testing.TB, _ int, bodies []string) {
 // kill ends the server as a crash would, and begins it anew.
 func (h *hospital) kill(t testing.TB) {
 	t.Helper()
-	h.admin.SetMaxIdleConns(0) // those of before are of no use
-	defer h.admin.SetMaxIdleConns(2)
-	if err := h.server.Crash(context.Background(), h.admin.PingContext); err != nil {
+	h.Admin.SetMaxIdleConns(0) // those of before are of no use
+	defer h.Admin.SetMaxIdleConns(2)
+	if err := h.Server.Crash(context.Background(), h.Admin.PingContext); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // opened takes the messages of the suite out of the rows.
-type opened struct{ feed.Driver }
+type opened struct{ feed.Looker }
 
-func (o opened) Run(ctx context.Context, s feed.Sink) error {
+func (o opened) Run(ctx context.Context, s feed.Sink) error { return o.Looker.Run(ctx, o.open(s)) }
+
+func (o opened) Look(ctx context.Context, s feed.Sink) error { return o.Looker.Look(ctx, o.open(s)) }
+
+func (opened) open(s feed.Sink) feed.Sink {
 	inner := s.Deliver
 	s.Deliver = func(ctx context.Context, batch []feed.Message) error {
 		for i := range batch {
@@ -86,5 +90,5 @@ func (o opened) Run(ctx context.Context, s feed.Sink) error {
 		}
 		return inner(ctx, batch)
 	}
-	return o.Driver.Run(ctx, s)
+	return s
 }

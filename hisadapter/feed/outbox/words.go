@@ -15,10 +15,13 @@ import (
 type words struct {
 	dialect         string
 	table, id, time string // as they stand in a statement; time is empty where there is none
+	// hint is SQL Server's. With READPAST a row that somebody holds is passed over,
+	// instead of waited for: its id is missing then, and looked for again.
+	hint string
 }
 
 func wordsOf(s Settings) (words, error) {
-	w := words{dialect: s.Database.Dialect}
+	w := words{dialect: s.Database.Dialect, hint: "READPAST"}
 	var errs []error
 	name := func(to *string, setting, name string, parts int) {
 		var err error
@@ -67,9 +70,7 @@ func (w words) rows(columns, where, by string, limit int) string {
 	n := w.place(limit)
 	switch w.dialect {
 	case sqldb.SQLServer:
-		// A row that somebody holds is passed over, instead of waited for: its id is
-		// missing then, and looked for again.
-		return fmt.Sprintf("SELECT TOP (%s) %s FROM %s WITH (READPAST) WHERE %s ORDER BY %s", n, columns, w.table, where, by)
+		return fmt.Sprintf("SELECT TOP (%s) %s FROM %s WITH (%s) WHERE %s ORDER BY %s", n, columns, w.table, w.hint, where, by)
 	case sqldb.Oracle:
 		return fmt.Sprintf("SELECT * FROM (SELECT %s FROM %s WHERE %s ORDER BY %s) WHERE ROWNUM <= %s", columns, w.table, where, by, n)
 	default:
@@ -92,6 +93,13 @@ func (w words) within(columns string, n int) string {
 		spans[i] = w.id + " BETWEEN " + w.number(2*i+1) + " AND " + w.number(2*i+2)
 	}
 	return w.rows(columns, strings.Join(spans, " OR "), w.id, 2*n+1)
+}
+
+// unsettled are the same statements about rows that are not committed too. MySQL
+// has no hint for it, but a level of isolation.
+func (w words) unsettled() words {
+	w.hint = "NOLOCK"
+	return w
 }
 
 // waiting counts the rows behind an id (1), up to a limit (2).

@@ -26,8 +26,8 @@ func TestStatements(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "== %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", dialect, w.after("*"), w.after(w.id), w.oneRow(), w.within("*", 2),
-			w.waiting(), w.clean(time.Hour), w.clock(), w.none())
+		fmt.Fprintf(&b, "== %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", dialect, w.after("*"), w.after(w.id), w.oneRow(), w.within("*", 2),
+			w.unsettled().within(w.id, 2), w.waiting(), w.clean(time.Hour), w.clock(), w.none())
 		for _, column := range map[string][]string{
 			sqldb.Postgres: {"TIMESTAMPTZ"}, sqldb.MySQL: {"DATETIME"},
 			sqldb.SQLServer: {"DATETIME", "DATETIME2", "DATETIMEOFFSET"},

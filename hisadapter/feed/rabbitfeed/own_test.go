@@ -20,7 +20,7 @@ var errEnough = errors.New("enough")
 
 // sink takes batches.
 func sink(deliver func(context.Context, []feed.Message) error) feed.Sink {
-	return feed.Sink{Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {}, Deliver: deliver}
+	return feed.Sink{Batch: 10, Connected: func() {}, Disconnected: func(error) {}, Lag: func(int64) {}, Missed: func(string) {}, Deliver: deliver}
 }
 
 // one waits for a batch, and for what do says of it.
@@ -75,7 +75,9 @@ func testExclusive(t *testing.T, b *broker) {
 	running(t, open(t, s))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := open(t, s).Run(ctx, sink(nil)); err == nil || !strings.Contains(err.Error(), "exclusive") {
+	second := sink(nil)
+	second.Connected = cancel // which is a fault
+	if err := open(t, s).Run(ctx, second); err == nil || !strings.Contains(err.Error(), "exclusive") {
 		t.Errorf("a second reader: %v", err)
 	}
 	shared := settings(t, b.address(), "shared")

@@ -30,7 +30,7 @@ func (b *broker) place(t *testing.T, name string) *feedtest.Source {
 	s.Heartbeat = time.Second
 	published := 0
 	return &feedtest.Source{
-		Driver: open(t, s), Proxy: proxy, Lag: true, Silence: true, Kill: b.kill,
+		Driver: open(t, s), Proxy: proxy, Lag: true, Silence: true, LookBegins: true, Kill: b.kill,
 		Publish: func(t testing.TB, _ int, bodies []string) {
 			b.publish(t, s.Exchange, "stock."+name, bodies)
 			published += len(bodies)

@@ -164,16 +164,23 @@ var (
 	inFile      = regexp.MustCompile(`(\w+_test\.go):\d`) // when a helper of a test panicked
 )
 
-// test runs a package's tests and returns those that failed, hung or panicked.
+// test runs a package's tests, those of its pattern where one is named, until the
+// first fails, and returns those that failed, hung or panicked.
 func (r *runner) test(pkg string, flags ...string) (failed []string, out string, err error) {
-	args := append([]string{"test", "-count=1", "-timeout=10m"}, flags...)
+	pkg, only, some := strings.Cut(pkg, ":")
+	args := append([]string{"test", "-count=1", "-timeout=10m", "-failfast"}, flags...)
+	if some {
+		args = append(args, "-run="+only)
+	}
 	args = append(args, "./"+pkg)
 	if pkg == "." {
 		args = append(args, "-rapid.shrinktime=1s", "-rapid.nofailfile")
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Dir = r.root
-	cmd.Env = append(os.Environ(), "HISGATE_FAILURES=1") // the simulation stops at the first seed
+	// The simulation stops at the first seed, and a thousand messages show what a
+	// hundred thousand do.
+	cmd.Env = append(os.Environ(), "HISGATE_FAILURES=1", "HISGATE_FEED_MESSAGES=1000")
 	text, err := cmd.CombinedOutput()
 	out = string(text)
 	if err == nil {

@@ -35,7 +35,7 @@ func protectTable() []mutant {
 
 		// The cache.
 		{"let the older reading win", "../cache/load.go", "c.opts.Compare(r.stamp, old.stamp) < 0 {", "c.opts.Compare(r.stamp, old.stamp) < 0 && false {", cache},
-		{"lose a push to a load in flight", "../cache/push.go", "t.amend, t.amended = p.Amend, now", "_ = now", cache},
+		{"lose a push to a load in flight", "../cache/push.go", "t.amend, t.amended, t.ends = p.Amend, now, until", "_ = until", cache},
 		{"let readers join a load that a push outdated", "../cache/lane.go", "t != nil && !t.outdated {", "t != nil {", cache},
 		{"let a live reader join a load in flight", "../cache/lane.go", "if t.next == nil {\n\t\t\tt.next = newTicket[K, V, S](key)\n\t\t}\n\t\treturn t.next", "return t", cache},
 		{"take an older push", "../cache/push.go", "ok && *p.Sequence <= last {", "ok && *p.Sequence <= last && false {", cache},

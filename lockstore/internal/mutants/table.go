@@ -6,7 +6,7 @@ type mutant struct {
 	bug      string
 	file     string // below lockstore
 	from, to string
-	in       []string // packages below lockstore that are to notice; nil = the ledger's own
+	in       []string // packages below lockstore that are to notice, each perhaps with :PATTERN of its tests; nil = the ledger's own
 }
 
 func table() []mutant {

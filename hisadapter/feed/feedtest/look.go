@@ -1,0 +1,62 @@
+package feedtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/hisgate/hisgate/hisadapter/feed"
+)
+
+// testLook looks at messages, those that wait (where the source can show them) and
+// those that come; afterwards a Run is given all of them, as if nobody had looked.
+func testLook(t *testing.T, s *Source) {
+	looker, ok := s.Driver.(feed.Looker)
+	if !ok {
+		return
+	}
+	r := begun(t, s, 10)
+	if !s.LookBegins {
+		s.publish(t, 2, 30)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	seen := map[string]bool{}
+	sink := r.sink()
+	sink.Connected = sync.OnceFunc(func() {
+		if s.LookBegins {
+			s.publish(t, 2, 30)
+		}
+	})
+	enough := errors.New("enough")
+	sink.Deliver = func(_ context.Context, batch []feed.Message) error {
+		for _, m := range batch {
+			if m.ID == "" {
+				t.Errorf("%s has no ID", m.Body)
+			}
+			seen[string(m.Body)] = true
+		}
+		if len(seen) >= 5 {
+			return enough
+		}
+		return nil
+	}
+	if err := looker.Look(ctx, sink); !errors.Is(err, enough) {
+		t.Errorf("Look ended with %v after %d messages", err, len(seen))
+	}
+	if !seen[body(0, 2)] && s.lanes() == 1 {
+		t.Errorf("%s is the next one, and it was shown %v", body(0, 2), seen)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	sink.Connected = stop
+	if err := looker.Look(ctx, sink); err != nil {
+		t.Errorf("Look ended with %v when it was stopped", err)
+	}
+	f := start(t, s.Driver, r)
+	r.all(30)
+	f.stop()
+	if errs := f.failures(); len(errs) > 0 {
+		t.Errorf("Run failed: %v", errs)
+	}
+}
