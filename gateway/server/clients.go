@@ -109,14 +109,20 @@ func withRequest(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), requestKey{}, r))
 }
 
-// peerOf is the address that a call came from: for REST that of the request
-// that withRequest put there, which only a call in this process can have.
-func peerOf(ctx context.Context) string {
+// requestOf is the HTTP request that withRequest put there, which only a call in
+// this process can have; nil over gRPC. The channel of streams hides it.
+func requestOf(ctx context.Context) *http.Request {
 	if c := inprocgrpc.ClientContext(ctx); c != nil {
-		if r, _ := c.Value(requestKey{}).(*http.Request); r != nil {
-			return clientaddr.Of(r.RemoteAddr)
-		}
-		return ""
+		ctx = c
+	}
+	r, _ := ctx.Value(requestKey{}).(*http.Request)
+	return r
+}
+
+// peerOf is the address that a call came from.
+func peerOf(ctx context.Context) string {
+	if r := requestOf(ctx); r != nil {
+		return clientaddr.Of(r.RemoteAddr)
 	}
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		return clientaddr.Of(p.Addr.String())

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -66,11 +65,7 @@ func (i *interceptors) stranger(ctx context.Context, method string, err error) e
 // proofOf is what the caller of this request shows: over gRPC the connection and
 // the metadata, over REST those of the HTTP request.
 func proofOf(ctx context.Context) access.Proof {
-	if c := inprocgrpc.ClientContext(ctx); c != nil {
-		r, _ := c.Value(requestKey{}).(*http.Request)
-		if r == nil {
-			return access.Proof{}
-		}
+	if r := requestOf(ctx); r != nil {
 		return proofIn(r)
 	}
 	var proof access.Proof

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
@@ -17,8 +16,8 @@ import (
 // newREST builds the REST side: routes of the .proto files over a channel in
 // this process, with the interceptors of gRPC.
 func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
-	channel := new(inprocgrpc.Channel).WithServerUnaryInterceptor(i.unary).WithServerStreamInterceptor(i.stream)
-	s.register(channel)
+	calls := newInProcess(i)
+	s.register(calls)
 	queries, routes, watched, err := readRoutes()
 	if err != nil {
 		return nil, err
@@ -43,7 +42,7 @@ func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
 		runtime.WithRoutingErrorHandler(errs.routing),
 		runtime.WithMiddlewares(namedSpan, queries.check(errs), putSlashesBack, asEvents(watched, o.Heartbeat)),
 	)
-	if err := hisgatev1.RegisterREST(context.Background(), mux, firstOrError{channel}); err != nil {
+	if err := hisgatev1.RegisterREST(context.Background(), mux, firstOrError{calls}); err != nil {
 		return nil, fmt.Errorf("routes of the API: %w", err)
 	}
 	api := errs.guarded(boundedBody(errs, i.knows, i.messageTime, plainPath(errs, mux)))

@@ -39,7 +39,7 @@ func boundedBody(errs *restErrors, known func(*http.Request) bool, within time.D
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Del("Content-Type") // there is but one kind from here on
 		next.ServeHTTP(w, r)
 	})
 }

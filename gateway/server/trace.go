@@ -40,7 +40,7 @@ func newStatsHandler(t trace.TracerProvider) stats.Handler {
 }
 
 // inTrace puts a call into its trace: over REST that of the HTTP request, which
-// the channel in between hides; over gRPC that of the span that the stats handler
+// the channel of streams hides; over gRPC that of the span that the stats handler
 // began, or else the caller's.
 func inTrace(ctx context.Context) context.Context {
 	if c := inprocgrpc.ClientContext(ctx); c != nil {

@@ -13,12 +13,13 @@ import (
 //
 // The order matters: of two routes that fit, mux takes the one registered last,
 // and GET /v1/orders/{order_no} of OrderService fits /v1/orders/{order_no}:explain
-// of OpsService, too.
+// of OpsService, too. It also looks at that one first, so what is asked most stands
+// at the end.
 func RegisterREST(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
 	return errors.Join(
-		RegisterStockServiceHandlerClient(ctx, mux, NewStockServiceClient(conn)),
-		RegisterLockServiceHandlerClient(ctx, mux, NewLockServiceClient(conn)),
 		RegisterOrderServiceHandlerClient(ctx, mux, NewOrderServiceClient(conn)),
 		RegisterOpsServiceHandlerClient(ctx, mux, NewOpsServiceClient(conn)),
+		RegisterLockServiceHandlerClient(ctx, mux, NewLockServiceClient(conn)),
+		RegisterStockServiceHandlerClient(ctx, mux, NewStockServiceClient(conn)),
 	)
 }
