@@ -19,6 +19,10 @@ const (
 	// maxMessage is what the gRPC server reads at all. What is between the two is
 	// refused by us, with a reason; beyond it gRPC refuses in its own words.
 	maxMessage = 4 * maxRequest
+	// callWorkers are goroutines that wait for calls, with stacks that have grown
+	// already: the way to a service is deep, and a new goroutine grows its stack
+	// three times on it. When all are at work, calls have new ones.
+	callWorkers = 128
 )
 
 // services are the implementations of the API.
@@ -53,6 +57,7 @@ func (s *services) register(r grpc.ServiceRegistrar) {
 func newGRPC(s *services, i *interceptors, o *Options) (*grpc.Server, *health.Server) {
 	options := []grpc.ServerOption{
 		grpc.StreamInterceptor(i.stream), // unary calls have theirs at the header
+		grpc.NumStreamWorkers(callWorkers),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(1000),
 		grpc.MaxHeaderListSize(16 << 10),
