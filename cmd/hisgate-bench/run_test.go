@@ -153,8 +153,10 @@ func TestTheEdgeIsMeasured(t *testing.T) {
 	}
 	var want []string
 	for name, peers := range map[string][]string{
-		"edge-lock-spread-64": {" empty-call"}, "edge-lock-hot-64": {""}, "edge-stock-64": {" made-up", " empty-call"},
-		"edge-rest-stock-64": {" net/http"}, "edge-rest-lock-64": {""}, "edge-lock-live-64": {""},
+		"edge-lock-spread-64": {" empty-call", " health-call"}, "edge-lock-hot-64": {""},
+		"edge-stock-64":      {" made-up", " empty-call", " health-call"},
+		"edge-rest-stock-64": {" net/http"}, "edge-rest-batch-64": {" net/http"},
+		"edge-rest-lock-64": {""}, "edge-lock-live-64": {""},
 	} {
 		for _, kind := range []string{"", "-p50", "-p99"} {
 			for _, peer := range peers {
@@ -273,7 +275,9 @@ func TestTargets(t *testing.T) {
 		{"edge-lock-spread-64", "postgres", 2.5},
 		{"edge-lock-hot-64", "postgres", 12},
 		{"edge-stock-64", "made-up", 0.9},
+		{"edge-stock-64", "health-call", 0},
 		{"edge-rest-stock-64", "net/http", 0.5},
+		{"edge-rest-batch-64", "net/http", 0.5},
 		{"edge-rest-lock-64", "net/http", 0},
 	} {
 		if got := edge.Target(tt.name, tt.peer); got != tt.want {

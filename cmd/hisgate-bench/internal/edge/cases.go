@@ -12,11 +12,13 @@ const inFlight = 64
 const (
 	ours       = "hisgate"
 	emptyCall  = "empty-call"
+	healthCall = "health-call" // an empty call of hisgate itself
 	postgres   = "postgres"
 	madeUp     = "made-up"
 	plainHTTP  = "net/http"
 	lockDrugs  = 1000 // among which locks are spread
 	stockDrugs = 100  // that are read
+	batchDrugs = 3    // of a batch
 )
 
 // testCase is one call of hisgate and what it is held against.
@@ -34,7 +36,7 @@ func cases() []testCase {
 	name := func(what string) string { return fmt.Sprintf("%s-%s-%d", Part, what, inFlight) }
 	return []testCase{
 		{
-			name: name("lock-spread"), call: lockOverGRPC, peers: []string{emptyCall, postgres},
+			name: name("lock-spread"), call: lockOverGRPC, peers: []string{emptyCall, healthCall, postgres},
 			target: map[string]float64{emptyCall: 0.6, postgres: 2.5},
 		},
 		{
@@ -42,11 +44,15 @@ func cases() []testCase {
 			target: map[string]float64{postgres: 12},
 		},
 		{
-			name: name("stock"), call: stockOverGRPC, peers: []string{madeUp, emptyCall},
+			name: name("stock"), call: stockOverGRPC, peers: []string{madeUp, emptyCall, healthCall},
 			target: map[string]float64{madeUp: 0.9},
 		},
 		{
 			name: name("rest-stock"), call: stockOverREST, peers: []string{plainHTTP},
+			target: map[string]float64{plainHTTP: 0.5},
+		},
+		{
+			name: name("rest-batch"), call: batchOverREST, peers: []string{plainHTTP},
 			target: map[string]float64{plainHTTP: 0.5},
 		},
 		{name: name("rest-lock"), call: lockOverREST},

@@ -181,14 +181,18 @@ func (r *runner) sides(c testCase) []*side {
 	system := systemName(c.live)
 	out := []*side{{name: ours, op: c.call(r.systems[system], c.hot, c.live), next: r.counter(system)}}
 	for _, name := range c.peers {
-		call := c.call
-		switch {
-		case name == postgres && r.Postgres == nil:
-			continue
-		case name == emptyCall:
+		call, where := c.call, "peer"
+		switch name {
+		case postgres:
+			if r.Postgres == nil {
+				continue
+			}
+		case emptyCall:
 			call = emptyOverGRPC
+		case healthCall:
+			call, where = healthOverGRPC, system
 		}
-		out = append(out, &side{name: name, op: call(r.systems["peer"], c.hot, c.live), next: r.counter(name)})
+		out = append(out, &side{name: name, op: call(r.systems[where], c.hot, c.live), next: r.counter(name)})
 	}
 	return out
 }

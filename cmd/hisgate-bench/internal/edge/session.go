@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -71,6 +72,16 @@ func lockOverGRPC(s *session, hot, live bool) op {
 	}
 }
 
+// healthOverGRPC asks hisgate for nothing: its answer is as good as empty, and the way
+// there is that of every call.
+func healthOverGRPC(s *session, _, _ bool) op {
+	c := healthpb.NewHealthClient(s.conn)
+	return func(ctx context.Context, _ int64) error {
+		_, err := c.Check(ctx, &healthpb.HealthCheckRequest{})
+		return err
+	}
+}
+
 func stockOverGRPC(s *session, _, _ bool) op {
 	c := hisgatev1.NewStockServiceClient(s.conn)
 	return func(ctx context.Context, i int64) error {
@@ -85,6 +96,16 @@ func stockOverGRPC(s *session, _, _ bool) op {
 func stockOverREST(s *session, _, _ bool) op {
 	return func(ctx context.Context, i int64) error {
 		return s.exchange(ctx, http.MethodGet, "/v1/stock/"+s.drugs[i%stockDrugs]+"?pharmacy_id="+pharmacy, "")
+	}
+}
+
+func batchOverREST(s *session, _, _ bool) op {
+	return func(ctx context.Context, i int64) error {
+		keys := make([]string, batchDrugs)
+		for j := range keys {
+			keys[j] = fmt.Sprintf(`{"pharmacy_id":%q,"drug_id":%q}`, pharmacy, s.drugs[(i+int64(j))%stockDrugs])
+		}
+		return s.exchange(ctx, http.MethodPost, "/v1/stock:batchGet", `{"keys":[`+strings.Join(keys, ",")+`]}`)
 	}
 }
 
