@@ -106,12 +106,12 @@ func TestPaidAndHISDownReachesTheGroup(t *testing.T) {
 	h := openHouse(t, true, alarmed(t, group))
 	h.shelve("D1", 10)
 	h.create("E2E-ALERT", "RESERVE", "D1", 3)
-	h.hisDown(true)
+	h.sims.HIS.SetDown(true)
 	h.pay("E2E-ALERT")
 	got := group.await(t, "新的紧急事件", "E2E-ALERT", "涉及金额：37.50 元", "处理时限：", "hisgate case show E2E-ALERT.1", "Money: 37.50 yuan")
 	keepsSecrets(t, "the message", got)
 	group.await(t, "有紧急事件待人工处理", "37.50 元", "数值：1 (> 0)")
-	h.hisDown(false)
+	h.sims.HIS.SetDown(false)
 	h.await("E2E-ALERT", hisgatev1.Order_FULFILLED)
 	group.await(t, "【已恢复】", "有紧急事件待人工处理")
 	if log := h.log.String(); strings.Contains(log, chatKey) {
@@ -229,7 +229,7 @@ scrape_configs: [{job_name: hisgate, static_configs: [{targets: [%q]}]}]
 	}
 	h.shelve("D1", 10)
 	h.create("E2E-PROM", "RESERVE", "D1", 3)
-	h.hisDown(true)
+	h.sims.HIS.SetDown(true)
 	h.pay("E2E-PROM")
 	eventually(t, "the alert of Prometheus", func() error {
 		firing, err := alerts()
@@ -247,7 +247,7 @@ scrape_configs: [{job_name: hisgate, static_configs: [{targets: [%q]}]}]
 		}
 		return nil
 	})
-	h.hisDown(false)
+	h.sims.HIS.SetDown(false)
 	h.await("E2E-PROM", hisgatev1.Order_FULFILLED)
 	variables := strings.NewReplacer("$job", ".*", "$instance", ".*", "$__rate_interval", "1m")
 	for _, p := range dashboard(t) {

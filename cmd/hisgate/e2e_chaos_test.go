@@ -112,7 +112,7 @@ func (c *chaos) run(lasts time.Duration) {
 	c.kill(ctx)
 	all.Wait()
 	c.sims.HIS.ClearFaults()
-	c.hisDown(false)
+	c.sims.HIS.SetDown(false)
 	c.sims.WeChat.ClearFaults()
 }
 

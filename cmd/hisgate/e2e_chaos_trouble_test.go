@@ -34,9 +34,9 @@ func (c *chaos) hisTroubles(ctx context.Context) {
 		k := kinds[c.dice(len(kinds))]
 		c.add(k.name)
 		if k.fault.What == "" {
-			c.hisDown(true)
+			c.sims.HIS.SetDown(true)
 			c.rest(ctx, 0.5, 4)
-			c.hisDown(false)
+			c.sims.HIS.SetDown(false)
 			continue
 		}
 		id, err := c.sims.HIS.Inject(k.fault)

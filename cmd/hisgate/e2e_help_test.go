@@ -176,13 +176,6 @@ func (w *world) wechatFault(f wechatsim.Fault) {
 	}
 }
 
-func (w *world) hisDown(down bool) {
-	w.t.Helper()
-	if err := w.sims.HIS.SetDown(down); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 // house is a hisgate in this process, in its world.
 type house struct {
 	*world

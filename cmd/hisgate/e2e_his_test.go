@@ -27,7 +27,7 @@ func TestHISDownWhileReading(t *testing.T) {
 		t.Error("a fresh figure is degraded")
 	}
 	asOf := s.GetAsOf().AsTime()
-	h.hisDown(true)
+	h.sims.HIS.SetDown(true)
 	eventually(t, "a stale figure", func() error {
 		h.get(path).into(t, s)
 		return want("source", s.GetSource(), hisgatev1.Stock_STALE)
@@ -40,7 +40,7 @@ func TestHISDownWhileReading(t *testing.T) {
 	if got := ops.get("/readyz"); got.status != http.StatusOK || !strings.Contains(string(got.body), "HIS") {
 		t.Errorf("/readyz while the HIS is down: %d %s", got.status, got.body)
 	}
-	h.hisDown(false)
+	h.sims.HIS.SetDown(false)
 	eventually(t, "a fresh figure", func() error {
 		h.get(path).into(t, s)
 		return want("degraded", s.GetDegraded(), false)
@@ -53,7 +53,7 @@ func TestHISDownWhileLocking(t *testing.T) {
 		h := openHouse(t, freeze)
 		h.shelve("D1", 10)
 		h.live("D1") // an old figure is there, and is not good enough
-		h.hisDown(true)
+		h.sims.HIS.SetDown(true)
 		h.post("/v1/locks", lockJSON("DOWN-1", "D1", 3, "60s")).refused(t, http.StatusServiceUnavailable, hisgatev1.Reason_HIS_UNAVAILABLE)
 		h.post("/v1/orders", orderJSON("E2E-DOWN", "RESERVE", "D1", 3)).refused(t, http.StatusServiceUnavailable, hisgatev1.Reason_HIS_UNAVAILABLE)
 		h.get("/v1/locks/DOWN-1").refused(t, http.StatusNotFound, hisgatev1.Reason_NOT_FOUND)
@@ -62,7 +62,7 @@ func TestHISDownWhileLocking(t *testing.T) {
 		if len(held.GetLocks()) != 0 {
 			t.Errorf("something is held: %v", held)
 		}
-		h.hisDown(false)
+		h.sims.HIS.SetDown(false)
 		eventually(t, "the order that the patient may pay", func() error {
 			o := h.get("/v1/orders/E2E-DOWN").order(t)
 			return want("next", o.GetNext(), hisgatev1.Order_PAY)
@@ -82,7 +82,7 @@ func TestHISDownWhileConfirming(t *testing.T) {
 		h := openHouse(t, freeze)
 		h.shelve("D1", 10)
 		h.create("E2E-WAITS", "RESERVE", "D1", 3)
-		h.hisDown(true)
+		h.sims.HIS.SetDown(true)
 		h.pay("E2E-WAITS")
 		eventually(t, "the paid order in trouble", func() error {
 			o := h.get("/v1/orders/E2E-WAITS").order(t)
@@ -91,7 +91,7 @@ func TestHISDownWhileConfirming(t *testing.T) {
 			}
 			return nil
 		})
-		h.hisDown(false)
+		h.sims.HIS.SetDown(false)
 		h.await("E2E-WAITS", hisgatev1.Order_FULFILLED)
 		h.audit(h.api)
 	})

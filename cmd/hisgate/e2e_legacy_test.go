@@ -46,7 +46,7 @@ func TestOrdersThroughAMappingFile(t *testing.T) {
 			}
 			caps.DeductNeedsFreeze, caps.BatchSize = kind.needed, kind.batch
 			w := newWorldOf(t, simOptions{Capabilities: caps})
-			server, err := legacyhis.Serve(kind.serve(w.sims.HIS))
+			server, err := simhis.Serve(kind.serve(w.sims.HIS))
 			if err != nil {
 				t.Fatal(err)
 			}

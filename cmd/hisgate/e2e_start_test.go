@@ -115,7 +115,7 @@ func TestStartsWhileNothingAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
 	w.shelve("D1", 10)
-	w.hisDown(true)
+	w.sims.HIS.SetDown(true)
 	w.wechatFault(wechatsim.Fault{Kind: wechatsim.KindResetBefore, Times: -1})
 	h := w.open()
 	eventually(t, "degraded", func() error {
@@ -131,7 +131,7 @@ func TestStartsWhileNothingAnswers(t *testing.T) {
 	if all := strings.Join(h.ready(t).Reasons, "; "); strings.Contains(all, "not reached") {
 		t.Errorf("that the HIS is away is said twice: %s", all)
 	}
-	h.hisDown(false)
+	h.sims.HIS.SetDown(false)
 	eventually(t, "the HIS", func() error {
 		return want("status", h.get("/v1/stock/D1?pharmacy_id=HLWYF").status, http.StatusOK)
 	})

@@ -125,7 +125,7 @@ func TestProbesInTheDocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server, err := legacyhis.Serve(s.serve(h))
+			server, err := simhis.Serve(s.serve(h))
 			if err != nil {
 				t.Fatal(err)
 			}

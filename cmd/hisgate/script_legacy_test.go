@@ -106,7 +106,7 @@ func serveLegacy(ts *testscript.TestScript, dialect string) *simhis.HIS {
 	if serve == nil {
 		ts.Fatalf("no dialect %q", dialect)
 	}
-	server, err := legacyhis.Serve(serve(h))
+	server, err := simhis.Serve(serve(h))
 	ts.Check(err)
 	ts.Defer(func() { server.Close() })
 	mapping, err := his.Mapping(dialect)

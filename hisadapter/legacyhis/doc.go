@@ -28,6 +28,6 @@
 // half an answer, an error page, late work, busy) happens to the dialect's own
 // bytes. Counters tells what the callers did.
 //
-// A Server puts a dialect on a port of its own and can be down, so that
+// simhis.Serve puts a dialect on a port of its own, which can be shut, so that
 // connections are refused.
 package legacyhis

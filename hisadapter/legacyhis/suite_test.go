@@ -11,6 +11,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/adaptertest"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 	"github.com/hisgate/hisgate/hisadapter/legacyhis"
+	"github.com/hisgate/hisgate/hisadapter/simhis"
 	"github.com/hisgate/hisgate/hisadapter/simhis/simhand"
 )
 
@@ -18,7 +19,7 @@ import (
 // whole server off the network.
 type world struct {
 	simhand.Hand
-	server  *legacyhis.Server
+	server  *simhis.Door
 	handler handler
 
 	mu    sync.Mutex
@@ -32,7 +33,7 @@ func (w *world) Strike(t testing.TB, op adaptertest.Op, trouble adaptertest.Trou
 	if trouble != adaptertest.Down {
 		return w.Hand.Strike(t, op, trouble)
 	}
-	if err := w.server.SetDown(true); err != nil {
+	if err := w.server.Close(); err != nil {
 		t.Fatal(err)
 	}
 	w.mu.Lock()
@@ -64,7 +65,7 @@ func (w *world) ended(op adaptertest.Op) {
 		return
 	}
 	w.down = ""
-	if err := w.server.SetDown(false); err != nil {
+	if err := w.server.Open(); err != nil {
 		panic(err)
 	}
 }
@@ -88,7 +89,7 @@ func (d dialect) openOver(t *testing.T, network http.RoundTripper) (*world, hisa
 	}
 	his := openHIS(t, cfg)
 	h := d.serve(his)
-	server, err := legacyhis.Serve(h)
+	server, err := simhis.Serve(h)
 	if err != nil {
 		t.Fatal(err)
 	}

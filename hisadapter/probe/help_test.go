@@ -11,7 +11,6 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
-	"github.com/hisgate/hisgate/hisadapter/legacyhis"
 	"github.com/hisgate/hisgate/hisadapter/probe"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
 )
@@ -86,7 +85,7 @@ func (o offering) Capabilities() hisadapter.Capabilities { return o.caps }
 // over lets a dialect stand between the probe and the HIS.
 func (h *hospital) over(t *testing.T, mapping string, handler http.Handler, env map[string]string, batch int) {
 	t.Helper()
-	server, err := legacyhis.Serve(handler)
+	server, err := simhis.Serve(handler)
 	if err != nil {
 		t.Fatal(err)
 	}

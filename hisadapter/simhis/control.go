@@ -82,7 +82,7 @@ func (c *Control) Lapse(ctx context.Context, hisNo string) (bool, error) {
 	return out.Lapsed, err
 }
 
-// SetDown is HIS.SetDown. Through a Server it must go to the control address.
+// SetDown is HIS.SetDown.
 func (c *Control) SetDown(ctx context.Context, down bool) error {
 	return c.post(ctx, "/sim/down", wireDown{down}, nil)
 }

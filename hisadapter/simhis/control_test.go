@@ -65,37 +65,33 @@ func TestControlDoesWhatTheMethodsDo(t *testing.T) {
 	}
 }
 
-// A HIS behind a Server that is down refuses connections, so that nothing can
-// have been sent; a bare Handler can only cut them.
+// A HIS whose door is shut refuses connections, so that nothing can have been
+// sent; one that is down behind an open door can only cut them.
 func TestDown(t *testing.T) {
 	h := open(t, simhis.Config{Capabilities: able()})
-	s, err := simhis.Listen(h, "127.0.0.1:0", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
+	door := must[*simhis.Door](t)(simhis.Serve(h.HISHandler()))
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	d := simhis.Dial(s.URL(), nil, able())
-	control := simhis.NewControl(s.ControlURL(), nil)
-	bare, _ := serve(t, h)
+	}
+	defer func() { ok(door.Close()) }()
+	d := simhis.Dial(door.URL(), nil, able())
+	bare, control := serve(t, h)
 	try := func(d hisadapter.Driver, no string) error {
 		_, err := d.PlaceOrder(t.Context(), placing(no, line(drugA, 1)))
 		return err
 	}
 	wantOutcome(t, try(d, "R1"), hisadapter.Done)
 	for range 2 {
-		if err := control.SetDown(t.Context(), true); err != nil {
-			t.Fatal(err)
-		}
+		ok(control.SetDown(t.Context(), true))
+		ok(door.Close())
 		wantOutcome(t, try(d, "R2"), hisadapter.NotSent)
 		wantOutcome(t, try(h.Driver(), "R2"), hisadapter.NotSent)
 		wantOutcome(t, try(bare, "R2"), hisadapter.Unknown)
-		if err := control.SetDown(t.Context(), false); err != nil {
-			t.Fatal(err)
-		}
+		ok(control.SetDown(t.Context(), false))
+		ok(door.Open())
 		wantState(t, d, "R2", hisadapter.None)
 	}
 	wantOutcome(t, try(d, "R3"), hisadapter.Done)

@@ -62,7 +62,8 @@ func (h *HIS) ControlHandler() http.Handler {
 		return wireLapsed{h.Lapse(in.HisNo)}, nil
 	}))
 	mux.HandleFunc("POST /sim/down", control(func(in wireDown) (any, error) {
-		return nil, h.SetDown(in.Down)
+		h.SetDown(in.Down)
+		return nil, nil
 	}))
 	mux.HandleFunc("POST /sim/pace", control(func(in wirePace) (any, error) {
 		return nil, h.SetPace(Pace{time.Duration(in.Latency), time.Duration(in.Jitter), in.Limit, time.Duration(in.Linger)})

@@ -11,7 +11,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter"
 )
 
-// Dial returns a driver for the HIS that a Handler or Server serves at baseURL.
+// Dial returns a driver for the HIS that a Handler serves at baseURL.
 // It connects to nothing yet, so the HIS may be away. caps says what the HIS
 // can do, as for any HIS; Control.Capabilities asks a simulated one. client may
 // be nil; its Timeout counts beside the deadline of each call.

@@ -3,11 +3,10 @@
 // sells behind our back, and every bad habit of a real HIS on demand.
 //
 // It has two doors to the same shelf. In process, HIS.Driver is a
-// hisadapter.Driver. Over HTTP, HIS.Handler (or Listen, which can also go down
-// so that connections are refused) speaks a small JSON protocol under /his/,
-// answers business refusals with status 200, a code and words as hospitals do,
-// and Dial is the driver for it. Control calls stand under /sim/; Control is
-// their client.
+// hisadapter.Driver. Over HTTP, HIS.Handler speaks a small JSON protocol under
+// /his/, answers business refusals with status 200, a code and words as hospitals
+// do, and Dial is the driver for it; behind a Door that is shut, connections are
+// refused. Control calls stand under /sim/.
 //
 // # One his_no at this HIS
 //

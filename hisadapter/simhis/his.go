@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +27,6 @@ type HIS struct {
 	faults   []*armed
 	faultSeq int
 	down     bool
-	onDown   []func(down bool) error
 	inFlight int
 	tally    tally
 }
@@ -111,23 +109,12 @@ func (h *HIS) SetStock(key hisadapter.Key, onHand int64) error {
 }
 
 // SetDown takes the HIS off the network, or back. In process each call then
-// ends NotSent; a Server refuses connections; a bare Handler can only cut them,
-// which its caller must take for Unknown. It fails when a Server cannot have
-// its address back.
-func (h *HIS) SetDown(down bool) error {
+// ends NotSent; a Handler can only cut connections, which its caller must take
+// for Unknown. A Door that is shut refuses them.
+func (h *HIS) SetDown(down bool) {
 	h.mu.Lock()
-	changed := h.down != down
+	defer h.mu.Unlock()
 	h.down = down
-	watchers := slices.Clone(h.onDown)
-	h.mu.Unlock()
-	if !changed {
-		return nil
-	}
-	var errs []error
-	for _, f := range watchers {
-		errs = append(errs, f(down))
-	}
-	return errors.Join(errs...)
 }
 
 // number makes the HIS's own numbers: a prefix, the day, and a running part.

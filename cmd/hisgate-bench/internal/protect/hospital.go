@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -51,12 +50,10 @@ const (
 type Hospital struct {
 	his  *simhis.HIS
 	work http.Handler
-	addr string
+	door *simhis.Door // shut while it refuses
 
 	mu     sync.Mutex
 	mood   Mood
-	server *http.Server // nil while it refuses
-	served sync.WaitGroup
 	atWork int
 	second Second // since the last Tick
 	total  Count
@@ -84,8 +81,9 @@ func OpenHospital() (*Hospital, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hospital{his: his, work: his.HISHandler(), addr: "127.0.0.1:0", mood: Well}
-	return h, h.listen()
+	h := &Hospital{his: his, work: his.HISHandler(), mood: Well}
+	h.door, err = simhis.Serve(h)
+	return h, err
 }
 
 // capabilities of a plain HIS: no freeze, so that a lock is a matter of the
@@ -95,54 +93,22 @@ func capabilities() hisadapter.Capabilities {
 }
 
 // URL is where it is served.
-func (h *Hospital) URL() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return "http://" + h.addr
-}
+func (h *Hospital) URL() string { return h.door.URL() }
 
 // Set changes the mood from now on. Flaps is Well and Refuses by turns, which is
 // the caller's to do.
 func (h *Hospital) Set(m Mood) error {
 	h.mu.Lock()
 	h.mood = m
-	server := h.server
+	h.mu.Unlock()
 	if m == Refuses {
-		h.server = nil
+		return h.door.Close()
 	}
-	h.mu.Unlock()
-	switch {
-	case m == Refuses && server != nil:
-		return server.Close()
-	case m != Refuses && server == nil:
-		return h.listen()
-	default:
-		return nil
-	}
-}
-
-func (h *Hospital) listen() error {
-	l, err := net.Listen("tcp", h.addr)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: log.New(io.Discard, "", 0), // it cuts connections on purpose
-	}
-	h.mu.Lock()
-	h.addr, h.server = l.Addr().String(), server
-	h.mu.Unlock()
-	h.served.Go(func() { _ = server.Serve(l) }) // until Close
-	return nil
+	return h.door.Open()
 }
 
 // Close stops serving.
-func (h *Hospital) Close() error {
-	err := h.Set(Refuses)
-	h.served.Wait()
-	return err
-}
+func (h *Hospital) Close() error { return h.Set(Refuses) }
 
 // ServeHTTP is one call.
 func (h *Hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
