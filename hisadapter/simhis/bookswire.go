@@ -1,10 +1,6 @@
 package simhis
 
-import (
-	"time"
-
-	"github.com/hisgate/hisgate/hisadapter"
-)
+import "time"
 
 // The wire form of the books.
 
@@ -27,7 +23,7 @@ type wireStockBook struct {
 
 type wireOrderBook struct {
 	HisNo         string           `json:"his_no"`
-	State         stateName        `json:"state"`
+	State         string           `json:"state"`
 	Applications  int              `json:"applications"`
 	Cancellations int              `json:"cancellations"`
 	Freezes       []wireFreezeBook `json:"freezes"`
@@ -40,7 +36,7 @@ type wireFreezeBook struct {
 	Lines      []wireLine `json:"lines"`
 	At         time.Time  `json:"at"`
 	Expires    time.Time  `json:"expires,omitzero"`
-	State      stateName  `json:"state"`
+	State      string     `json:"state"`
 }
 
 type wirePlacedBook struct {
@@ -64,12 +60,12 @@ func (b Books) wire() wireBooks {
 	}
 	for _, o := range b.Orders {
 		e := wireOrderBook{
-			HisNo: o.HisNo, State: stateName(o.State), Applications: o.Applications(), Cancellations: o.Cancellations(),
+			HisNo: o.HisNo, State: o.State.String(), Applications: o.Applications(), Cancellations: o.Cancellations(),
 			Freezes: []wireFreezeBook{}, Orders: []wirePlacedBook{},
 		}
 		for _, f := range o.Freezes {
 			e.Freezes = append(e.Freezes, wireFreezeBook{
-				f.LockID, f.PharmacyID, toWireLines(f.Lines), f.At, f.Expires, stateName(f.State),
+				f.LockID, f.PharmacyID, toWireLines(f.Lines), f.At, f.Expires, f.State.String(),
 			})
 		}
 		for _, p := range o.Orders {
@@ -80,28 +76,4 @@ func (b Books) wire() wireBooks {
 		w.Orders = append(w.Orders, e)
 	}
 	return w
-}
-
-func (w wireBooks) books() Books {
-	var b Books
-	for _, s := range w.Stock {
-		b.Stock = append(b.Stock, StockBook{
-			hisadapter.Key(s.wireKey), s.Initial, s.Adjusted, s.CounterSold, s.Deducted, s.Returned, s.OnHand, s.Frozen, s.Lowest,
-		})
-	}
-	for _, o := range w.Orders {
-		e := OrderBook{HisNo: o.HisNo, State: hisadapter.State(o.State)}
-		for _, f := range o.Freezes {
-			e.Freezes = append(e.Freezes, FreezeBook{
-				f.LockID, f.PharmacyID, fromWireLines(f.Lines), f.At, f.Expires, hisadapter.State(f.State),
-			})
-		}
-		for _, p := range o.Orders {
-			e.Orders = append(e.Orders, PlacedBook{
-				p.OrderNo, p.PharmacyID, fromWireLines(p.Lines), p.DrugsFen, p.TransactionID, p.Attributes, p.At, p.Canceled, p.Partial,
-			})
-		}
-		b.Orders = append(b.Orders, e)
-	}
-	return b
 }

@@ -1,7 +1,6 @@
 package simhis
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -10,7 +9,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter"
 )
 
-// ControlHandler serves the control calls under /sim/: what a test or a demo
+// controlHandler serves the control calls under /sim/: what a test or a demo
 // does to the HIS from outside. Errors are {"error": "..."} with a status of
 // 4xx; a field at fault is named in the text.
 //
@@ -26,7 +25,7 @@ import (
 //	POST   /sim/down       {"down"}
 //	POST   /sim/pace       {"latency","jitter","limit","linger"}
 //	GET    /sim/books, /sim/counters, /sim/capabilities
-func (h *HIS) ControlHandler() http.Handler {
+func (h *HIS) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sim/stock", control(func(in wireSetStock) (any, error) {
 		return nil, h.SetStock(hisadapter.Key(in.wireKey), in.OnHand)
@@ -114,21 +113,4 @@ func control[In any](do func(In) (any, error)) http.HandlerFunc {
 		}
 		writeJSON(w, http.StatusOK, out)
 	}
-}
-
-// ControlError is a control call that the simulator turned down.
-type ControlError struct {
-	Status  int    // HTTP
-	Message string // what is wrong, naming the field
-}
-
-// Error is the simulator's own words.
-func (e *ControlError) Error() string { return "simhis control: " + e.Message }
-
-func controlError(status int, body []byte) error {
-	var w wireError
-	if err := json.Unmarshal(body, &w); err != nil || w.Error == "" {
-		w.Error = http.StatusText(status)
-	}
-	return &ControlError{Status: status, Message: w.Error}
 }

@@ -23,10 +23,8 @@ func (s *span) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// kindName and stateName carry the port's enumerations by name.
+// kindName carries a kind of refusal by name.
 type kindName hisadapter.Kind
-
-func (k kindName) MarshalText() ([]byte, error) { return []byte(hisadapter.Kind(k).String()), nil }
 
 func (k *kindName) UnmarshalText(b []byte) error {
 	for kind := range refusalCodes() {
@@ -36,19 +34,6 @@ func (k *kindName) UnmarshalText(b []byte) error {
 		}
 	}
 	return fmt.Errorf("%q is not a kind of refusal", b)
-}
-
-type stateName hisadapter.State
-
-func (s stateName) MarshalText() ([]byte, error) { return []byte(hisadapter.State(s).String()), nil }
-
-func (s *stateName) UnmarshalText(b []byte) error {
-	state, ok := stateNamed(string(b))
-	if !ok {
-		return fmt.Errorf("%q is not a state", b)
-	}
-	*s = stateName(state)
-	return nil
 }
 
 type wireSetStock struct {
@@ -113,12 +98,6 @@ type wireFault struct {
 	After   span     `json:"after,omitempty"`
 }
 
-func (f Fault) wire() wireFault {
-	return wireFault{
-		f.Op, f.What, f.Times, f.Chance, f.HisNo, f.DrugID, kindName(f.Kind), f.Message, f.Apply, span(f.After),
-	}
-}
-
 func (f wireFault) fault() Fault {
 	return Fault{
 		Op: f.Op, What: f.What, Times: f.Times, Chance: f.Chance, HisNo: f.HisNo, DrugID: f.DrugID,
@@ -145,14 +124,5 @@ func toWireCapabilities(c hisadapter.Capabilities) wireCapabilities {
 	return wireCapabilities{
 		c.Freeze, span(c.FreezeTTL), c.NetFigure, c.DeductNeedsFreeze, c.Find, c.Cancel, c.List, c.IdempotentByHisNo,
 		c.AtomicItems, c.BatchSize, c.HisNoMax, span(c.FigureLag),
-	}
-}
-
-func (c wireCapabilities) capabilities() hisadapter.Capabilities {
-	return hisadapter.Capabilities{
-		Freeze: c.Freeze, FreezeTTL: time.Duration(c.FreezeTTL), NetFigure: c.NetFigure,
-		DeductNeedsFreeze: c.DeductNeedsFreeze, Find: c.Find, Cancel: c.Cancel, List: c.List,
-		IdempotentByHisNo: c.IdempotentByHisNo, AtomicItems: c.AtomicItems, BatchSize: c.BatchSize,
-		HisNoMax: c.HisNoMax, FigureLag: time.Duration(c.FigureLag),
 	}
 }

@@ -13,8 +13,7 @@ import (
 
 // Dial returns a driver for the HIS that a Handler serves at baseURL.
 // It connects to nothing yet, so the HIS may be away. caps says what the HIS
-// can do, as for any HIS; Control.Capabilities asks a simulated one. client may
-// be nil; its Timeout counts beside the deadline of each call.
+// can do, as for any HIS. client may be nil; its Timeout counts beside the deadline of each call.
 //
 // Nothing is ever sent twice: redirects are off, and each write has a fresh
 // connection and a body that net/http cannot send again [C2].

@@ -37,7 +37,7 @@ func (op Op) path() string {
 func (h *HIS) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/his/", h.HISHandler())
-	mux.Handle("/sim/", h.ControlHandler())
+	mux.Handle("/sim/", h.controlHandler())
 	return mux
 }
 

@@ -18,11 +18,11 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/simhis"
 )
 
-func serve(t *testing.T, h *simhis.HIS) (hisadapter.Driver, *simhis.Control) {
+func serve(t *testing.T, h *simhis.HIS) (d hisadapter.Driver, url string) {
 	t.Helper()
 	srv := httptest.NewServer(h.Handler())
 	t.Cleanup(srv.Close)
-	return simhis.Dial(srv.URL, srv.Client(), h.Capabilities()), simhis.NewControl(srv.URL, srv.Client())
+	return simhis.Dial(srv.URL, srv.Client(), h.Capabilities()), srv.URL
 }
 
 // Both doors say the same of the same shelf.
@@ -69,10 +69,8 @@ func TestBothDoorsSayTheSame(t *testing.T) {
 func TestQuantitiesBeyond2to53StayExact(t *testing.T) {
 	const huge = 1<<53 + 1
 	h := open(t, simhis.Config{Capabilities: able()})
-	remote, control := serve(t, h)
-	if err := control.SetStock(t.Context(), keyA, huge); err != nil {
-		t.Fatal(err)
-	}
+	remote, url := serve(t, h)
+	control(t, "POST", url+"/sim/stock", fmt.Sprintf(`{"pharmacy_id":"HLWYF","drug_id":"00010041","on_hand":%d}`, huge), `{}`)
 	if got := onHand(t, remote, keyA); got != huge {
 		t.Errorf("on hand %d, want %d", got, huge)
 	}
@@ -218,6 +216,7 @@ func TestDoorRefusesBadRequests(t *testing.T) {
 		{"/sim/stock", `{"pharmacy_id":"HLWYF","drug_id":"00010041","on_hand":"1"}`, 400, "on_hand"},
 		{"/sim/sell", `{"pharmacy_id":"HLWYF","drug_id":"00010041","quantity":0}`, 422, "quantity"},
 		{"/sim/faults", `{"what":"flood"}`, 422, "flood"},
+		{"/sim/pace", `{"limit":-3}`, 422, "limit"},
 		{"/sim/nothing", `{}`, 404, `{"error":"no such control call: POST /sim/nothing"}`},
 		{"/sim/books", `{}`, 404, "POST /sim/books"},
 		{"/sim/faults", `{"what":"slow","after":"soon"}`, 400, "soon"},
