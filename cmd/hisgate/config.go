@@ -110,7 +110,7 @@ type Capabilities struct {
 // GuardConfig bounds what the HIS sees.
 type GuardConfig struct {
 	QueryTimeout       time.Duration `yaml:"query_timeout" doc:"One attempt of a stock query or a look at an order."`
-	WriteTimeout       time.Duration `yaml:"write_timeout" doc:"One freeze, unfreeze or order. Twice this is the least grace before a \"none\" after an unknown outcome is believed."`
+	WriteTimeout       time.Duration `yaml:"write_timeout" doc:"One freeze, unfreeze or order. Three times this, and at least 30s, is the grace before a \"none\" after an unknown outcome is believed."`
 	Concurrency        int           `yaml:"concurrency" doc:"Calls at a time, all classes together. From 2 on one of them is kept for Confirm; with 1, Confirm is the next when the call under way has ended."`
 	Rate               float64       `yaml:"rate" doc:"Calls a second."`
 	Burst              int           `yaml:"burst" doc:"Calls that may come at once within the rate."`
