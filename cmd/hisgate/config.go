@@ -110,7 +110,7 @@ type Capabilities struct {
 // GuardConfig bounds what the HIS sees.
 type GuardConfig struct {
 	QueryTimeout       time.Duration `yaml:"query_timeout" doc:"One attempt of a stock query or a look at an order."`
-	WriteTimeout       time.Duration `yaml:"write_timeout" doc:"One freeze, unfreeze or order. Three times this, and at least 30s, is the grace before a \"none\" after an unknown outcome is believed."`
+	WriteTimeout       time.Duration `yaml:"write_timeout" doc:"One freeze, unfreeze, order or its cancellation, and the list of a day. Three times this, and at least 30s, is the grace before a \"none\" after an unknown outcome is believed."`
 	Concurrency        int           `yaml:"concurrency" doc:"Calls at a time, all classes together. From 2 on one of them is kept for Confirm; with 1, Confirm is the next when the call under way has ended."`
 	Rate               float64       `yaml:"rate" doc:"Calls a second."`
 	Burst              int           `yaml:"burst" doc:"Calls that may come at once within the rate."`
@@ -129,7 +129,7 @@ type GuardConfig struct {
 	BreakerProbes      int           `yaml:"breaker_probes" doc:"Calls in a row that must succeed, the first a read, before the breaker closes again."`
 	SlowCall           time.Duration `yaml:"slow_call" doc:"A call longer than this counts as slow for the breaker."`
 	MisconfiguredAfter int           `yaml:"misconfigured_after" doc:"Refusals as such in a row, of one operation, that stop it: one order that the HIS cannot read does not stop the others."`
-	MisconfiguredPause time.Duration `yaml:"misconfigured_pause" doc:"How long calls of a class stop after the HIS refused one as such: signature, permission, parameter."`
+	MisconfiguredPause time.Duration `yaml:"misconfigured_pause" doc:"How long an operation stops that the HIS refused as such so often in a row: signature, permission, parameter."`
 }
 
 // Shares are the least parts of the turns that classes of calls get while they
@@ -189,17 +189,16 @@ type SafetyDrug struct {
 
 // Payment is the payment half.
 type Payment struct {
-	Enabled           bool          `yaml:"enabled" doc:"false: the stock half alone, for hospitals that keep their own payment."`
-	Strategy          string        `yaml:"strategy" doc:"The strategy of an order that names none: VERIFY, RESERVE, HOLD or REFUND."`
-	Window            time.Duration `yaml:"window" doc:"Time to pay under RESERVE, VERIFY and REFUND; at most 110m."`
-	HoldWindow        time.Duration `yaml:"hold_window" doc:"Time to pay under HOLD; at most 110m."`
-	OnRefused         string        `yaml:"on_refused" doc:"A paid order that the HIS refuses for good: refund, or case (a person decides). VERIFY and REFUND always refund."`
-	RefundsPerHour    int           `yaml:"refunds_per_hour" doc:"Automatic refunds that may begin in an hour; the rest become cases."`
-	ProofGrace        time.Duration `yaml:"proof_grace" doc:"How long after payment an order may be neither fulfilled, refunded nor a case."`
-	Reconcile         bool          `yaml:"reconcile" doc:"Each morning after 10:00 in Beijing the day before is compared with WeChat Pay's trade bill and the orders of the HIS; differences become cases. Missed days are made up for, up to 30."`
-	ReconcilePrefix   string        `yaml:"reconcile_prefix" doc:"The merchant has other systems: rows of the bill whose order is not known here count as ours only when its number begins so. Empty = any of our appids."`
-	MisconfiguredCase time.Duration `yaml:"misconfigured_case" doc:"How long a paid order waits for a HIS that refuses our calls as such before it becomes a case."`
-	Workers           int           `yaml:"workers" doc:"Orders worked on at a time towards the HIS, and as many towards WeChat Pay."`
+	Enabled         bool          `yaml:"enabled" doc:"false: the stock half alone, for hospitals that keep their own payment."`
+	Strategy        string        `yaml:"strategy" doc:"The strategy of an order that names none: VERIFY, RESERVE, HOLD or REFUND."`
+	Window          time.Duration `yaml:"window" doc:"Time to pay under RESERVE, VERIFY and REFUND; at most 110m."`
+	HoldWindow      time.Duration `yaml:"hold_window" doc:"Time to pay under HOLD; at most 110m."`
+	OnRefused       string        `yaml:"on_refused" doc:"A paid order that the HIS refuses for good: refund, or case (a person decides). VERIFY and REFUND always refund."`
+	RefundsPerHour  int           `yaml:"refunds_per_hour" doc:"Automatic refunds that may begin in an hour; the rest become cases."`
+	ProofGrace      time.Duration `yaml:"proof_grace" doc:"How long after payment an order may be neither fulfilled, refunded nor a case."`
+	Reconcile       bool          `yaml:"reconcile" doc:"Each morning after 10:00 in Beijing the day before is compared with WeChat Pay's trade bill and the orders of the HIS; differences become cases. Missed days are made up for, up to 30."`
+	ReconcilePrefix string        `yaml:"reconcile_prefix" doc:"The merchant has other systems: rows of the bill whose order is not known here count as ours only when its number begins so. Empty = any of our appids."`
+	Workers         int           `yaml:"workers" doc:"Orders worked on at a time towards the HIS, and as many towards WeChat Pay."`
 }
 
 // WeChat is the merchant's account at WeChat Pay.
@@ -258,7 +257,7 @@ func Default() Config {
 		Payment: Payment{
 			Enabled: true, Strategy: "RESERVE", Window: 30 * time.Minute, HoldWindow: 15 * time.Minute,
 			OnRefused: "refund", RefundsPerHour: 10, ProofGrace: 10 * time.Minute, Reconcile: true,
-			MisconfiguredCase: 10 * time.Minute, Workers: 16,
+			Workers: 16,
 		},
 		WeChat:  WeChat{Keys: "public_key", Timeout: 5 * time.Second},
 		Tracing: defaultTracing(),

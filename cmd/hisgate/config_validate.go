@@ -220,7 +220,6 @@ func (c *Config) validatePayment(k *checker) {
 	// paid one half an hour.
 	k.between(c.Lock.MaxTTL, "lock.max_ttl", max(p.Window, p.HoldWindow, 30*time.Minute)+time.Minute, 24*time.Hour)
 	k.between(p.ProofGrace, "payment.proof_grace", time.Minute, time.Hour)
-	k.between(p.MisconfiguredCase, "payment.misconfigured_case", time.Minute, p.ProofGrace)
 	k.atLeast(p.Workers, 1, "payment.workers")
 }
 

@@ -85,7 +85,7 @@ func (c *chaos) asQuick() {
 func (c *chaos) asInstalled(binary string) {
 	c.window, c.patient, c.lag, c.prepays = 2*time.Minute, 20*time.Minute, 2*time.Second, true
 	p, g := &c.cfg.Payment, &c.cfg.HIS.Guard
-	p.Window, p.HoldWindow, p.ProofGrace, p.MisconfiguredCase = c.window, c.window, time.Minute, time.Minute
+	p.Window, p.HoldWindow, p.ProofGrace = c.window, c.window, time.Minute
 	g.Rate, g.Burst, g.Concurrency = 200, 200, 16
 	g.WriteTimeout, g.QueryTimeout, g.BusyAfterTimeout = 2*time.Second, time.Second, 2*time.Second
 	file := c.writeConfig()
