@@ -11,50 +11,50 @@ import (
 type Settings struct {
 	// MaxConcurrent is the number of calls at the HIS at once. From 2 on, one
 	// of them is Confirm's alone.
-	MaxConcurrent int `yaml:"max_concurrent"`
+	MaxConcurrent int
 	// QueueLength bounds the calls of one class that wait for a slot.
-	QueueLength int `yaml:"queue_length"`
+	QueueLength int
 	// Rate is the number of calls a second, 0 = no limit; Burst is how many may
 	// come at once.
-	Rate  float64 `yaml:"rate"`
-	Burst int     `yaml:"burst"`
+	Rate  float64
+	Burst int
 	// Shares are the least parts of the turns that classes get while they wait.
-	Shares Shares `yaml:"shares"`
+	Shares Shares
 
 	// Timeouts bound one attempt, from its turn to its answer.
-	Timeouts Timeouts `yaml:"timeouts"`
+	Timeouts Timeouts
 	// BusyAfterTimeout is how long a call that timed out still counts as being
 	// at the HIS.
-	BusyAfterTimeout time.Duration `yaml:"busy_after_timeout"`
+	BusyAfterTimeout time.Duration
 
-	Retry   Retry   `yaml:"retry"`
-	Breaker Breaker `yaml:"breaker"`
+	Retry   Retry
+	Breaker Breaker
 
 	// MisconfiguredPause is how long an operation is not tried again after
 	// MisconfiguredAfter answers in a row that it is misconfigured. One order
 	// that the HIS cannot read thus does not stop the others.
-	MisconfiguredPause time.Duration `yaml:"misconfigured_pause"`
-	MisconfiguredAfter int           `yaml:"misconfigured_after"`
+	MisconfiguredPause time.Duration
+	MisconfiguredAfter int
 }
 
 // Shares are parts of 1. Confirm needs none: what the others leave is its own.
 type Shares struct {
-	ClientRelease float64 `yaml:"client_release"`
-	Freeze        float64 `yaml:"freeze"`
-	Query         float64 `yaml:"query"`
-	ExpiryRelease float64 `yaml:"expiry_release"`
-	Refresh       float64 `yaml:"refresh"`
+	ClientRelease float64
+	Freeze        float64
+	Query         float64
+	ExpiryRelease float64
+	Refresh       float64
 }
 
 // Timeouts are the deadlines of single attempts by operation.
 type Timeouts struct {
-	QueryStock  time.Duration `yaml:"query_stock"`
-	Freeze      time.Duration `yaml:"freeze"`
-	Unfreeze    time.Duration `yaml:"unfreeze"`
-	PlaceOrder  time.Duration `yaml:"place_order"`
-	FindOrder   time.Duration `yaml:"find_order"`
-	CancelOrder time.Duration `yaml:"cancel_order"`
-	ListOrders  time.Duration `yaml:"list_orders"`
+	QueryStock  time.Duration
+	Freeze      time.Duration
+	Unfreeze    time.Duration
+	PlaceOrder  time.Duration
+	FindOrder   time.Duration
+	CancelOrder time.Duration
+	ListOrders  time.Duration
 }
 
 // Longest is the longest deadline of a write. The resolver's grace time, before
@@ -66,26 +66,26 @@ func (t Timeouts) Longest() time.Duration {
 // Retry says how often a call is tried again.
 type Retry struct {
 	// Attempts is the most attempts of one call, the first one included.
-	Attempts int `yaml:"attempts"`
+	Attempts int
 	// Backoff is the first pause, jittered by half; each next one doubles, up
 	// to BackoffMax.
-	Backoff    time.Duration `yaml:"backoff"`
-	BackoffMax time.Duration `yaml:"backoff_max"`
+	Backoff    time.Duration
+	BackoffMax time.Duration
 	// Budget is how many retries there may be for each call, over all calls; a
 	// small reserve lets a quiet system retry too.
-	Budget float64 `yaml:"budget"`
+	Budget float64
 }
 
 // Breaker says when a HIS is left alone.
 type Breaker struct {
-	Off          bool          `yaml:"off"`           // never leaves it alone
-	Window       time.Duration `yaml:"window"`        // over which calls are judged
-	MinCalls     int           `yaml:"min_calls"`     // fewer are not judged; see Settings.minCalls
-	FailureRatio float64       `yaml:"failure_ratio"` // opens at this part of failures
-	SlowCall     time.Duration `yaml:"slow_call"`     // a call that took this long was slow
-	SlowRatio    float64       `yaml:"slow_ratio"`    // opens at this part of slow calls
-	OpenFor      time.Duration `yaml:"open_for"`      // less up to a tenth at random; then probes are let through
-	Probes       int           `yaml:"probes"`        // successes in a row that close it
+	Off          bool          // never leaves it alone
+	Window       time.Duration // over which calls are judged
+	MinCalls     int           // fewer are not judged; see Settings.minCalls
+	FailureRatio float64       // opens at this part of failures
+	SlowCall     time.Duration // a call that took this long was slow
+	SlowRatio    float64       // opens at this part of slow calls
+	OpenFor      time.Duration // less up to a tenth at random; then probes are let through
+	Probes       int           // successes in a row that close it
 }
 
 // DefaultSettings suits a HIS of which nothing is known: four calls at once.
