@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // answer is how the answer to a call is read.
@@ -90,7 +92,7 @@ func (l *loader) answer(op Op, line int, n *yaml.Node, more bool) answer {
 		q.a.line = n.Line
 	}
 	nodes := l.overlaid(l.defaults.answer, n, what)
-	known := keys{
+	known := mapfile.Keys{
 		"status":  func(n *yaml.Node) { q.a.statuses = q.statuses(n, what+": status") },
 		"charset": func(n *yaml.Node) { q.a.charset = charset(q.oneOf(n, what+": charset", charsetNames()...)) },
 		"unwrap":  func(n *yaml.Node) { q.a.steps = q.steps(n, what+": unwrap", "bytes") },
@@ -110,11 +112,11 @@ func (l *loader) answer(op Op, line int, n *yaml.Node, more bool) answer {
 		known["missing"] = func(n *yaml.Node) { q.a.missing = q.oneOf(n, what+": missing", "unknown_drug", "zero") }
 		known["sold_in"] = func(n *yaml.Node) { q.a.soldInPacks = q.oneOf(n, what+": sold_in", "smallest", "pack") == "pack" }
 		known["facts"] = func(n *yaml.Node) {
-			for _, p := range q.pairs(n, what+": facts") {
-				if !isName(p.key) {
-					q.add(p.line, "%s: facts: %q is not a name (letters, digits, _)", what, p.key)
+			for _, p := range q.Pairs(n, what+": facts") {
+				if !isName(p.Key) {
+					q.Add(p.Line, "%s: facts: %q is not a name (letters, digits, _)", what, p.Key)
 				}
-				q.a.facts[p.key] = q.field(p, what+": facts", true)
+				q.a.facts[p.Key] = q.field(p, what+": facts", true)
 			}
 		}
 	case OpFreeze, OpPlaceOrder:
@@ -126,7 +128,7 @@ func (l *loader) answer(op Op, line int, n *yaml.Node, more bool) answer {
 	for _, key := range slices.Sorted(sortedKeys(nodes)) {
 		read, ok := known[key]
 		if !ok {
-			l.at(nodes[key], "%s: no such key %q; possible are %s", what, key, listOf(known))
+			l.At(nodes[key], "%s: no such key %q; possible are %s", what, key, listOf(known))
 			continue
 		}
 		read(nodes[key])
@@ -150,39 +152,39 @@ func sortedKeys(m map[string]*yaml.Node) func(func(string) bool) {
 func (q *answerLoader) complete(what string, given map[string]*yaml.Node) {
 	a := &q.a
 	if a.rules == nil {
-		q.add(a.line, "%s: outcome is missing: what says that it was done?", what)
+		q.Add(a.line, "%s: outcome is missing: what says that it was done?", what)
 	}
 	if a.steps == nil && slices.ContainsFunc(a.rules, rule.readsDocument) {
-		q.add(a.line, "%s: unwrap is missing: say what the answer is written in, such as [xml] or [json]", what)
+		q.Add(a.line, "%s: unwrap is missing: say what the answer is written in, such as [xml] or [json]", what)
 	}
 	for _, r := range a.allRules() {
 		if r.names("code") && a.code == nil && given["code"] == nil {
-			q.add(r.line, "%s: outcome: a rule names code, but the answer says not where the code stands", what)
+			q.Add(r.line, "%s: outcome: a rule names code, but the answer says not where the code stands", what)
 		}
 		if r.names("message") && a.message == nil && given["message"] == nil {
-			q.add(r.line, "%s: outcome: a rule names message, but the answer says not where the message stands", what)
+			q.Add(r.line, "%s: outcome: a rule names message, but the answer says not where the message stands", what)
 		}
 		if r.names("rows") && a.rows == nil && given["rows"] == nil {
-			q.add(r.line, "%s: outcome: a rule names rows, but the answer says not where the rows stand", what)
+			q.Add(r.line, "%s: outcome: a rule names rows, but the answer says not where the rows stand", what)
 		}
 		if r.then.word == "login_again" && !q.logsIn() {
-			q.add(r.line, "%s: outcome: login_again, but there is no session to log in", what)
+			q.Add(r.line, "%s: outcome: login_again, but there is no session to log in", what)
 		}
 	}
 	for _, r := range a.rules {
 		if r.then.positive() && r.names("rows") && !r.hasEvidence() && a.rows != nil {
 			if _, plain := a.rows.holder(); !plain {
-				q.add(r.line, "%s: outcome: rows alone cannot tell that the answer is one: name a code too, or write rows as a plain path such as /data/list/item", what)
+				q.Add(r.line, "%s: outcome: rows alone cannot tell that the answer is one: name a code too, or write rows as a plain path such as /data/list/item", what)
 			}
 		}
 	}
 	if q.op.rowed() && a.rows == nil {
-		q.add(a.line, "%s: rows is missing: where does a row of the answer stand?", what)
+		q.Add(a.line, "%s: rows is missing: where does a row of the answer stand?", what)
 	}
 	need := map[Op][]string{OpQueryStock: {"drug_id", "on_hand"}, OpListOrders: {"his_no"}}[q.op]
 	for _, name := range need {
 		if len(a.fields[name]) == 0 {
-			q.add(a.line, "%s: fields: %s is missing", what, name)
+			q.Add(a.line, "%s: fields: %s is missing", what, name)
 		}
 	}
 	q.completeUnits(what)
@@ -215,7 +217,7 @@ func (q *answerLoader) completeUnits(what string) {
 		packs = packs || f.in == "pack" || f.per == "pack"
 	}
 	if packs && !known {
-		q.add(q.a.line, "%s: something is counted in packs, but no ratio is known: map the field ratio, or name a drugs_file", what)
+		q.Add(q.a.line, "%s: something is counted in packs, but no ratio is known: map the field ratio, or name a drugs_file", what)
 	}
 }
 
@@ -234,13 +236,13 @@ func (q *answerLoader) path(n *yaml.Node, what string) *path {
 	}
 	p := path{src: s, line: n.Line}
 	if _, err := compilePath(s); err != nil {
-		q.at(n, "%s: %q is no XPath: %v", what, s, err)
+		q.At(n, "%s: %q is no XPath: %v", what, s, err)
 		return nil
 	}
 	// The XPath engine finds wrong arguments only when it is at work.
 	empty := newBuilder().root
 	if _, _, err := newReader().text(empty, p); err != nil {
-		q.at(n, "%s: %v", what, err)
+		q.At(n, "%s: %v", what, err)
 		return nil
 	}
 	return &p
@@ -251,7 +253,7 @@ func (q *answerLoader) statuses(n *yaml.Node, what string) []string {
 	for _, s := range list {
 		v, err := strconv.Atoi(strings.ReplaceAll(s, "xx", "00"))
 		if err != nil || v < 100 || v > 599 || len(s) != 3 {
-			q.at(n, "%s: %q is not a status such as 503 or 5xx", what, s)
+			q.At(n, "%s: %q is not a status such as 503 or 5xx", what, s)
 		}
 	}
 	return list
@@ -260,13 +262,13 @@ func (q *answerLoader) statuses(n *yaml.Node, what string) []string {
 func (q *answerLoader) pages(n *yaml.Node) {
 	what := string(q.op) + ": answer: pages"
 	p := &paging{max: 50}
-	q.group(n, what, keys{
+	q.Group(n, what, mapfile.Keys{
 		"total": func(n *yaml.Node) { p.total = q.path(n, what+": total") },
 		"more": func(n *yaml.Node) {
 			if r, ok := q.conditions(n, what+": more", nil); ok && len(r.conds) == 1 {
 				p.more = &r.conds[0]
 			} else if ok {
-				q.at(n, "%s: more: exactly one condition", what)
+				q.At(n, "%s: more: exactly one condition", what)
 			}
 		},
 		"size": func(n *yaml.Node) { p.size = int(q.whole(n, what+": size", 1, 100_000)) },
@@ -279,7 +281,7 @@ func (q *answerLoader) pages(n *yaml.Node) {
 		}
 	}
 	if said != 1 {
-		q.at(n, "%s: one of total, more and size says when the last page was read", what)
+		q.At(n, "%s: one of total, more and size says when the last page was read", what)
 	}
 	q.a.pages = p
 }
@@ -287,26 +289,26 @@ func (q *answerLoader) pages(n *yaml.Node) {
 func (q *answerLoader) table(n *yaml.Node, name string, known ...string) *table {
 	what := string(q.op) + ": answer: " + name
 	t := &table{fields: map[string]field{}}
-	for _, p := range q.pairs(n, what) {
+	for _, p := range q.Pairs(n, what) {
 		switch {
-		case p.key == "rows":
-			if at := q.path(p.value, what+": rows"); at != nil {
+		case p.Key == "rows":
+			if at := q.path(p.Value, what+": rows"); at != nil {
 				t.rows = *at
 			}
-		case slices.Contains(known, p.key):
-			t.fields[p.key] = q.field(p, what, false)
+		case slices.Contains(known, p.Key):
+			t.fields[p.Key] = q.field(p, what, false)
 		default:
-			q.add(p.line, "%s: no such key %q; possible are rows, %s", what, p.key, strings.Join(known, ", "))
+			q.Add(p.Line, "%s: no such key %q; possible are rows, %s", what, p.Key, strings.Join(known, ", "))
 		}
 	}
 	if t.rows.src == "" {
-		q.at(n, "%s: rows is missing", what)
+		q.At(n, "%s: rows is missing", what)
 	}
 	if _, ok := t.fields["drug_id"]; !ok {
-		q.at(n, "%s: drug_id is missing", what)
+		q.At(n, "%s: drug_id is missing", what)
 	}
 	if _, ok := t.fields["quantity"]; !ok && name == "lines" {
-		q.at(n, "%s: quantity is missing", what)
+		q.At(n, "%s: quantity is missing", what)
 	}
 	return t
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // fieldNames are the fields that an operation's answer may have; nil is any.
@@ -32,35 +34,35 @@ func (op Op) fieldNames() []string {
 func (q *answerLoader) fields(n *yaml.Node) {
 	what := q.op.reading() + ": fields"
 	known := q.op.fieldNames()
-	for _, p := range q.pairs(n, what) {
-		if known != nil && !slices.Contains(known, p.key) {
-			q.add(p.line, "%s: no such field %q; possible are %v", what, p.key, known)
+	for _, p := range q.Pairs(n, what) {
+		if known != nil && !slices.Contains(known, p.Key) {
+			q.Add(p.Line, "%s: no such field %q; possible are %v", what, p.Key, known)
 			continue
 		}
-		if known == nil && !isName(p.key) {
-			q.add(p.line, "%s: %q is not a name (letters, digits, _)", what, p.key)
+		if known == nil && !isName(p.Key) {
+			q.Add(p.Line, "%s: %q is not a name (letters, digits, _)", what, p.Key)
 		}
-		if p.value.Kind == yaml.SequenceNode {
-			if p.key != "on_hand" {
-				q.add(p.line, "%s: %s: only on_hand may be a list, which is added up", what, p.key)
+		if p.Value.Kind == yaml.SequenceNode {
+			if p.Key != "on_hand" {
+				q.Add(p.Line, "%s: %s: only on_hand may be a list, which is added up", what, p.Key)
 				continue
 			}
-			for _, e := range p.value.Content {
-				q.a.fields[p.key] = append(q.a.fields[p.key], q.field(pair{p.key, e.Line, follow(e)}, what, false))
+			for _, e := range p.Value.Content {
+				q.a.fields[p.Key] = append(q.a.fields[p.Key], q.field(mapfile.Pair{Key: p.Key, Line: e.Line, Value: mapfile.Follow(e)}, what, false))
 			}
 			continue
 		}
-		q.a.fields[p.key] = []field{q.field(p, what, q.op == OpLogin && p.key != "expires")}
+		q.a.fields[p.Key] = []field{q.field(p, what, q.op == OpLogin && p.Key != "expires")}
 	}
 }
 
 // field reads an XPath, or a group that says more. free is a field of the file's
 // own naming, which is a text whatever it is called.
-func (q *answerLoader) field(p pair, what string, free bool) field {
-	what += ": " + p.key
-	f := field{name: p.key, line: p.line}
-	if p.value.Kind == yaml.ScalarNode {
-		f.at = q.path(p.value, what)
+func (q *answerLoader) field(p mapfile.Pair, what string, free bool) field {
+	what += ": " + p.Key
+	f := field{name: p.Key, line: p.Line}
+	if p.Value.Kind == yaml.ScalarNode {
+		f.at = q.path(p.Value, what)
 		q.fieldFits(f, what, free)
 		return f
 	}
@@ -71,7 +73,7 @@ func (q *answerLoader) field(p pair, what string, free bool) field {
 			}
 		}
 	}
-	q.group(p.value, what, keys{
+	q.Group(p.Value, what, mapfile.Keys{
 		"at":       func(n *yaml.Node) { f.at = q.path(n, what+": at") },
 		"header":   func(n *yaml.Node) { f.header, _ = q.text(n, what+": header") },
 		"match":    func(n *yaml.Node) { f.match = q.regex(n, what+": match") },
@@ -85,14 +87,14 @@ func (q *answerLoader) field(p pair, what string, free bool) field {
 		"table": func(n *yaml.Node) {
 			f.table, _ = q.text(n, what+": table")
 			if _, ok := q.m.tables[f.table]; !ok {
-				q.at(n, "%s: there is no table %q", what, f.table)
+				q.At(n, "%s: there is no table %q", what, f.table)
 			}
 		},
 		"format": func(n *yaml.Node) {
 			s, _ := q.text(n, what+": format")
 			var err error
 			if f.format, err = parseTimeFormat(s); err != nil {
-				q.at(n, "%s: %v", what, err)
+				q.At(n, "%s: %v", what, err)
 			}
 		},
 	})
@@ -102,8 +104,8 @@ func (q *answerLoader) field(p pair, what string, free bool) field {
 			sources++
 		}
 	}
-	if sources != 1 && !(sources == 0 && hasKey(p.value, "at")) { // a bad path was told already
-		q.add(p.line, "%s: one of at, header and fixed says where it stands", what)
+	if sources != 1 && !(sources == 0 && hasKey(p.Value, "at")) { // a bad path was told already
+		q.Add(p.Line, "%s: one of at, header and fixed says where it stands", what)
 	}
 	q.fieldFits(f, what, free)
 	return f
@@ -113,7 +115,7 @@ func (q *answerLoader) per(n *yaml.Node, what string) string {
 	s, _ := q.text(n, what)
 	if s != "smallest" && s != "pack" {
 		if v, err := strconv.ParseInt(s, 10, 64); err != nil || v < 1 {
-			q.at(n, "%s: %q is not smallest, pack, or a number of smallest units", what, s)
+			q.At(n, "%s: %q is not smallest, pack, or a number of smallest units", what, s)
 		}
 	}
 	return s
@@ -123,7 +125,7 @@ func (q *answerLoader) per(n *yaml.Node, what string) string {
 func (q *answerLoader) fieldFits(f field, what string, free bool) {
 	want := func(ok bool, format string) {
 		if !ok {
-			q.add(f.line, "%s: %s", what, format)
+			q.Add(f.line, "%s: %s", what, format)
 		}
 	}
 	if free {

@@ -5,13 +5,15 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // rules reads an outcome table. A node that stands for nothing divides the
 // operation's own rules from the defaults'.
 func (q *answerLoader) rules(n *yaml.Node, what string, early bool) []rule {
 	if n.Kind != yaml.SequenceNode {
-		q.at(n, "%s: must be a list of rules", what)
+		q.At(n, "%s: must be a list of rules", what)
 		return []rule{}
 	}
 	out := []rule{}
@@ -21,14 +23,14 @@ func (q *answerLoader) rules(n *yaml.Node, what string, early bool) []rule {
 			ownFrom, inDefaults = len(out), true
 			continue
 		}
-		e = follow(e)
+		e = mapfile.Follow(e)
 		r, ok := q.rule(e, what, early, inDefaults)
 		if !ok {
 			continue
 		}
 		for _, earlier := range out[ownFrom:] {
 			if earlier.shadows(r) {
-				q.add(r.line, "%s: this rule is never reached: the one of line %d fits whenever it does", what, earlier.line)
+				q.Add(r.line, "%s: this rule is never reached: the one of line %d fits whenever it does", what, earlier.line)
 				break
 			}
 		}
@@ -42,13 +44,13 @@ func (q *answerLoader) rules(n *yaml.Node, what string, early bool) []rule {
 func (q *answerLoader) rule(n *yaml.Node, what string, early, inDefaults bool) (rule, bool) {
 	var then, name string
 	var thenAt *yaml.Node
-	r, ok := q.conditions(n, what, keys{
+	r, ok := q.conditions(n, what, mapfile.Keys{
 		"name": func(n *yaml.Node) { name, _ = q.text(n, what+": name") },
 		"then": func(n *yaml.Node) { then, _ = q.text(n, what+": then"); thenAt = n },
 	})
 	r.name = name
 	if thenAt == nil {
-		q.at(n, "%s: then is missing", what)
+		q.At(n, "%s: then is missing", what)
 		return r, false
 	}
 	v, err := parseVerdict(then, q.op, early)
@@ -56,19 +58,19 @@ func (q *answerLoader) rule(n *yaml.Node, what string, early, inDefaults bool) (
 		return r, false
 	}
 	if err != nil {
-		q.at(thenAt, "%s: then: %v", what, err)
+		q.At(thenAt, "%s: then: %v", what, err)
 		return r, false
 	}
 	r.then = v
 	if v.word == "next" && !q.more {
-		q.at(thenAt, "%s: then: next, but no other call follows", what)
+		q.At(thenAt, "%s: then: next, but no other call follows", what)
 	}
 	if len(r.conds) == 0 && ok {
-		q.at(n, "%s: a rule without a condition would fit anything; what fits no rule is unknown by itself", what)
+		q.At(n, "%s: a rule without a condition would fit anything; what fits no rule is unknown by itself", what)
 		return r, false
 	}
 	if v.positive() && ok && !r.hasEvidence() && (v.word == "done" || !r.names("rows")) {
-		q.at(n, "%s: %s needs a word of the HIS that says so: a code, or a field that is there or is something (a text that holds another is too little, and a pattern speaks of the whole text: ^…$)", what, v.word)
+		q.At(n, "%s: %s needs a word of the HIS that says so: a code, or a field that is there or is something (a text that holds another is too little, and a pattern speaks of the whole text: ^…$)", what, v.word)
 	}
 	if ok {
 		q.certain(n, what, r)
@@ -85,9 +87,9 @@ func (q *answerLoader) certain(n *yaml.Node, what string, r rule) {
 	}
 	switch failing := r.failing(); {
 	case word == "refused":
-		q.at(n, "%s: refused needs a word of the HIS that says so, such as a code; a status alone may be that of a proxy", what)
+		q.At(n, "%s: refused needs a word of the HIS that says so, such as a code; a status alone may be that of a proxy", what)
 	case len(failing) > 0 && !q.op.reads() && q.op != OpLogin:
-		q.at(n, "%s: %s: the status %s alone does not say that nothing was done; leave it out, and the answer is unknown", what, word, strings.Join(failing, ", "))
+		q.At(n, "%s: %s: the status %s alone does not say that nothing was done; leave it out, and the answer is unknown", what, word, strings.Join(failing, ", "))
 	}
 }
 
@@ -101,16 +103,16 @@ func isWord(word string) bool {
 }
 
 // conditions reads the conditions of a rule, beside the keys in also.
-func (q *answerLoader) conditions(n *yaml.Node, what string, also keys) (rule, bool) {
+func (q *answerLoader) conditions(n *yaml.Node, what string, also mapfile.Keys) (rule, bool) {
 	r := rule{line: n.Line}
-	before := len(q.list)
+	before := q.Count()
 	var at *path
 	looks := 0
 	words := func(subject string, t test) func(n *yaml.Node) {
 		return func(n *yaml.Node) {
 			list := q.texts(n, what+": "+subject)
 			if slices.Contains(list, "") && t == contains {
-				q.at(n, "%s: %s: an empty text is in every text", what, subject)
+				q.At(n, "%s: %s: an empty text is in every text", what, subject)
 			}
 			r.conds = append(r.conds, cond{subject: subject, test: t, words: list})
 		}
@@ -131,7 +133,7 @@ func (q *answerLoader) conditions(n *yaml.Node, what string, also keys) (rule, b
 		}
 	}
 	listed := func(n *yaml.Node, c *cond) { c.words = q.texts(n, what+": "+string(c.test)) }
-	known := keys{
+	known := mapfile.Keys{
 		"code":            words("code", is),
 		"code_matches":    pattern("code"),
 		"message":         words("message", contains),
@@ -151,7 +153,7 @@ func (q *answerLoader) conditions(n *yaml.Node, what string, also keys) (rule, b
 			s, _ := q.text(n, what+": not_expired")
 			var err error
 			if c.format, err = parseTimeFormat(s); err != nil {
-				q.at(n, "%s: not_expired: %v", what, err)
+				q.At(n, "%s: not_expired: %v", what, err)
 			}
 		}),
 	}
@@ -163,36 +165,36 @@ func (q *answerLoader) conditions(n *yaml.Node, what string, also keys) (rule, b
 	for k, v := range also {
 		known[k] = v
 	}
-	q.group(n, what, known)
+	q.Group(n, what, known)
 	switch {
 	case n.Kind == yaml.MappingNode && hasKey(n, "at") && looks != 1:
-		q.at(n, "%s: at needs one of is, not, contains, matches, empty", what)
+		q.At(n, "%s: at needs one of is, not, contains, matches, empty", what)
 	case looks > 0 && !hasKey(n, "at"):
-		q.at(n, "%s: is, not, contains, matches and empty look at something: at is missing", what)
+		q.At(n, "%s: is, not, contains, matches and empty look at something: at is missing", what)
 	}
 	for i := range r.conds {
 		if r.conds[i].subject == "at" && at != nil {
 			r.conds[i].path = *at
 		}
 	}
-	return r, len(q.list) == before
+	return r, q.Count() == before
 }
 
 // where reads the conditions that a row must meet to count.
 func (q *answerLoader) where(n *yaml.Node) {
 	what := q.op.reading() + ": where"
 	if n.Kind != yaml.SequenceNode {
-		q.at(n, "%s: must be a list of conditions", what)
+		q.At(n, "%s: must be a list of conditions", what)
 		return
 	}
 	for _, e := range n.Content {
-		e = follow(e)
+		e = mapfile.Follow(e)
 		r, ok := q.conditions(e, what, nil)
 		if !ok {
 			continue
 		}
 		if slices.ContainsFunc(r.conds, func(c cond) bool { return c.subject != "at" }) || len(r.conds) != 1 {
-			q.at(e, "%s: a row is judged by at and one of is, not, contains, matches, empty, not_expired", what)
+			q.At(e, "%s: a row is judged by at and one of is, not, contains, matches, empty, not_expired", what)
 			continue
 		}
 		q.a.where = append(q.a.where, r.conds...)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // LoadChanges reads a mapping file for messages about changed stock:
@@ -40,7 +42,7 @@ import (
 // read. A message of a table that has one row for each lot says nothing of the
 // other lots: use changed: reread for it.
 //
-// Everything that is wrong is reported at once, each fault as a *Fault, joined.
+// Everything that is wrong is reported at once, each fault as a *mapfile.Fault, joined.
 // The drugs_file is read too; secrets are not.
 func LoadChanges(file string) (*ChangeMapping, error) {
 	doc, err := os.ReadFile(file)
@@ -49,10 +51,10 @@ func LoadChanges(file string) (*ChangeMapping, error) {
 	}
 	l := newLoader(file)
 	c := &ChangeMapping{m: l.m, here: map[string][]string{}}
-	if n := l.document(doc); n != nil {
+	if n := l.Document(doc); n != nil {
 		l.changes(n, c)
 	}
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	if table := c.call.ans.fields["pharmacy_id"][0].table; table != "" {
@@ -78,7 +80,7 @@ func (c *ChangeMapping) File() string { return c.m.file }
 
 func (l *loader) changes(n *yaml.Node, c *ChangeMapping) {
 	var message *yaml.Node
-	l.group(n, "mapping", keys{
+	l.Group(n, "mapping", mapfile.Keys{
 		"charset":    func(n *yaml.Node) { l.m.conn.charset = charset(l.oneOf(n, "charset", charsetNames()...)) },
 		"tables":     l.tables,
 		"drugs_file": l.drugsFile,
@@ -86,13 +88,13 @@ func (l *loader) changes(n *yaml.Node, c *ChangeMapping) {
 		"message":    func(n *yaml.Node) { message = n },
 	})
 	if message == nil {
-		l.at(n, "mapping: message is missing")
+		l.At(n, "mapping: message is missing")
 		return
 	}
 	q := &answerLoader{loader: l, op: opMessage}
 	q.a = answer{line: message.Line, fields: map[string][]field{}}
 	var sequence *yaml.Node
-	l.group(message, "message", keys{
+	l.Group(message, "message", mapfile.Keys{
 		"unwrap":    func(n *yaml.Node) { q.a.steps = q.steps(n, "message: unwrap", "bytes") },
 		"skip":      func(n *yaml.Node) { c.skip = q.skips(n) },
 		"rows":      func(n *yaml.Node) { q.a.rows = q.path(n, "message: rows") },
@@ -110,17 +112,17 @@ func (l *loader) changes(n *yaml.Node, c *ChangeMapping) {
 // skips reads the rules of messages that are about no change.
 func (q *answerLoader) skips(n *yaml.Node) []rule {
 	if n.Kind != yaml.SequenceNode {
-		q.at(n, "message: skip: must be a list of conditions")
+		q.At(n, "message: skip: must be a list of conditions")
 		return nil
 	}
 	var out []rule
 	for _, e := range n.Content {
-		r, ok := q.conditions(follow(e), "message: skip", nil)
+		r, ok := q.conditions(mapfile.Follow(e), "message: skip", nil)
 		if !ok {
 			continue
 		}
 		if len(r.conds) == 0 || slices.ContainsFunc(r.conds, func(c cond) bool { return c.subject != "at" }) {
-			q.add(r.line, "message: skip: a message is judged by at and one of is, not, contains, matches, empty, not_expired")
+			q.Add(r.line, "message: skip: a message is judged by at and one of is, not, contains, matches, empty, not_expired")
 			continue
 		}
 		out = append(out, r)
@@ -132,27 +134,27 @@ func (q *answerLoader) skips(n *yaml.Node) []rule {
 func (q *answerLoader) completeChanges(c *ChangeMapping, sequence *yaml.Node) {
 	a := &q.a
 	if a.steps == nil {
-		q.add(a.line, "message: unwrap is missing: say what a message is written in, such as [xml] or [json]")
+		q.Add(a.line, "message: unwrap is missing: say what a message is written in, such as [xml] or [json]")
 	}
 	if a.rows == nil {
-		q.add(a.line, "message: rows is missing: where does a change stand? (/ for the document itself)")
+		q.Add(a.line, "message: rows is missing: where does a change stand? (/ for the document itself)")
 	}
 	for _, name := range []string{"drug_id", "pharmacy_id"} {
 		if len(a.fields[name]) == 0 {
-			q.add(a.line, "message: fields: %s is missing", name)
+			q.Add(a.line, "message: fields: %s is missing", name)
 		}
 	}
 	if !c.reread && len(a.fields["on_hand"]) == 0 {
-		q.add(a.line, "message: fields: on_hand is missing; write changed: reread if the messages say only that something changed")
+		q.Add(a.line, "message: fields: on_hand is missing; write changed: reread if the messages say only that something changed")
 	}
 	if c.reread && (a.sumLots || c.noFigure) {
-		q.add(a.line, "message: lots and no_figure are about figures, which changed: reread does not look at")
+		q.Add(a.line, "message: lots and no_figure are about figures, which changed: reread does not look at")
 	}
 	if f := a.fields["sequence"]; sequence != nil && len(f) > 0 {
-		q.at(sequence, "message: sequence: the field of line %d names one already", f[0].line)
+		q.At(sequence, "message: sequence: the field of line %d names one already", f[0].line)
 	}
 	packs := slices.ContainsFunc(a.fields["on_hand"], func(f field) bool { return f.in == "pack" })
 	if packs && len(a.fields["ratio"]) == 0 && q.m.drugs == nil {
-		q.add(a.line, "message: something is counted in packs, but no ratio is known: map the field ratio, or name a drugs_file")
+		q.Add(a.line, "message: something is counted in packs, but no ratio is known: map the field ratio, or name a drugs_file")
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // connection is how the HIS is reached.
@@ -46,7 +48,7 @@ func (t tlsSpec) config() *tls.Config {
 
 func (l *loader) connection(n *yaml.Node) {
 	c := &l.m.conn
-	l.group(n, "connection", keys{
+	l.Group(n, "connection", mapfile.Keys{
 		"url":     func(n *yaml.Node) { c.url = l.url(n, "connection: url") },
 		"charset": func(n *yaml.Node) { c.charset = charset(l.oneOf(n, "connection: charset", charsetNames()...)) },
 		"proxy":   func(n *yaml.Node) { c.proxy = l.url(n, "connection: proxy") },
@@ -57,7 +59,7 @@ func (l *loader) connection(n *yaml.Node) {
 		"tls":           l.tls,
 	})
 	if c.url == nil {
-		l.at(n, "connection: url is missing")
+		l.At(n, "connection: url is missing")
 		c.url = &url.URL{Scheme: "http", Host: "missing"} // it is one fault, not two
 	}
 }
@@ -70,11 +72,11 @@ func (l *loader) url(n *yaml.Node, what string) *url.URL {
 	u, err := url.Parse(s)
 	switch {
 	case strings.Contains(s, "@"): // and it is not printed
-		l.at(n, "%s: a name or password does not stand in an address; use a header and secrets", what)
+		l.At(n, "%s: a name or password does not stand in an address; use a header and secrets", what)
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		l.at(n, "%s: %q is not an http or https address", what, s)
+		l.At(n, "%s: %q is not an http or https address", what, s)
 	case u.RawQuery != "" || u.Fragment != "":
-		l.at(n, "%s: what follows ? belongs into request: query", what)
+		l.At(n, "%s: what follows ? belongs into request: query", what)
 	}
 	return u
 }
@@ -82,7 +84,7 @@ func (l *loader) url(n *yaml.Node, what string) *url.URL {
 func (l *loader) tls(n *yaml.Node) {
 	t := &l.m.conn.tls
 	var cert, key string
-	l.group(n, "tls", keys{
+	l.Group(n, "tls", mapfile.Keys{
 		"min": func(n *yaml.Node) {
 			t.min = map[string]uint16{
 				"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
@@ -93,7 +95,7 @@ func (l *loader) tls(n *yaml.Node) {
 				all := append(tls.CipherSuites(), tls.InsecureCipherSuites()...)
 				i := slices.IndexFunc(all, func(s *tls.CipherSuite) bool { return s.Name == name })
 				if i < 0 {
-					l.at(n, "tls: ciphers: %q is not known; names are such as TLS_RSA_WITH_AES_128_CBC_SHA", name)
+					l.At(n, "tls: ciphers: %q is not known; names are such as TLS_RSA_WITH_AES_128_CBC_SHA", name)
 					continue
 				}
 				t.ciphers = append(t.ciphers, all[i].ID)
@@ -103,12 +105,12 @@ func (l *loader) tls(n *yaml.Node) {
 			name, _ := l.text(n, "tls: ca_file")
 			pem, err := os.ReadFile(l.m.beside(name))
 			if err != nil {
-				l.at(n, "tls: ca_file: %v", err)
+				l.At(n, "tls: ca_file: %v", err)
 				return
 			}
 			t.roots = x509.NewCertPool()
 			if !t.roots.AppendCertsFromPEM(pem) {
-				l.at(n, "tls: ca_file: %s holds no certificate (PEM)", name)
+				l.At(n, "tls: ca_file: %s holds no certificate (PEM)", name)
 			}
 		},
 		"cert_file":            func(n *yaml.Node) { cert, _ = l.text(n, "tls: cert_file") },
@@ -121,7 +123,7 @@ func (l *loader) tls(n *yaml.Node) {
 	}
 	pair, err := tls.LoadX509KeyPair(l.m.beside(cert), l.m.beside(key))
 	if err != nil {
-		l.at(n, "tls: cert_file and key_file: %s", strings.TrimPrefix(err.Error(), "tls: "))
+		l.At(n, "tls: cert_file and key_file: %s", strings.TrimPrefix(err.Error(), "tls: "))
 		return
 	}
 	t.client = []tls.Certificate{pair}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // Driver is the hisadapter.Driver of one mapping. Its methods are safe for
@@ -85,7 +86,7 @@ func (d *Driver) Skew() (ahead time.Duration, known bool) { return d.wire.skew.A
 
 // fits checks that the mapping has what the capabilities claim.
 func (m *Mapping) fits(caps hisadapter.Capabilities) error {
-	bad := faults{file: m.file}
+	bad := mapfile.Reader{File: m.file}
 	for _, x := range []struct {
 		claimed bool
 		name    string
@@ -97,22 +98,22 @@ func (m *Mapping) fits(caps hisadapter.Capabilities) error {
 		{caps.List, "list", OpListOrders},
 	} {
 		if x.claimed && len(m.ops[x.op]) == 0 {
-			bad.add(0, "the capability %s is claimed, but the mapping has no %s", x.name, x.op)
+			bad.Add(0, "the capability %s is claimed, but the mapping has no %s", x.name, x.op)
 		}
 	}
 	for _, op := range []Op{OpFreeze, OpPlaceOrder} {
 		for _, c := range m.ops[op] {
 			if (caps.Find || caps.IdempotentByHisNo) && !c.names("his_no") && !(op == OpPlaceOrder && c.req.strict["lock_id"]) {
-				bad.add(c.line, "the capability find or idempotent_by_his_no is claimed, but %s never sends {{ his_no }}", op)
+				bad.Add(c.line, "the capability find or idempotent_by_his_no is claimed, but %s never sends {{ his_no }}", op)
 			}
 		}
 	}
 	for _, c := range m.ops[OpQueryStock] {
 		if caps.BatchSize > 1 && !c.req.uses["keys"] {
-			bad.add(c.line, "query_stock asks for one drug, but the capability batch_size is %d: use {{ each keys }}, or set it to 1", caps.BatchSize)
+			bad.Add(c.line, "query_stock asks for one drug, but the capability batch_size is %d: use {{ each keys }}, or set it to 1", caps.BatchSize)
 		}
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // Capabilities implements hisadapter.Driver.

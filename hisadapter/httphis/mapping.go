@@ -1,17 +1,15 @@
 package httphis
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 	"github.com/hisgate/hisgate/hisadapter/units"
 )
 
@@ -45,7 +43,7 @@ type call struct {
 }
 
 // Load reads a mapping file. All that is wrong with it is reported at once, each
-// fault as a *Fault with file, line and reason, joined. Files that the mapping
+// fault as a *mapfile.Fault with file, line and reason, joined. Files that the mapping
 // names (drugs_file, certificates) are read too; secrets are not.
 func Load(file string) (*Mapping, error) {
 	doc, err := os.ReadFile(file)
@@ -57,52 +55,29 @@ func Load(file string) (*Mapping, error) {
 
 func parse(file string, doc []byte) (*Mapping, error) {
 	l := newLoader(file)
-	if n := l.document(doc); n != nil {
+	if n := l.Document(doc); n != nil {
 		l.read(n)
 	}
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	l.rehearse()
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	return l.m, nil
 }
 
 func newLoader(file string) *loader {
-	return &loader{faults: faults{file: file}, m: &Mapping{
+	r := mapfile.Reader{File: file}
+	for _, op := range append(Ops(), OpLogin) {
+		r.Operations = append(r.Operations, string(op))
+	}
+	return &loader{Reader: r, m: &Mapping{
 		file: file, secrets: map[string]secretSource{}, values: map[string]string{},
 		tables: map[string]map[string]string{}, factsMax: 10 * time.Minute, ops: map[Op][]*call{},
 		conn: connection{charset: utf8Charset, answerMax: 8 << 20, login: 10 * time.Second},
 	}}
-}
-
-// document reads the file as one YAML document, or notes why it is none and
-// returns nil.
-func (l *loader) document(doc []byte) *yaml.Node {
-	if len(bytes.TrimSpace(doc)) == 0 {
-		l.add(0, "the file is empty")
-		return nil
-	}
-	if !utf8.Valid(doc) {
-		l.add(0, "is not UTF-8; save it as UTF-8 (编码选 UTF-8)")
-		return nil
-	}
-	var root yaml.Node
-	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
-		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-			l.add(e.Mark.Line, "not YAML: %s%s", e.Message, yamlHint(doc, e.Mark.Line))
-		} else {
-			l.add(0, "not YAML: %v", err)
-		}
-		return nil
-	}
-	if len(root.Content) == 0 {
-		l.add(1, "the file is empty")
-		return nil
-	}
-	return root.Content[0]
 }
 
 // File is the mapping file, as Load was given it.
@@ -128,14 +103,14 @@ func (m *Mapping) Warnings() []string {
 
 // loader reads one file.
 type loader struct {
-	faults
+	mapfile.Reader
 	m        *Mapping
 	defaults struct{ request, answer *yaml.Node }
 }
 
 func (l *loader) read(n *yaml.Node) {
 	var session, operations *yaml.Node
-	l.group(n, "mapping", keys{
+	l.Group(n, "mapping", mapfile.Keys{
 		"connection":    l.connection,
 		"secrets":       l.secretSources,
 		"values":        func(n *yaml.Node) { l.m.values = l.constants(n, "values") },
@@ -144,7 +119,7 @@ func (l *loader) read(n *yaml.Node) {
 		"facts_max_age": func(n *yaml.Node) { l.m.factsMax = l.duration(n, "facts_max_age") },
 		"session":       func(n *yaml.Node) { session = n },
 		"defaults": func(n *yaml.Node) {
-			l.group(n, "defaults", keys{
+			l.Group(n, "defaults", mapfile.Keys{
 				"request": func(n *yaml.Node) { l.defaults.request = n },
 				"answer":  func(n *yaml.Node) { l.defaults.answer = n },
 			})
@@ -152,10 +127,10 @@ func (l *loader) read(n *yaml.Node) {
 		"operations": func(n *yaml.Node) { operations = n },
 	})
 	if l.m.conn.url == nil {
-		l.at(n, "mapping: connection with the url of the HIS is missing")
+		l.At(n, "mapping: connection with the url of the HIS is missing")
 	}
 	if operations == nil {
-		l.at(n, "mapping: operations are missing")
+		l.At(n, "mapping: operations are missing")
 		return
 	}
 	l.operations(session, operations)
@@ -163,12 +138,12 @@ func (l *loader) read(n *yaml.Node) {
 
 // tables reads the tables of texts that templates and fields look up.
 func (l *loader) tables(n *yaml.Node) {
-	for _, p := range l.pairs(n, "tables") {
+	for _, p := range l.Pairs(n, "tables") {
 		table := map[string]string{}
-		for _, e := range l.pairs(p.value, "tables: "+p.key) {
-			table[e.key], _ = l.text(e.value, "tables: "+p.key+": "+e.key)
+		for _, e := range l.Pairs(p.Value, "tables: "+p.Key) {
+			table[e.Key], _ = l.text(e.Value, "tables: "+p.Key+": "+e.Key)
 		}
-		l.m.tables[p.key] = table
+		l.m.tables[p.Key] = table
 	}
 }
 
@@ -185,7 +160,7 @@ func (l *loader) operations(session, operations *yaml.Node) {
 	if session != nil {
 		pieces = append(pieces, l.sessionSpec(session))
 	}
-	known := keys{}
+	known := mapfile.Keys{}
 	for _, op := range Ops() {
 		known[string(op)] = func(n *yaml.Node) {
 			list := []*yaml.Node{n}
@@ -193,34 +168,34 @@ func (l *loader) operations(session, operations *yaml.Node) {
 				list = n.Content
 			}
 			for i, e := range list {
-				p := l.piece(op, follow(e), i+1 < len(list))
+				p := l.piece(op, mapfile.Follow(e), i+1 < len(list))
 				l.m.ops[op] = append(l.m.ops[op], p.call)
 				pieces = append(pieces, p)
 			}
 		}
 	}
-	l.group(operations, "operations", known)
+	l.Group(operations, "operations", known)
 	for _, op := range []Op{OpQueryStock, OpPlaceOrder} {
 		if len(l.m.ops[op]) == 0 {
-			l.at(operations, "operations: %s is missing", op)
+			l.At(operations, "operations: %s is missing", op)
 		}
 	}
 	if (len(l.m.ops[OpFreeze]) == 0) != (len(l.m.ops[OpUnfreeze]) == 0) {
-		l.at(operations, "operations: freeze and unfreeze belong together")
+		l.At(operations, "operations: freeze and unfreeze belong together")
 	}
 	for _, p := range pieces {
 		p.call.req = l.request(p.call.op, p.call.line, p.request)
 		uses := p.call.req.uses
 		switch {
 		case (p.call.op == OpFreeze || p.call.op == OpPlaceOrder) && !uses["lines"]:
-			l.add(p.call.line, "%s: request: never says what is ordered: {{ each lines }} is missing", p.call.op)
+			l.Add(p.call.line, "%s: request: never says what is ordered: {{ each lines }} is missing", p.call.op)
 		case p.call.op == OpQueryStock && !uses["keys"] && !uses["drug_id"]:
-			l.add(p.call.line, "%s: request: never says which drug: {{ each keys }} or {{ drug_id }} is missing", p.call.op)
+			l.Add(p.call.line, "%s: request: never says which drug: {{ each keys }} or {{ drug_id }} is missing", p.call.op)
 		case p.call.ans.pages != nil && !uses["page"]:
-			l.add(p.call.line, "%s: request: never says which page, though the answer has pages: {{ page }} is missing", p.call.op)
+			l.Add(p.call.line, "%s: request: never says which page, though the answer has pages: {{ page }} is missing", p.call.op)
 		}
 		if names := p.call.op.subject(); names != nil && !p.call.names(names...) {
-			l.add(p.call.line, "%s: request: never says which one it is about: {{ %s }} is missing", p.call.op, names[0])
+			l.Add(p.call.line, "%s: request: never says which one it is about: {{ %s }} is missing", p.call.op, names[0])
 		}
 	}
 	l.numbersFound()
@@ -263,7 +238,7 @@ func (l *loader) numbersFound() {
 		for _, c := range l.m.ops[OpFindOrder] {
 			says := slices.ContainsFunc(c.ans.rules, func(r rule) bool { return r.then.word == x.state })
 			if says && !gives(c) {
-				l.add(c.line, "find_order: answer: fields: %s is missing: %s needs it, and the answer of %s may be lost", x.field, x.to, x.from)
+				l.Add(c.line, "find_order: answer: fields: %s is missing: %s needs it, and the answer of %s may be lost", x.field, x.to, x.from)
 			}
 		}
 	}
@@ -272,7 +247,7 @@ func (l *loader) numbersFound() {
 func (l *loader) piece(op Op, n *yaml.Node, more bool) piece {
 	p := piece{call: &call{op: op, line: n.Line}}
 	var answer *yaml.Node
-	l.group(n, string(op), keys{
+	l.Group(n, string(op), mapfile.Keys{
 		"request": func(n *yaml.Node) { p.request = n },
 		"answer":  func(n *yaml.Node) { answer = n },
 	})
@@ -284,7 +259,7 @@ func (l *loader) sessionSpec(n *yaml.Node) piece {
 	s := &sessionSpec{call: &call{op: OpLogin, line: n.Line}}
 	p := piece{call: s.call}
 	var answer *yaml.Node
-	l.group(n, "session", keys{
+	l.Group(n, "session", mapfile.Keys{
 		"life":    func(n *yaml.Node) { s.life = l.duration(n, "session: life") },
 		"request": func(n *yaml.Node) { p.request = n },
 		"answer":  func(n *yaml.Node) { answer = n },
@@ -292,7 +267,7 @@ func (l *loader) sessionSpec(n *yaml.Node) piece {
 	s.call.ans = l.answer(OpLogin, n.Line, answer, false)
 	s.fields = s.call.ans.fields
 	if len(s.fields) == 0 {
-		l.at(n, "session: answer: fields: at least one is needed, such as token")
+		l.At(n, "session: answer: fields: at least one is needed, such as token")
 	}
 	l.m.session = s
 	return p
@@ -305,7 +280,7 @@ func (l *loader) drugsFile(n *yaml.Node) {
 	}
 	t, err := units.OpenTable(l.m.beside(name))
 	if err != nil {
-		l.at(n, "drugs_file: %v", err)
+		l.At(n, "drugs_file: %v", err)
 		return
 	}
 	l.m.drugs = t

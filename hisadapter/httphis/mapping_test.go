@@ -10,6 +10,7 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -26,8 +27,8 @@ func TestFaultsOfAMapping(t *testing.T) {
 			if err == nil {
 				t.Fatal("it was loaded")
 			}
-			if _, ok := errors.AsType[*httphis.Fault](err); !ok {
-				t.Errorf("%T holds no *Fault", err)
+			if _, ok := errors.AsType[*mapfile.Fault](err); !ok {
+				t.Errorf("%T holds no *mapfile.Fault", err)
 			}
 			got := err.Error() + "\n"
 			golden := strings.TrimSuffix(file, ".yaml") + ".golden"

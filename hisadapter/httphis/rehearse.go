@@ -80,7 +80,7 @@ func (l *loader) rehearseCall(c *call, n int, full bool) bool {
 	_, err := c.write(e, l.m.conn.url)
 	bad, malformed := errors.AsType[*malformedError](err)
 	if malformed {
-		l.add(bad.line, "%s: request: with made-up values, for %d drugs: %v", c.op, n, bad.err)
+		l.Add(bad.line, "%s: request: with made-up values, for %d drugs: %v", c.op, n, bad.err)
 	}
 	return !malformed
 }

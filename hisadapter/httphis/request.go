@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // request is how a call is written.
@@ -65,28 +67,28 @@ func (l *loader) overlaid(base, own *yaml.Node, what string) map[string]*yaml.No
 		if n == nil {
 			continue
 		}
-		for _, p := range l.pairs(n, what) {
-			first, ok := out[p.key]
-			if !ok && p.key == "outcome" && n == base {
-				first, ok = &yaml.Node{Kind: yaml.SequenceNode, Line: p.value.Line}, true
+		for _, p := range l.Pairs(n, what) {
+			first, ok := out[p.Key]
+			if !ok && p.Key == "outcome" && n == base {
+				first, ok = &yaml.Node{Kind: yaml.SequenceNode, Line: p.Value.Line}, true
 			}
 			switch {
 			case !ok:
-				out[p.key] = p.value
-			case p.key == "outcome" && first.Kind == yaml.SequenceNode && p.value.Kind == yaml.SequenceNode:
+				out[p.Key] = p.Value
+			case p.Key == "outcome" && first.Kind == yaml.SequenceNode && p.Value.Kind == yaml.SequenceNode:
 				both := *first
-				both.Content = slices.Concat(first.Content, []*yaml.Node{{Kind: yaml.DocumentNode}}, p.value.Content)
-				out[p.key] = &both
-			case slices.Contains([]string{"values", "parts", "headers", "query"}, p.key) &&
-				first.Kind == yaml.MappingNode && p.value.Kind == yaml.MappingNode:
+				both.Content = slices.Concat(first.Content, []*yaml.Node{{Kind: yaml.DocumentNode}}, p.Value.Content)
+				out[p.Key] = &both
+			case slices.Contains([]string{"values", "parts", "headers", "query"}, p.Key) &&
+				first.Kind == yaml.MappingNode && p.Value.Kind == yaml.MappingNode:
 				both := *first
 				both.Content = slices.Clone(first.Content)
-				for i := 0; i+1 < len(p.value.Content); i += 2 {
-					if !hasKey(first, p.value.Content[i].Value) {
-						both.Content = append(both.Content, p.value.Content[i], p.value.Content[i+1])
+				for i := 0; i+1 < len(p.Value.Content); i += 2 {
+					if !hasKey(first, p.Value.Content[i].Value) {
+						both.Content = append(both.Content, p.Value.Content[i], p.Value.Content[i+1])
 					}
 				}
-				out[p.key] = &both
+				out[p.Key] = &both
 			}
 		}
 	}
@@ -116,7 +118,7 @@ func (l *loader) request(op Op, line int, n *yaml.Node) request {
 	known := []string{"method", "path", "query", "headers", "parts", "body", "values"}
 	for key, n := range nodes {
 		if !slices.Contains(known, key) {
-			l.at(n, "%s: no such key %q; possible are %s", what, key, strings.Join(known, ", "))
+			l.At(n, "%s: no such key %q; possible are %s", what, key, strings.Join(known, ", "))
 		}
 	}
 	q := &requestLoader{loader: l, op: op}
@@ -134,25 +136,25 @@ func (l *loader) request(op Op, line int, n *yaml.Node) request {
 		q.r.method = l.oneOf(n, what+": method", http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	}
 	if n := nodes["parts"]; n != nil {
-		for _, p := range l.pairs(n, what+": parts") {
+		for _, p := range l.Pairs(n, what+": parts") {
 			q.part(p)
 		}
 	}
 	if n := nodes["path"]; n != nil {
 		q.r.path = q.template(n, "path", free(segment))
 		if s, _ := l.text(n, "path"); s != "" && !strings.HasPrefix(s, "/") || strings.ContainsAny(s, "?#") {
-			l.at(n, "%s: path: begins with / and has no ? (use query)", what)
+			l.At(n, "%s: path: begins with / and has no ? (use query)", what)
 		}
 	}
 	q.r.query = q.named(nodes["query"], "query")
 	q.r.headers = q.named(nodes["headers"], "headers")
 	q.headers(nodes["headers"])
 	if n := nodes["body"]; n != nil {
-		b := q.formatted(pair{"", n.Line, n}, "body", asXML, asJSON, asText, asDelimited, asForm)
+		b := q.formatted(mapfile.Pair{Line: n.Line, Value: n}, "body", asXML, asJSON, asText, asDelimited, asForm)
 		q.r.body = &b
 	}
 	if n == nil && l.defaults.request == nil {
-		l.add(line, "%s: is missing", what)
+		l.Add(line, "%s: is missing", what)
 	}
 	return q.r
 }
@@ -160,11 +162,11 @@ func (l *loader) request(op Op, line int, n *yaml.Node) request {
 func (q *requestLoader) headers(n *yaml.Node) {
 	for _, h := range q.r.headers {
 		if strings.ContainsFunc(h.name, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r) }) {
-			q.at(n, "%s: headers: %q is not the name of a header", q.op, h.name)
+			q.At(n, "%s: headers: %q is not the name of a header", q.op, h.name)
 		}
 		if slices.Contains([]string{"content-length", "transfer-encoding", "connection", "host", "idempotency-key", "x-idempotency-key"}, strings.ToLower(h.name)) {
 			// The last two would let the transport send a write again by itself [C2].
-			q.at(n, "%s: headers: %s is not for the mapping to set", q.op, h.name)
+			q.At(n, "%s: headers: %s is not for the mapping to set", q.op, h.name)
 		}
 	}
 }
@@ -175,13 +177,13 @@ func (q *requestLoader) template(n *yaml.Node, what string, g grammar) *template
 	if !ok {
 		return nil
 	}
-	line := follow(n).Line
-	if follow(n).Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+	line := mapfile.Follow(n).Line
+	if mapfile.Follow(n).Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		line++ // the text begins below its key
 		src = strings.TrimSuffix(src, "\n")
 	}
 	t := compile(src, line, q.scope, g, func(line int, format string, args ...any) {
-		q.add(line, string(q.op)+": "+what+": "+format, args...)
+		q.Add(line, string(q.op)+": "+what+": "+format, args...)
 	})
 	for name := range t.uses {
 		q.r.uses[name] = true
@@ -196,22 +198,22 @@ func (q *requestLoader) named(n *yaml.Node, what string) (out []named) {
 	if n == nil {
 		return nil
 	}
-	for _, p := range q.pairs(n, string(q.op)+": "+what) {
-		if t := q.template(p.value, what+": "+p.key, free(plain)); t != nil {
-			out = append(out, named{p.key, t})
+	for _, p := range q.Pairs(n, string(q.op)+": "+what) {
+		if t := q.template(p.Value, what+": "+p.Key, free(plain)); t != nil {
+			out = append(out, named{p.Key, t})
 		}
 	}
 	return out
 }
 
-func (q *requestLoader) part(p pair) {
-	if !isName(p.key) {
-		q.add(p.line, "%s: parts: %q is not a name (letters, digits, _)", q.op, p.key)
+func (q *requestLoader) part(p mapfile.Pair) {
+	if !isName(p.Key) {
+		q.Add(p.Line, "%s: parts: %q is not a name (letters, digits, _)", q.op, p.Key)
 	}
-	made := q.formatted(p, "parts: "+p.key, asXML, asJSON, asText, asDelimited, asJoin)
-	made.name = p.key
+	made := q.formatted(p, "parts: "+p.Key, asXML, asJSON, asText, asDelimited, asJoin)
+	made.name = p.Key
 	q.r.parts = append(q.r.parts, made)
-	full := "part." + p.key
+	full := "part." + p.Key
 	q.scope.names[full] = kText
 	q.scope.tainted[full] = made.tainted(q.scope)
 }
@@ -230,20 +232,20 @@ func (p part) tainted(sc *scope) bool {
 }
 
 // formatted reads {xml: …}, {json: …} and so on.
-func (q *requestLoader) formatted(p pair, what string, allowed ...format) part {
-	out := part{line: p.line, join: joining{pair: "=", between: "&"}}
+func (q *requestLoader) formatted(p mapfile.Pair, what string, allowed ...format) part {
+	out := part{line: p.Line, join: joining{pair: "=", between: "&"}}
 	full := string(q.op) + ": " + what
 	set := func(f format, read func(n *yaml.Node)) func(n *yaml.Node) {
 		return func(n *yaml.Node) {
 			if out.format != "" {
-				q.at(n, "%s: is %s already", full, out.format)
+				q.At(n, "%s: is %s already", full, out.format)
 				return
 			}
 			out.format, out.line = f, n.Line
 			read(n)
 		}
 	}
-	known := keys{}
+	known := mapfile.Keys{}
 	for _, f := range allowed {
 		switch f {
 		case asXML:
@@ -255,7 +257,7 @@ func (q *requestLoader) formatted(p pair, what string, allowed ...format) part {
 				out.tmpl = q.template(n, what, free(plain))
 				if s, _ := q.text(n, what); strings.HasPrefix(strings.TrimSpace(s), "<") ||
 					strings.HasPrefix(strings.TrimSpace(s), "{") && !strings.HasPrefix(strings.TrimSpace(s), "{{") {
-					q.at(n, "%s: looks like XML or JSON; under text nothing is escaped, write it under xml or json", full)
+					q.At(n, "%s: looks like XML or JSON; under text nothing is escaped, write it under xml or json", full)
 				}
 			})
 		case asDelimited:
@@ -271,12 +273,12 @@ func (q *requestLoader) formatted(p pair, what string, allowed ...format) part {
 			known["between"] = func(n *yaml.Node) { out.join.between, _ = q.text(n, full+": between") }
 		}
 	}
-	q.group(p.value, full, known)
+	q.Group(p.Value, full, known)
 	if out.format == "" {
-		q.add(p.line, "%s: say what it is written in: %v", full, allowed)
+		q.Add(p.Line, "%s: say what it is written in: %v", full, allowed)
 	}
 	if out.format == asDelimited && len(out.separators) == 0 {
-		q.add(out.line, "%s: separators are missing: the texts that no value may hold", full)
+		q.Add(out.line, "%s: separators are missing: the texts that no value may hold", full)
 	}
 	return out
 }

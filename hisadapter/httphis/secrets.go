@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // secretSource is where a secret stands. The secret itself is never in the
@@ -19,42 +21,41 @@ type secretSource struct {
 }
 
 func (l *loader) secretSources(n *yaml.Node) {
-	for _, p := range l.pairs(n, "secrets") {
-		what := "secrets: " + p.key
-		if !isName(p.key) {
-			l.add(p.line, "secrets: %q is not a name (letters, digits, _)", p.key)
+	for _, p := range l.Pairs(n, "secrets") {
+		what := "secrets: " + p.Key
+		if !isName(p.Key) {
+			l.Add(p.Line, "secrets: %q is not a name (letters, digits, _)", p.Key)
 		}
-		if p.value.Kind != yaml.MappingNode {
-			l.add(p.line, "%s: a secret does not stand in this file; write {file: …} or {env: …}", what)
+		if p.Value.Kind != yaml.MappingNode {
+			l.Add(p.Line, "%s: a secret does not stand in this file; write {file: …} or {env: …}", what)
 			continue
 		}
-		s := secretSource{line: p.line, encoding: "text"}
-		l.group(p.value, what, keys{
+		s := secretSource{line: p.Line, encoding: "text"}
+		l.Group(p.Value, what, mapfile.Keys{
 			"env":      func(n *yaml.Node) { s.env, _ = l.text(n, what+": env") },
 			"file":     func(n *yaml.Node) { s.file, _ = l.text(n, what+": file") },
 			"encoding": func(n *yaml.Node) { s.encoding = l.oneOf(n, what+": encoding", "text", "hex", "base64") },
 		})
 		if (s.env == "") == (s.file == "") {
-			l.add(p.line, "%s: one of file and env is needed", what)
+			l.Add(p.Line, "%s: one of file and env is needed", what)
 		}
-		l.m.secrets[p.key] = s
+		l.m.secrets[p.Key] = s
 	}
 }
 
 // secretValues reads all secrets. An error names the secret and its place,
 // never a value.
 func (m *Mapping) secretValues() (map[string]value, error) {
-	var bad faults
-	bad.file = m.file
+	bad := mapfile.Reader{File: m.file}
 	out := map[string]value{}
 	for name, s := range m.secrets {
 		v, err := s.read(m)
 		if err != nil {
-			bad.add(s.line, "secrets: %s: %v", name, err)
+			bad.Add(s.line, "secrets: %s: %v", name, err)
 		}
 		out["secret."+name] = v
 	}
-	return out, bad.err()
+	return out, bad.Err()
 }
 
 // Secrets returns the secrets as they are written in their files and variables,

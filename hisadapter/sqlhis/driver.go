@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 	"github.com/hisgate/hisgate/hisadapter/sqldb"
 )
 
@@ -51,13 +52,13 @@ func newDriver(m *Mapping, caps hisadapter.Capabilities, now func() time.Time, p
 	}
 	di, err := dialectOf(m.dialect)
 	if err != nil {
-		return nil, &Fault{m.file, m.dialectLine, "dialect: " + err.Error()}
+		return nil, &mapfile.Fault{File: m.file, Line: m.dialectLine, Message: "dialect: " + err.Error()}
 	}
 	d := &Driver{m: m, caps: caps, dialect: di, password: password, now: now}
 	settings := m.settings()
 	settings.Password = password
 	if d.db, err = sqldb.Open(settings); err != nil {
-		return nil, &Fault{m.file, m.connection.line, "connection: " + d.redacted(err.Error())}
+		return nil, &mapfile.Fault{File: m.file, Line: m.connection.line, Message: "connection: " + d.redacted(err.Error())}
 	}
 	return d, nil
 }
@@ -107,14 +108,14 @@ func (m *Mapping) offers(caps hisadapter.Capabilities) error {
 	for _, name := range []string{opFreeze, opPlace} {
 		o := m.ops[name]
 		if o != nil && (caps.Find || caps.IdempotentByHisNo) && !o.names("his_no") && !(name == opPlace && o.names("lock_id")) {
-			errs = append(errs, &Fault{m.file, o.line, "the capabilities claim find or idempotent_by_his_no, but " + name + " never says :his_no"})
+			errs = append(errs, &mapfile.Fault{File: m.file, Line: o.line, Message: "the capabilities claim find or idempotent_by_his_no, but " + name + " never says :his_no"})
 		}
 		if !caps.AtomicItems || o == nil || o.tx == "driver" {
 			continue
 		}
 		for _, s := range o.steps {
 			if s.perLine && !s.asksRatio() {
-				errs = append(errs, &Fault{m.file, s.line, "the capabilities claim atomic_items, but " + name + " goes line by line without tx: driver"})
+				errs = append(errs, &mapfile.Fault{File: m.file, Line: s.line, Message: "the capabilities claim atomic_items, but " + name + " goes line by line without tx: driver"})
 			}
 		}
 	}

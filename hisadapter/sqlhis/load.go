@@ -2,16 +2,15 @@ package sqlhis
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 	_ "time/tzdata" // the hospital's clock must be known on every machine
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 	"github.com/hisgate/hisgate/hisadapter/sqldb"
 	"github.com/hisgate/hisgate/hisadapter/units"
 )
@@ -20,7 +19,7 @@ import (
 const maxFile = 1 << 20
 
 // Load reads a mapping file. Everything that is wrong is told at once, each a
-// *Fault with file and line. Files that the mapping names are found from its own
+// *mapfile.Fault with file and line. Files that the mapping names are found from its own
 // folder. The database is not asked.
 func Load(path string) (*Mapping, error) {
 	doc, err := readBounded(path)
@@ -33,38 +32,15 @@ func Load(path string) (*Mapping, error) {
 // Parse is Load of a document that was read already; path names it in faults and
 // is where the files are found that it names.
 func Parse(path string, doc []byte) (*Mapping, error) {
-	var root yaml.Node
-	if !utf8.Valid(doc) {
-		return nil, fmt.Errorf("%s: is not UTF-8; save it as UTF-8 (编码选 UTF-8)", path)
+	l := &loader{Reader: mapfile.Reader{File: path}, folder: filepath.Dir(path)}
+	var m *Mapping
+	if n := l.Document(doc); n != nil {
+		m = l.mapping(n)
 	}
-	if err := yaml.Load(bytes.TrimPrefix(doc, []byte("\ufeff")), &root); err != nil {
-		if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-			return nil, &Fault{path, e.Mark.Line, "not YAML: " + e.Message + hint(doc, e.Mark.Line)}
-		}
-		return nil, fmt.Errorf("%s: not YAML: %w", path, err)
-	}
-	if len(root.Content) == 0 {
-		return nil, fmt.Errorf("%s: is empty", path)
-	}
-	l := &loader{reader: reader{file: path}, folder: filepath.Dir(path)}
-	m := l.mapping(follow(root.Content[0]))
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	return m, nil
-}
-
-// hint says what is mostly the matter where a line is not YAML.
-func hint(doc []byte, line int) string {
-	lines := bytes.Split(doc, []byte("\n"))
-	if line < 1 || line > len(lines) {
-		return ""
-	}
-	text := lines[line-1]
-	if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') {
-		return " (the line is indented by a tab; use blanks)"
-	}
-	return " (perhaps a quote or bracket above is not closed, or the indentation differs)"
 }
 
 func readBounded(path string) ([]byte, error) {
@@ -79,14 +55,14 @@ func readBounded(path string) ([]byte, error) {
 }
 
 type loader struct {
-	reader
+	mapfile.Reader
 	folder string
 	m      *Mapping
 }
 
 func (l *loader) mapping(n *yaml.Node) *Mapping {
 	l.m = &Mapping{
-		file: l.file, timeout: 5 * time.Second, maxRows: 10_000, retries: 3, ops: map[string]*operation{},
+		file: l.File, timeout: 5 * time.Second, maxRows: 10_000, retries: 3, ops: map[string]*operation{},
 		connection: connection{
 			line:     n.Line,
 			Settings: sqldb.Settings{TLS: "disable", MaxOpen: 8, ConnectTimeout: 5 * time.Second, Idle: 5 * time.Minute},
@@ -94,7 +70,7 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 	}
 	zone, ratio, file := "Asia/Shanghai", "", ""
 	ratioLine, fileLine, zoneLine := n.Line, n.Line, n.Line
-	known := keys{
+	known := mapfile.Keys{
 		"dialect": func(n *yaml.Node) {
 			l.m.dialectLine = n.Line
 			l.oneOf(&l.m.dialect, "dialect", Postgres, MySQL, SQLServer, Oracle)(n)
@@ -105,7 +81,7 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 		"retries":           l.whole(&l.m.retries, "retries", 0, 20),
 		"time_zone":         func(n *yaml.Node) { zoneLine = n.Line; l.text(&zone, "time_zone")(n) },
 		"units": func(n *yaml.Node) {
-			l.group(n, "units", keys{
+			l.Group(n, "units", mapfile.Keys{
 				"ratio":  func(n *yaml.Node) { ratioLine = n.Line; l.text(&ratio, "units: ratio")(n) },
 				"file":   func(n *yaml.Node) { fileLine = n.Line; l.text(&file, "units: file")(n) },
 				"places": l.whole(&l.m.places, "units: places", 0, 15),
@@ -114,29 +90,29 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 	}
 	ops, lineOf := map[string]*yaml.Node{}, map[string]int{}
 	for _, op := range []string{opQuery, opFreeze, opUnfreeze, opPlace, opFind, opCancel, opList} {
-		known[op] = func(n *yaml.Node) { ops[op], lineOf[op] = n, l.keyLine }
+		known[op] = func(n *yaml.Node) { ops[op], lineOf[op] = n, l.KeyLine }
 	}
-	l.group(n, "mapping", known)
+	l.Group(n, "mapping", known)
 	var err error
 	if l.m.zone, err = time.LoadLocation(zone); err != nil || zone == "Local" {
-		l.fault(zoneLine, "time_zone: %q is not the name of a time zone, such as Asia/Shanghai", zone)
+		l.Add(zoneLine, "time_zone: %q is not the name of a time zone, such as Asia/Shanghai", zone)
 	}
 	if ratio != "" {
 		if l.m.ratio, err = units.ParseRatio(ratio); err != nil {
-			l.fault(ratioLine, "units: %v", err)
+			l.Add(ratioLine, "units: %v", err)
 		}
 	}
 	if file != "" {
 		if l.m.table, err = units.OpenTable(l.path(file)); err != nil {
-			l.fault(fileLine, "units: file: %v", err)
+			l.Add(fileLine, "units: file: %v", err)
 		}
 	}
 	if l.m.dialect == "" {
-		l.fault(n.Line, "dialect is missing: %s, %s, %s or %s", Postgres, MySQL, SQLServer, Oracle)
+		l.Add(n.Line, "dialect is missing: %s, %s, %s or %s", Postgres, MySQL, SQLServer, Oracle)
 		return l.m // statements cannot be read without
 	}
 	if l.m.connection.Host == "" {
-		l.fault(l.m.connection.line, "connection: host is missing")
+		l.Add(l.m.connection.line, "connection: host is missing")
 	}
 	for name, n := range ops {
 		l.m.ops[name] = l.operation(name, lineOf[name], n)
@@ -148,13 +124,13 @@ func (l *loader) mapping(n *yaml.Node) *Mapping {
 // pairsOfOperations demands what an operation needs beside it.
 func (l *loader) pairsOfOperations(line int) {
 	if l.m.ops[opQuery] == nil {
-		l.fault(line, "query_stock is missing")
+		l.Add(line, "query_stock is missing")
 	}
 	if f, u := l.m.ops[opFreeze], l.m.ops[opUnfreeze]; (f == nil) != (u == nil) {
-		l.fault(line, "freeze and unfreeze go together")
+		l.Add(line, "freeze and unfreeze go together")
 	}
 	if l.m.ops[opPlace] == nil {
-		l.fault(line, "place_order is missing")
+		l.Add(line, "place_order is missing")
 	}
 	// Where the answer that brought them was lost, only find_order knows the
 	// numbers of the HIS.
@@ -166,7 +142,7 @@ func (l *loader) pairsOfOperations(line int) {
 			continue
 		}
 		if to := l.m.ops[x.to]; to.names(x.param) && !to.names("his_no") {
-			l.fault(find.line, "find_order: result: %s is missing: %s needs it, and the answer of %s may be lost", x.result, x.to, x.from)
+			l.Add(find.line, "find_order: result: %s is missing: %s needs it, and the answer of %s may be lost", x.result, x.to, x.from)
 		}
 	}
 }
@@ -180,13 +156,13 @@ func (l *loader) path(name string) string {
 
 func (l *loader) connection(n *yaml.Node) {
 	c := &l.m.connection
-	c.line = l.keyLine
+	c.line = l.KeyLine
 	var file, env string
 	lineOf := map[string]int{}
 	at := func(key string, read func(*yaml.Node)) func(*yaml.Node) {
 		return func(n *yaml.Node) { lineOf[key] = n.Line; read(n) }
 	}
-	l.group(n, "connection", keys{
+	l.Group(n, "connection", mapfile.Keys{
 		"host":          l.text(&c.Host, "connection: host"),
 		"port":          l.whole(&c.Port, "connection: port", 1, 65535),
 		"database":      l.text(&c.Database, "connection: database"),
@@ -194,7 +170,7 @@ func (l *loader) connection(n *yaml.Node) {
 		"password_file": at("file", l.text(&file, "connection: password_file")),
 		"password_env":  at("env", l.text(&env, "connection: password_env")),
 		"password": func(n *yaml.Node) {
-			l.fault(n.Line, "connection: a password does not stand in this file; use password_file or password_env")
+			l.Add(n.Line, "connection: a password does not stand in this file; use password_file or password_env")
 		},
 		"tls":             l.oneOf(&c.TLS, "connection: tls", "disable", "require", "verify"),
 		"ca_file":         l.text(&c.CAFile, "connection: ca_file"),
@@ -203,18 +179,18 @@ func (l *loader) connection(n *yaml.Node) {
 		"idle":            l.duration(&c.Idle, "connection: idle", time.Second, 24*time.Hour),
 		"params": func(n *yaml.Node) {
 			c.Params = map[string]string{}
-			l.pairs(n, "connection: params", func(key string, line int, v *yaml.Node) {
+			for _, p := range l.Pairs(n, "connection: params") {
 				s := ""
-				l.text(&s, "connection: params: "+key)(v)
-				c.Params[key] = s
-			})
+				l.text(&s, "connection: params: "+p.Key)(p.Value)
+				c.Params[p.Key] = s
+			}
 		},
 	})
 	if c.CAFile != "" {
 		c.CAFile = l.path(c.CAFile)
 	}
 	if file != "" && env != "" {
-		l.fault(lineOf["env"], "connection: password_file and password_env, one of them")
+		l.Add(lineOf["env"], "connection: password_file and password_env, one of them")
 	}
 	c.passwordFile, c.passwordEnv, c.passwordLine = file, env, max(lineOf["file"], lineOf["env"])
 	if file != "" {
@@ -229,13 +205,13 @@ func (m *Mapping) password() (string, error) {
 	case c.passwordFile != "":
 		b, err := readBounded(c.passwordFile)
 		if err != nil {
-			return "", &Fault{m.file, c.passwordLine, "connection: password_file: " + err.Error()}
+			return "", &mapfile.Fault{File: m.file, Line: c.passwordLine, Message: "connection: password_file: " + err.Error()}
 		}
 		return string(bytes.TrimRight(b, "\r\n")), nil
 	case c.passwordEnv != "":
 		v, ok := os.LookupEnv(c.passwordEnv)
 		if !ok {
-			return "", &Fault{m.file, c.passwordLine, "connection: password_env: environment " + c.passwordEnv + " is not set"}
+			return "", &mapfile.Fault{File: m.file, Line: c.passwordLine, Message: "connection: password_env: environment " + c.passwordEnv + " is not set"}
 		}
 		return v, nil
 	default:

@@ -32,28 +32,28 @@ func (l *loader) checkNames(o *operation) {
 				outs[p.name] = true
 			case o.hasAttributes() && strings.HasPrefix(p.name, "attr_"), sc.knows(p.name, s.perLine):
 			case sc.line[p.name]:
-				l.fault(s.line+p.line, "%s: :%s is known for each line only; the step needs for_each: line", o.name, p.name)
+				l.Add(s.line+p.line, "%s: :%s is known for each line only; the step needs for_each: line", o.name, p.name)
 			default:
-				l.fault(s.line+p.line, "%s: no such parameter :%s; known here are %s", o.name, p.name, sc.names(s.perLine))
+				l.Add(s.line+p.line, "%s: no such parameter :%s; known here are %s", o.name, p.name, sc.names(s.perLine))
 			}
 		}
 		for name := range s.out {
 			if !outs[name] {
-				l.fault(s.line, "%s: out %s does not stand in the statement as :%s", o.name, name, name)
+				l.Add(s.line, "%s: out %s does not stand in the statement as :%s", o.name, name, name)
 			}
 		}
 		l.define(o, s, &sc)
 		for _, r := range s.rules {
 			for _, name := range []string{r.value.name, r.available, r.code, r.words} {
 				if name != "" && !sc.knows(name, s.perLine) {
-					l.fault(s.line, "%s: outcome of step %d: nothing is captured as %q", o.name, i+1, name)
+					l.Add(s.line, "%s: outcome of step %d: nothing is captured as %q", o.name, i+1, name)
 				}
 			}
 		}
 	}
 	for field, name := range o.result {
 		if !sc.order[name] {
-			l.fault(o.line, "%s: result: %s: nothing is captured as %q for the whole order", o.name, field, name)
+			l.Add(o.line, "%s: result: %s: nothing is captured as %q for the whole order", o.name, field, name)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func (l *loader) checkNames(o *operation) {
 // define adds what a step captures.
 func (l *loader) define(o *operation, s *step, sc *scope) {
 	if len(s.capture) > 0 && !s.query {
-		l.fault(s.line, "%s: a step with answer: count captures nothing", o.name)
+		l.Add(s.line, "%s: a step with answer: count captures nothing", o.name)
 	}
 	names := make([]string, 0, len(s.capture)+len(s.out))
 	for name := range s.capture {
@@ -72,7 +72,7 @@ func (l *loader) define(o *operation, s *step, sc *scope) {
 	}
 	for _, name := range names {
 		if !isParam(name) || slices.Contains(o.params(), name) || slices.Contains(lineParams(), name) {
-			l.fault(s.line, "%s: %q cannot be captured: names are of a-z, 0-9 and _, and no parameter has them", o.name, name)
+			l.Add(s.line, "%s: %q cannot be captured: names are of a-z, 0-9 and _, and no parameter has them", o.name, name)
 		}
 		if s.perLine {
 			sc.line[name] = true

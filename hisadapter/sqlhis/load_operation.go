@@ -10,13 +10,14 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 func (l *loader) operation(name string, line int, n *yaml.Node) *operation {
 	o := &operation{name: name, line: line, isolation: sql.LevelReadCommitted}
 	isolation := ""
 	var skip *yaml.Node
-	known := keys{
+	known := mapfile.Keys{
 		"tx":        l.oneOf(&o.tx, name+": tx", "driver", "own", "none"),
 		"isolation": l.oneOf(&isolation, name+": isolation", "read_committed", "repeatable_read", "snapshot", "serializable"),
 		"steps":     func(n *yaml.Node) { l.steps(o, n) },
@@ -31,7 +32,7 @@ func (l *loader) operation(name string, line int, n *yaml.Node) *operation {
 		known["lots"] = l.boolean(&o.lots, name+": lots")
 		known["skip"] = func(n *yaml.Node) { skip = n }
 	}
-	l.group(n, name, known)
+	l.Group(n, name, known)
 	switch isolation {
 	case "repeatable_read":
 		o.isolation = sql.LevelRepeatableRead
@@ -43,9 +44,9 @@ func (l *loader) operation(name string, line int, n *yaml.Node) *operation {
 	if skip != nil {
 		l.list(skip, name+": skip", func(n *yaml.Node) {
 			m := match{line: n.Line}
-			l.group(n, name+": skip", keys{"column": l.text(&m.name, name+": skip: column"), "is": l.texts(&m.is, name+": skip: is")})
+			l.Group(n, name+": skip", mapfile.Keys{"column": l.text(&m.name, name+": skip: column"), "is": l.texts(&m.is, name+": skip: is")})
 			if m.name == "" || m.is == nil {
-				l.fault(n.Line, "%s: skip: needs column and is", name)
+				l.Add(n.Line, "%s: skip: needs column and is", name)
 			}
 			o.skip = append(o.skip, m)
 		})
@@ -57,33 +58,33 @@ func (l *loader) operation(name string, line int, n *yaml.Node) *operation {
 // checkOperation holds what can be told only with the whole operation at hand.
 func (l *loader) checkOperation(o *operation) {
 	if len(o.steps) == 0 {
-		l.fault(o.line, "%s: steps is missing", o.name)
+		l.Add(o.line, "%s: steps is missing", o.name)
 		return
 	}
 	switch {
 	case o.writes() && o.tx != "driver" && o.tx != "own":
-		l.fault(o.line, "%s: say tx: driver (one transaction of ours) or tx: own (the procedure commits by itself)", o.name)
+		l.Add(o.line, "%s: say tx: driver (one transaction of ours) or tx: own (the procedure commits by itself)", o.name)
 	case o.tx == "":
 		o.tx = "none"
 	case !o.writes() && o.tx == "own":
-		l.fault(o.line, "%s: a read has tx: none or driver", o.name)
+		l.Add(o.line, "%s: a read has tx: none or driver", o.name)
 	}
 	if !o.writes() && o.name != opFind {
 		if o.rows == nil {
-			l.fault(o.line, "%s: rows is missing", o.name)
+			l.Add(o.line, "%s: rows is missing", o.name)
 		}
 		o.steps[len(o.steps)-1].query = true
 	} else if !slices.ContainsFunc(o.steps, (*step).judged) {
-		l.fault(o.line, "%s: no outcome says what success is; where it is enough that a statement does not fail, write {rows: 0+, then: done}", o.name)
+		l.Add(o.line, "%s: no outcome says what success is; where it is enough that a statement does not fail, write {rows: 0+, then: done}", o.name)
 	}
 	l.checkNames(o)
 	if subject := o.subject(); subject != nil && !o.names(subject...) {
-		l.fault(o.line, "%s: no statement says which one it is about: :%s is missing", o.name, subject[0])
+		l.Add(o.line, "%s: no statement says which one it is about: :%s is missing", o.name, subject[0])
 	}
 	l.checkHalves(o)
 	for i, s := range o.steps {
 		if o.tx == "driver" && slices.Contains(endsTransaction(l.m.dialect), s.sql.verb) {
-			l.fault(s.line, "%s: step %d: %s ends the transaction of tx: driver, which hisgate begins and ends itself", o.name, i+1, s.sql.verb)
+			l.Add(s.line, "%s: step %d: %s ends the transaction of tx: driver, which hisgate begins and ends itself", o.name, i+1, s.sql.verb)
 		}
 	}
 }
@@ -94,10 +95,10 @@ func (l *loader) checkHalves(o *operation) {
 	alone := 0 // statements that commit by themselves
 	for i, s := range o.steps {
 		if s.perLine && slices.ContainsFunc(s.rules, func(r rule) bool { return r.outcome == hisadapter.Done && r.then == finish }) {
-			l.fault(s.line, "%s: step %d: then: done would end the order after its first line; write next, and it is done after the last step", o.name, i+1)
+			l.Add(s.line, "%s: step %d: then: done would end the order after its first line; write next, and it is done after the last step", o.name, i+1)
 		}
 		if o.writes() && s.sql.verb == "update" && !s.judged() {
-			l.fault(s.line, "%s: step %d: an UPDATE that finds no row is no error of the database: say in outcomes how many it must find, "+
+			l.Add(s.line, "%s: step %d: an UPDATE that finds no row is no error of the database: say in outcomes how many it must find, "+
 				"such as {rows: 1, then: next}, or {rows: 0+, then: next} where any number will do", o.name, i+1)
 		}
 		if slices.Contains([]string{"call", "exec", "execute", "begin", "insert", "update", "delete", "merge"}, s.sql.verb) {
@@ -105,7 +106,7 @@ func (l *loader) checkHalves(o *operation) {
 		}
 	}
 	if o.tx == "own" && alone > 1 {
-		l.fault(o.line, "%s: tx: own with %d statements that each commit by themselves would leave the order half done between them; "+
+		l.Add(o.line, "%s: tx: own with %d statements that each commit by themselves would leave the order half done between them; "+
 			"call one procedure that does it all, or write tx: driver", o.name, alone)
 	}
 }
@@ -129,30 +130,31 @@ func endsTransaction(dialect string) []string {
 func (l *loader) rows(o *operation, n *yaml.Node, required, possible []string) {
 	what := o.name + ": rows"
 	o.rows = map[string]source{}
-	l.pairs(n, what, func(field string, line int, v *yaml.Node) {
+	for _, p := range l.Pairs(n, what) {
+		field, line, v := p.Key, p.Line, p.Value
 		if !slices.Contains(required, field) && !slices.Contains(possible, field) {
-			l.fault(line, "%s: no such field %q; possible are %s", what, field, strings.Join(slices.Concat(required, possible), ", "))
-			return
+			l.Add(line, "%s: no such field %q; possible are %s", what, field, strings.Join(slices.Concat(required, possible), ", "))
+			continue
 		}
 		s := source{line: line}
 		if v.Kind == yaml.ScalarNode {
 			s.column = v.Value
 		} else {
-			l.group(v, what+": "+field, keys{
+			l.Group(v, what+": "+field, mapfile.Keys{
 				"column": l.text(&s.column, what+": column"), "is": l.texts(&s.is, what+": is"), "value": l.text(&s.value, what+": value"),
 			})
 		}
 		switch yesNo := field == "stopped" || field == "canceled"; {
 		case (s.column == "") == (s.value == ""):
-			l.fault(line, "%s: %s: needs a column or a value", what, field)
+			l.Add(line, "%s: %s: needs a column or a value", what, field)
 		case yesNo && s.is == nil, !yesNo && s.is != nil:
-			l.fault(line, "%s: %s: is: [...] belongs to stopped and canceled, and they need it", what, field)
+			l.Add(line, "%s: %s: is: [...] belongs to stopped and canceled, and they need it", what, field)
 		}
 		o.rows[field] = s
-	})
+	}
 	for _, field := range required {
 		if _, ok := o.rows[field]; !ok {
-			l.fault(n.Line, "%s: %s is missing", what, field)
+			l.Add(n.Line, "%s: %s is missing", what, field)
 		}
 	}
 }
@@ -160,15 +162,15 @@ func (l *loader) rows(o *operation, n *yaml.Node, required, possible []string) {
 // names reads field: name.
 func (l *loader) names(n *yaml.Node, what string, fields []string) map[string]string {
 	out := map[string]string{}
-	l.pairs(n, what, func(field string, line int, v *yaml.Node) {
-		if fields != nil && !slices.Contains(fields, field) {
-			l.fault(line, "%s: no such field %q; possible are %s", what, field, strings.Join(fields, ", "))
-			return
+	for _, p := range l.Pairs(n, what) {
+		if fields != nil && !slices.Contains(fields, p.Key) {
+			l.Add(p.Line, "%s: no such field %q; possible are %s", what, p.Key, strings.Join(fields, ", "))
+			continue
 		}
 		s := ""
-		l.text(&s, what+": "+field)(v)
-		out[field] = s
-	})
+		l.text(&s, what+": "+p.Key)(p.Value)
+		out[p.Key] = s
+	}
 	return out
 }
 
@@ -178,7 +180,7 @@ func (l *loader) steps(o *operation, n *yaml.Node) {
 		what := o.name + ": step " + strconv.Itoa(len(o.steps)+1)
 		var out []string
 		asks := ""
-		l.group(n, what, keys{
+		l.Group(n, what, mapfile.Keys{
 			"sql": func(n *yaml.Node) {
 				doc := ""
 				l.text(&doc, what+": sql")(n)
@@ -188,12 +190,12 @@ func (l *loader) steps(o *operation, n *yaml.Node) {
 				}
 				var err error
 				if s.sql, err = parseStatement(doc, l.m.dialect); err != nil && doc != "" {
-					l.fault(s.line, "%s: sql: %v", what, err)
+					l.Add(s.line, "%s: sql: %v", what, err)
 				}
 			},
 			"for_each": func(n *yaml.Node) {
 				if n.Value != "line" || !o.hasLines() {
-					l.fault(n.Line, "%s: for_each: line, of freeze, unfreeze and place_order, is all there is", what)
+					l.Add(n.Line, "%s: for_each: line, of freeze, unfreeze and place_order, is all there is", what)
 				}
 				s.perLine = true
 			},
@@ -203,11 +205,11 @@ func (l *loader) steps(o *operation, n *yaml.Node) {
 			"outcomes": func(n *yaml.Node) { l.list(n, what+": outcomes", func(n *yaml.Node) { l.rule(o, s, what, n) }) },
 		})
 		if s.sql.verb == "" {
-			l.fault(n.Line, "%s: sql is missing", what)
+			l.Add(n.Line, "%s: sql is missing", what)
 		}
 		s.query = asks == "rows" || asks == "" && (s.sql.asksRows() || len(s.capture) > 0)
 		if len(out) > 0 && l.m.dialect != SQLServer && l.m.dialect != Oracle {
-			l.fault(n.Line, "%s: out belongs to sqlserver and oracle; with mysql use @name and a step that selects it", what)
+			l.Add(n.Line, "%s: out belongs to sqlserver and oracle; with mysql use @name and a step that selects it", what)
 		}
 		s.out = map[string]bool{}
 		for _, name := range out {
@@ -223,7 +225,7 @@ func (l *loader) rule(o *operation, s *step, what string, n *yaml.Node) {
 	r := rule{line: n.Line, outcome: hisadapter.Unknown}
 	what += ": outcome"
 	then, kindName, stateName, null := "", "", "", ""
-	l.group(n, what, keys{
+	l.Group(n, what, mapfile.Keys{
 		"rows":      l.text(&r.rows, what+": rows"),
 		"value":     l.text(&r.value.name, what+": value"),
 		"is":        l.texts(&r.value.is, what+": is"),
@@ -243,23 +245,23 @@ func (l *loader) rule(o *operation, s *step, what string, n *yaml.Node) {
 		r.value.null = &isNull
 	}
 	if r.rows != "" && !rowsPattern.MatchString(r.rows) {
-		l.fault(n.Line, "%s: rows: %q is not a number such as 1, or 1+ for at least one", what, r.rows)
+		l.Add(n.Line, "%s: rows: %q is not a number such as 1, or 1+ for at least one", what, r.rows)
 	}
 	if r.rows == "" && r.value.name == "" && !r.aboutError() {
-		l.fault(n.Line, "%s: a rule without a condition would fit anything; what fits no rule is unknown by itself (rows: 0+ is any number of rows)", what)
+		l.Add(n.Line, "%s: a rule without a condition would fit anything; what fits no rule is unknown by itself (rows: 0+ is any number of rows)", what)
 	}
 	if (r.value.name != "") != (r.value.is != nil || r.value.null != nil) {
-		l.fault(n.Line, "%s: value goes with is or null", what)
+		l.Add(n.Line, "%s: value goes with is or null", what)
 	}
 	if then == "" {
-		l.fault(n.Line, "%s: then is missing", what)
+		l.Add(n.Line, "%s: then is missing", what)
 	}
 	l.actionOf(o, &r, what, n.Line, then, kindName, stateName)
 	if r.aboutError() && (then == "next" || then == "done") {
-		l.fault(n.Line, "%s: a statement that failed can never lead to %s; a duplicate is then: find", what, then)
+		l.Add(n.Line, "%s: a statement that failed can never lead to %s; a duplicate is then: find", what, then)
 	}
 	if r.aboutError() && (r.rows != "" || r.value.name != "") {
-		l.fault(n.Line, "%s: a statement that failed has neither rows nor values", what)
+		l.Add(n.Line, "%s: a statement that failed has neither rows nor values", what)
 	}
 	s.rules = append(s.rules, r)
 }
@@ -281,16 +283,16 @@ func (l *loader) actionOf(o *operation, r *rule, what string, line int, then, ki
 		r.outcome = hisadapter.Misconfigured
 	}
 	if !o.writes() && (then == "refused" || then == "find") {
-		l.fault(line, "%s: a read is neither refused nor a duplicate", what)
+		l.Add(line, "%s: a read is neither refused nor a duplicate", what)
 	}
 	if (then == "refused") != (kindName != "") {
-		l.fault(line, "%s: kind goes with then: refused (kind: other when nothing fits)", what)
+		l.Add(line, "%s: kind goes with then: refused (kind: other when nothing fits)", what)
 	}
 	if i := slices.Index(kindNames(), kindName); i >= 0 {
 		r.refusal = hisadapter.Kind(i)
 	}
 	if o.name == opFind && (then == "done") != (stateName != "") || o.name != opFind && stateName != "" {
-		l.fault(line, "%s: state goes with then: done of find_order", what)
+		l.Add(line, "%s: state goes with then: done of find_order", what)
 	}
 	for s := hisadapter.None; s <= hisadapter.Lapsed; s++ {
 		if s.String() == stateName {

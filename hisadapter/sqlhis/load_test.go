@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 	"github.com/hisgate/hisgate/hisadapter/sqlhis"
 	"github.com/hisgate/hisgate/hisadapter/sqlhis/recipes"
 )
@@ -88,7 +89,7 @@ lots:
 			t.Errorf("%q is missing", want)
 		}
 	}
-	var f *sqlhis.Fault
+	var f *mapfile.Fault
 	if !errors.As(err, &f) || f.Line == 0 {
 		t.Errorf("no fault with its line: %v", err)
 	}

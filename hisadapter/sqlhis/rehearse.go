@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
+	"github.com/hisgate/hisgate/hisadapter/mapfile"
 )
 
 // The doors of the tools that fit a mapping to a database: they show what would
@@ -83,7 +84,7 @@ func (d *Driver) Render(op string, in Input) ([]Statement, error) {
 		for _, line := range lines {
 			words, args, err := expand(d.dialect, s, d.m.zone, func(name string) (value, error) { return x.standIn(s, name, line) }, map[string]*string{})
 			if err != nil {
-				return out, &Fault{d.m.file, s.line, err.Error()}
+				return out, &mapfile.Fault{File: d.m.file, Line: s.line, Message: err.Error()}
 			}
 			out = append(out, x.seen(s, line, words, args, answer{count: -1}, nil, nil, 0))
 		}
