@@ -2,15 +2,8 @@ package client_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/hisgate/hisgate/client"
+	"github.com/hisgate/hisgate/internal/testca"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -354,44 +348,19 @@ func TestWhatCannotBeDialled(t *testing.T) {
 // to the next server.
 func TestMutualTLS(t *testing.T) {
 	dir := t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, der []byte) string {
+	write := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	issue := func(name string) (*x509.Certificate, []byte) { // one that signs itself
-		c := &x509.Certificate{
-			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		}
-		der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c, err = x509.ParseCertificate(der); err != nil {
-			t.Fatal(err)
-		}
-		return c, der
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, server := issue("hisgate")
-	shop, shopDER := issue("shop")
-	ca, cert, keyFile := write("ca.crt", "CERTIFICATE", server), write("shop.crt", "CERTIFICATE", shopDER), write("shop.key", "PRIVATE KEY", keyDER)
-	believed := x509.NewCertPool()
-	believed.AddCert(shop)
+	servers, shops := testca.New(t, "servers"), testca.New(t, "shops")
+	shop, shopKey := shops.Issue("shop", time.Hour)
+	ca, other, cert, keyFile := write("ca.crt", servers.PEM), write("other.crt", shops.PEM), write("shop.crt", shop), write("shop.key", shopKey)
 	creds := grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{server}, PrivateKey: key}},
-		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: believed, MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{servers.Client("hisgate", time.Hour)},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: shops.Pool(), MinVersion: tls.VersionTLS12,
 	}))
 	for name, tt := range map[string]struct {
 		files [3]string
@@ -399,7 +368,7 @@ func TestMutualTLS(t *testing.T) {
 	}{
 		"both":                 {[3]string{ca, cert, keyFile}, true},
 		"no certificate":       {[3]string{ca, "", ""}, false},
-		"an authority of ours": {[3]string{cert, cert, keyFile}, false},
+		"an authority of ours": {[3]string{other, cert, keyFile}, false},
 	} {
 		c, err := client.TLSFiles(tt.files[0], tt.files[1], tt.files[2])
 		if err != nil {

@@ -55,7 +55,7 @@ func TestConfigCheckReadsTheFiles(t *testing.T) {
 
 func layCertificateOnly(t *testing.T, dir string) string {
 	t.Helper()
-	cert, _ := layCertificate(t, dir, "alone", time.Now().Add(time.Hour))
+	cert, _ := layCertificate(t, dir, "alone", time.Hour)
 	return cert
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/gateway/server/access"
+	"github.com/hisgate/hisgate/internal/testca"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -22,8 +23,8 @@ func TestNoCommandTellsASecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
 	w.shelve("D1", 10)
-	ca := newAuthority(t, "hospital")
-	cert, key := ca.issue("hisgate", time.Hour)
+	ca := testca.New(t, "hospital")
+	cert, key := ca.Issue("hisgate", time.Hour)
 	token, sum := access.NewToken()
 	robot := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(rw, `{"errcode":93000,"errmsg":"no such robot %s"}`, r.URL) // and tells what it was asked
@@ -52,7 +53,7 @@ func TestNoCommandTellsASecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
-		resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: ca.trusts()}}).Do(r)
+		resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: ca.Trusts()}}).Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestNoCommandTellsASecret(t *testing.T) {
 		return want("its state", authorized(http.MethodGet, "/v1/orders/E2E-CANARY", "").order(t).GetStatus(), hisgatev1.Order_FULFILLED)
 	})
 
-	at := []string{"--server", h.program.GRPCAddr, "--ca-file", w.put("ca.pem", ca.pem), "--token-file", tokenFile}
+	at := []string{"--server", h.program.GRPCAddr, "--ca-file", w.put("ca.PEM", ca.PEM), "--token-file", tokenFile}
 	bad := w.put("bad.yaml", append([]byte("cahce: {max_age: 1s}\n"), mustRead(t, file)...))
 	ran := 0
 	for _, args := range [][]string{
@@ -94,7 +95,7 @@ func TestNoCommandTellsASecret(t *testing.T) {
 		append([]string{"ledger", "export", "--ended"}, at...),
 		append([]string{"ledger", "export", "--ended", "--format", "table"}, at...),
 		append([]string{"reconcile", "--show"}, at...),
-		{"case", "list", "--server", h.program.GRPCAddr, "--ca-file", filepath.Join(w.dir, "ca.pem"), "--token-file", w.put("wrong", []byte(token+"x"))},
+		{"case", "list", "--server", h.program.GRPCAddr, "--ca-file", filepath.Join(w.dir, "ca.PEM"), "--token-file", w.put("wrong", []byte(token+"x"))},
 	} {
 		out, errs, _ := hisgate(t, args...)
 		clean("hisgate "+strings.Join(args[:min(2, len(args))], " "), out+errs)

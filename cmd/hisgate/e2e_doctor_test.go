@@ -4,16 +4,9 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/internal/skew"
+	"github.com/hisgate/hisgate/internal/testca"
 )
 
 // doctored runs hisgate doctor and gives its findings, the worst of each check.
@@ -100,7 +94,7 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 	defer taken.Close()
 	w.cfg.HIS.SimHIS.URL = nobodyHere
 	w.cfg.Listen.GRPC = taken.Addr().String()
-	w.cfg.TLS.CertFile, w.cfg.TLS.KeyFile = layCertificate(t, w.dir, "ended", time.Now().Add(-time.Hour))
+	w.cfg.TLS.CertFile, w.cfg.TLS.KeyFile = layCertificate(t, w.dir, "ended", -time.Hour)
 	if err := os.Chmod(w.cfg.WeChat.APIv3KeyFile, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +109,7 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 	wantFinding(t, found, "wechat", red, "")
 
 	// A key that does not belong to the certificate, and a clock that is off.
-	_, w.cfg.TLS.KeyFile = layCertificate(t, w.dir, "other", time.Now().Add(time.Hour))
+	_, w.cfg.TLS.KeyFile = layCertificate(t, w.dir, "other", time.Hour)
 	late := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
 		w.sims.HIS.Handler().ServeHTTP(rw, r)
@@ -274,27 +268,12 @@ operations:
 	}
 }
 
-// layCertificate writes a certificate for itself, and its key.
-func layCertificate(t *testing.T, dir, name string, until time.Time) (cert, key string) {
+// layCertificate writes a certificate that ends after life, and its key.
+func layCertificate(t *testing.T, dir, name string, life time.Duration) (cert, key string) {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: until.Add(-24 * time.Hour), NotAfter: until}
-	der, err := x509.CreateCertificate(rand.Reader, form, form, k.Public(), k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, k := testca.New(t, "hospital").Issue(name, life)
 	cert, key = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
-	if err := errors.Join(
-		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
-	); err != nil {
+	if err := errors.Join(os.WriteFile(cert, c, 0o600), os.WriteFile(key, k, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return cert, key

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/internal/privateserver"
+	"github.com/hisgate/hisgate/internal/testca"
 	"github.com/hisgate/hisgate/payflow/wechatsim"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
 // startNginx runs nginx with the two files of deploy/nginx, for this hisgate, and
 // returns its https address.
-func startNginx(t *testing.T, webhook string, ca *authority, client *http.Client) string {
+func startNginx(t *testing.T, webhook string, ca *testca.Authority, client *http.Client) string {
 	t.Helper()
 	above, err := os.MkdirTemp("", "hisgate-nginx-") // not t.TempDir, which the server's own user may not pass
 	if err != nil {
@@ -40,7 +41,7 @@ func startNginx(t *testing.T, webhook string, ca *authority, client *http.Client
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cert, key := ca.issue("pay.example.cn", time.Hour)
+	cert, key := ca.Issue("pay.example.cn", time.Hour)
 	put("site.crt", cert)
 	put("site.key", key)
 	deployedFile := func(name string) string {
@@ -100,9 +101,9 @@ func startNginx(t *testing.T, webhook string, ca *authority, client *http.Client
 func TestCallbacksThroughNginx(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, true, func(c *Config, _ *settings) { c.Listen.Webhook = "127.0.0.1:0" })
-	ca := newAuthority(t, "authority of the site")
+	ca := testca.New(t, "authority of the site")
 	client := &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: ca.trusts()},
+		Transport:     &http.Transport{TLSClientConfig: ca.Trusts()},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(client.CloseIdleConnections)

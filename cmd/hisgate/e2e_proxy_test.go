@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hisgate/hisgate/internal/testca"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -60,8 +61,8 @@ func TestWeChatBehindAForwardProxy(t *testing.T) {
 	const account = "hisgate:pass-word-of-the-proxy"
 	w := newWorld(t, true)
 	w.shelve("D1", 10)
-	ca := newAuthority(t, "out there")
-	cert, err := tls.X509KeyPair(ca.issue("wechat", time.Hour))
+	ca := testca.New(t, "out there")
+	cert, err := tls.X509KeyPair(ca.Issue("wechat", time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestWeChatBehindAForwardProxy(t *testing.T) {
 	proxy, let := newForwardProxy(t, account)
 	w.cfg.WeChat.APIBaseURL = far.URL
 	w.cfg.WeChat.ProxyURL, w.cfg.WeChat.ProxyAuthFile = proxy, w.put("proxy.auth", []byte(account+"\n"))
-	environ := []string{"SSL_CERT_FILE=" + w.put("roots.pem", ca.pem), "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1"}
+	environ := []string{"SSL_CERT_FILE=" + w.put("roots.pem", ca.PEM), "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1"}
 
 	cmd := command(t, quickName, "-c", w.writeConfig())
 	cmd.Env = append(cmd.Env, environ...)

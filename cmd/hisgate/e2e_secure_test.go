@@ -2,23 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,78 +22,9 @@ import (
 
 	"github.com/hisgate/hisgate/gateway/server/access"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
+	"github.com/hisgate/hisgate/internal/testca"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
-
-// authority issues certificates for a test.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-	n    atomic.Int64
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	a := &authority{t: t}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.key = newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// issue makes a certificate and its key in PEM, good for so long from now.
-func (a *authority) issue(name string, life time.Duration) (cert, key []byte) {
-	a.t.Helper()
-	n := a.n.Add(1)
-	k := newKey(a.t)
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(n + 1), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, a.cert, k.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-}
-
-func (a *authority) client(name string, life time.Duration) tls.Certificate {
-	a.t.Helper()
-	c, err := tls.X509KeyPair(a.issue(name, life))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return c
-}
-
-// trusts is a client's configuration that believes the authority alone.
-func (a *authority) trusts(mine ...tls.Certificate) *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(a.pem)
-	return &tls.Config{RootCAs: pool, Certificates: mine, MinVersion: tls.VersionTLS12}
-}
 
 func (w *world) put(name string, content []byte) string {
 	w.t.Helper()
@@ -115,12 +37,12 @@ func (w *world) put(name string, content []byte) string {
 
 // secured gives the world a server certificate of ca, believes clients of
 // clientCA, and knows two callers: a desk by certificate, a shop by the token.
-func (w *world) secured(ca, clientCA *authority, clientCert string) (token string) {
-	cert, key := ca.issue("hisgate", time.Hour)
+func (w *world) secured(ca, clientCA *testca.Authority, clientCert string) (token string) {
+	cert, key := ca.Issue("hisgate", time.Hour)
 	token, sum := access.NewToken()
 	w.cfg.TLS = TLS{
 		CertFile: w.put("tls.crt", cert), KeyFile: w.put("tls.key", key), Min: "1.2",
-		ClientCAFile: w.put("clients.crt", clientCA.pem), ClientCert: clientCert,
+		ClientCAFile: w.put("clients.crt", clientCA.PEM), ClientCert: clientCert,
 	}
 	w.cfg.Auth.CallersFile = w.put("callers.yaml", fmt.Appendf(nil,
 		"- {name: desk, certificate: desk, roles: [operator, reader]}\n- {name: shop, token_sha256: %s, roles: [reader]}\n", sum))
@@ -165,7 +87,7 @@ func readGRPC(t *testing.T, addr string, c *tls.Config) codes.Code {
 
 func TestCertificatesAndTokensOverTLS(t *testing.T) {
 	t.Parallel()
-	ca, strangers := newAuthority(t, "hospital"), newAuthority(t, "strangers")
+	ca, strangers := testca.New(t, "hospital"), testca.New(t, "strangers")
 	for _, need := range []string{"optional", "required"} {
 		t.Run(need, func(t *testing.T) {
 			t.Parallel()
@@ -179,16 +101,16 @@ func TestCertificatesAndTokensOverTLS(t *testing.T) {
 				token string
 				rest  int // 0 = no connection
 			}{
-				{"certificate", []tls.Certificate{ca.client("desk", time.Hour)}, "", 200},
-				{"certificate that is not listed", []tls.Certificate{ca.client("nobody", time.Hour)}, "", 401},
+				{"certificate", []tls.Certificate{ca.Client("desk", time.Hour)}, "", 200},
+				{"certificate that is not listed", []tls.Certificate{ca.Client("nobody", time.Hour)}, "", 401},
 				// A client does not show what the server does not ask for.
-				{"certificate of strangers", []tls.Certificate{strangers.client("desk", time.Hour)}, "", map[string]int{"optional": 401}[need]},
-				{"expired certificate", []tls.Certificate{ca.client("desk", -time.Minute)}, "", 0},
+				{"certificate of strangers", []tls.Certificate{strangers.Client("desk", time.Hour)}, "", map[string]int{"optional": 401}[need]},
+				{"expired certificate", []tls.Certificate{ca.Client("desk", -time.Minute)}, "", 0},
 				{"token alone", nil, token, map[string]int{"optional": 200}[need]},
 				{"nothing", nil, "", map[string]int{"optional": 401}[need]},
-				{"bad token with a good certificate", []tls.Certificate{ca.client("desk", time.Hour)}, token + "x", 401},
+				{"bad token with a good certificate", []tls.Certificate{ca.Client("desk", time.Hour)}, token + "x", 401},
 			} {
-				got, err := read(t, p.HTTPAddr, ca.trusts(tt.mine...), tt.token)
+				got, err := read(t, p.HTTPAddr, ca.Trusts(tt.mine...), tt.token)
 				if got != tt.rest || (err != nil) != (tt.rest == 0) {
 					t.Errorf("%s: %d, %v", tt.name, got, err)
 				}
@@ -196,14 +118,14 @@ func TestCertificatesAndTokensOverTLS(t *testing.T) {
 					continue
 				}
 				want := map[int]codes.Code{200: codes.OK, 401: codes.Unauthenticated, 0: codes.Unavailable}[tt.rest]
-				if got := readGRPC(t, p.GRPCAddr, ca.trusts(tt.mine...)); got != want {
+				if got := readGRPC(t, p.GRPCAddr, ca.Trusts(tt.mine...)); got != want {
 					t.Errorf("%s over gRPC: %s", tt.name, got)
 				}
 			}
-			if _, err := read(t, p.HTTPAddr, strangers.trusts(), token); err == nil {
+			if _, err := read(t, p.HTTPAddr, strangers.Trusts(), token); err == nil {
 				t.Error("a client that does not believe the certificate got an answer")
 			}
-			old := ca.trusts(ca.client("desk", time.Hour))
+			old := ca.Trusts(ca.Client("desk", time.Hour))
 			old.MaxVersion = tls.VersionTLS11
 			old.MinVersion = tls.VersionTLS10
 			if _, err := read(t, p.HTTPAddr, old, ""); err == nil {
@@ -220,12 +142,12 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
 	w.shelve("D1", 10)
-	ca, next := newAuthority(t, "hospital"), newAuthority(t, "next")
+	ca, next := testca.New(t, "hospital"), testca.New(t, "next")
 	token := w.secured(ca, ca, "optional")
 	p := w.run(command(t, quickName, "-c", w.writeConfig()))
 	addr := strings.TrimPrefix(p.base, "http://")
 
-	conn, err := grpc.NewClient("passthrough:///"+p.grpc, grpc.WithTransportCredentials(credentials.NewTLS(ca.trusts(ca.client("desk", time.Hour)))))
+	conn, err := grpc.NewClient("passthrough:///"+p.grpc, grpc.WithTransportCredentials(credentials.NewTLS(ca.Trusts(ca.Client("desk", time.Hour)))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +183,7 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 
 	w.put("callers.yaml", []byte("- {name: shop, roles: [reader"))
 	hangUp("what was known before goes on to count")
-	if got, err := read(t, addr, ca.trusts(), token); got != 200 {
+	if got, err := read(t, addr, ca.Trusts(), token); got != 200 {
 		t.Fatalf("after a broken list: %d, %v", got, err)
 	}
 
@@ -278,7 +200,7 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 		t.Error("what is wrong with the configuration is not said")
 	}
 
-	cert, key := next.issue("hisgate", time.Hour)
+	cert, key := next.Issue("hisgate", time.Hour)
 	w.put("tls.crt", cert)
 	w.put("tls.key", key)
 	w.put("callers.yaml", []byte("- {name: desk, certificate: desk, roles: [reader]}\n"))
@@ -289,13 +211,13 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	if !strings.Contains(p.log.String(), "cache.max_age") {
 		t.Error("what has changed is not named")
 	}
-	if _, err := read(t, addr, ca.trusts(), token); err == nil {
+	if _, err := read(t, addr, ca.Trusts(), token); err == nil {
 		t.Error("the old certificate is still shown")
 	}
-	if got, err := read(t, addr, next.trusts(), token); got != 401 {
+	if got, err := read(t, addr, next.Trusts(), token); got != 401 {
 		t.Errorf("a token that was taken away: %d, %v", got, err)
 	}
-	if got, err := read(t, addr, next.trusts(ca.client("desk", time.Hour)), ""); got != 200 {
+	if got, err := read(t, addr, next.Trusts(ca.Client("desk", time.Hour)), ""); got != 200 {
 		t.Errorf("a caller that stayed: %d, %v", got, err)
 	}
 	if _, err := shops.Recv(); status.Code(err) != codes.Unauthenticated {
@@ -325,7 +247,7 @@ func TestNetworkAddressesNeedAuthenticationAndTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, true)
-			ca := newAuthority(t, "hospital")
+			ca := testca.New(t, "hospital")
 			w.secured(ca, ca, "optional")
 			w.cfg.Listen.GRPC, w.cfg.Listen.HTTP = "0.0.0.0:0", "[::]:0"
 			tt.change(&w.cfg)

@@ -3,18 +3,12 @@ package httphis_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +21,7 @@ import (
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
+	"github.com/hisgate/hisgate/internal/testca"
 )
 
 // serve starts a HIS and a driver for it.
@@ -224,19 +219,7 @@ func TestReadingAnAnswerIsBounded(t *testing.T) {
 
 // A HIS that demands to know who calls is shown the certificate of the mapping.
 func TestClientCertificate(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "hisgate"}, NotAfter: time.Now().Add(time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert, key := testca.New(t, "hospital").Issue("hisgate", time.Hour)
 	var caller atomic.Value
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller.Store(r.TLS.PeerCertificates[0].Subject.CommonName)
@@ -246,12 +229,8 @@ func TestClientCertificate(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
-	block := func(kind string, b []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
-	}
-	files := map[string]string{
-		"ca.pem": block("CERTIFICATE", s.Certificate().Raw), "c.pem": block("CERTIFICATE", cert), "k.pem": block("PRIVATE KEY", private),
-	}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	files := map[string]string{"ca.pem": string(ca), "c.pem": string(cert), "k.pem": string(key)}
 	with := func(tls string) string {
 		return strings.Replace(aboutOrder(plainOrder, ""), "charset: utf-8", "charset: utf-8, tls: {ca_file: ca.pem"+tls+"}", 1)
 	}
@@ -274,7 +253,7 @@ func TestClientCertificate(t *testing.T) {
 	if got := hisadapter.OutcomeOf(call(with(""))); got != hisadapter.Unknown && got != hisadapter.NotSent {
 		t.Errorf("without it: %v", got)
 	}
-	_, err = load(t, with(", cert_file: c.pem, key_file: ca.pem"), files)
+	_, err := load(t, with(", cert_file: c.pem, key_file: ca.pem"), files)
 	if err == nil || !strings.Contains(err.Error(), "cert_file and key_file") {
 		t.Errorf("a key that is none was taken: %v", err)
 	}
