@@ -359,7 +359,7 @@ func TestMutualTLS(t *testing.T) {
 	shop, shopKey := shops.Issue("shop", time.Hour)
 	ca, other, cert, keyFile := write("ca.crt", servers.PEM), write("other.crt", shops.PEM), write("shop.crt", shop), write("shop.key", shopKey)
 	creds := grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{servers.Client("hisgate", time.Hour)},
+		Certificates: []tls.Certificate{servers.Pair("hisgate", time.Hour)},
 		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: shops.Pool(), MinVersion: tls.VersionTLS12,
 	}))
 	for name, tt := range map[string]struct {

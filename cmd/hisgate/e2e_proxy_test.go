@@ -62,12 +62,8 @@ func TestWeChatBehindAForwardProxy(t *testing.T) {
 	w := newWorld(t, true)
 	w.shelve("D1", 10)
 	ca := testca.New(t, "out there")
-	cert, err := tls.X509KeyPair(ca.Issue("wechat", time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
 	far := httptest.NewUnstartedServer(w.sims.WeChat.Handler())
-	far.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	far.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Pair("wechat", time.Hour)}}
 	far.StartTLS()
 	defer far.Close()
 	proxy, let := newForwardProxy(t, account)

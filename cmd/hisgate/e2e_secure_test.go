@@ -101,14 +101,14 @@ func TestCertificatesAndTokensOverTLS(t *testing.T) {
 				token string
 				rest  int // 0 = no connection
 			}{
-				{"certificate", []tls.Certificate{ca.Client("desk", time.Hour)}, "", 200},
-				{"certificate that is not listed", []tls.Certificate{ca.Client("nobody", time.Hour)}, "", 401},
+				{"certificate", []tls.Certificate{ca.Pair("desk", time.Hour)}, "", 200},
+				{"certificate that is not listed", []tls.Certificate{ca.Pair("nobody", time.Hour)}, "", 401},
 				// A client does not show what the server does not ask for.
-				{"certificate of strangers", []tls.Certificate{strangers.Client("desk", time.Hour)}, "", map[string]int{"optional": 401}[need]},
-				{"expired certificate", []tls.Certificate{ca.Client("desk", -time.Minute)}, "", 0},
+				{"certificate of strangers", []tls.Certificate{strangers.Pair("desk", time.Hour)}, "", map[string]int{"optional": 401}[need]},
+				{"expired certificate", []tls.Certificate{ca.Pair("desk", -time.Minute)}, "", 0},
 				{"token alone", nil, token, map[string]int{"optional": 200}[need]},
 				{"nothing", nil, "", map[string]int{"optional": 401}[need]},
-				{"bad token with a good certificate", []tls.Certificate{ca.Client("desk", time.Hour)}, token + "x", 401},
+				{"bad token with a good certificate", []tls.Certificate{ca.Pair("desk", time.Hour)}, token + "x", 401},
 			} {
 				got, err := read(t, p.HTTPAddr, ca.Trusts(tt.mine...), tt.token)
 				if got != tt.rest || (err != nil) != (tt.rest == 0) {
@@ -125,7 +125,7 @@ func TestCertificatesAndTokensOverTLS(t *testing.T) {
 			if _, err := read(t, p.HTTPAddr, strangers.Trusts(), token); err == nil {
 				t.Error("a client that does not believe the certificate got an answer")
 			}
-			old := ca.Trusts(ca.Client("desk", time.Hour))
+			old := ca.Trusts(ca.Pair("desk", time.Hour))
 			old.MaxVersion = tls.VersionTLS11
 			old.MinVersion = tls.VersionTLS10
 			if _, err := read(t, p.HTTPAddr, old, ""); err == nil {
@@ -147,7 +147,7 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	p := w.run(command(t, quickName, "-c", w.writeConfig()))
 	addr := strings.TrimPrefix(p.base, "http://")
 
-	conn, err := grpc.NewClient("passthrough:///"+p.grpc, grpc.WithTransportCredentials(credentials.NewTLS(ca.Trusts(ca.Client("desk", time.Hour)))))
+	conn, err := grpc.NewClient("passthrough:///"+p.grpc, grpc.WithTransportCredentials(credentials.NewTLS(ca.Trusts(ca.Pair("desk", time.Hour)))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	if got, err := read(t, addr, next.Trusts(), token); got != 401 {
 		t.Errorf("a token that was taken away: %d, %v", got, err)
 	}
-	if got, err := read(t, addr, next.Trusts(ca.Client("desk", time.Hour)), ""); got != 200 {
+	if got, err := read(t, addr, next.Trusts(ca.Pair("desk", time.Hour)), ""); got != 200 {
 		t.Errorf("a caller that stayed: %d, %v", got, err)
 	}
 	if _, err := shops.Recv(); status.Code(err) != codes.Unauthenticated {

@@ -60,8 +60,8 @@ func (a *Authority) Issue(name string, life time.Duration) (cert, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 }
 
-// Client is Issue for a tls.Config.
-func (a *Authority) Client(name string, life time.Duration) tls.Certificate {
+// Pair is Issue for a tls.Config.
+func (a *Authority) Pair(name string, life time.Duration) tls.Certificate {
 	a.t.Helper()
 	c, err := tls.X509KeyPair(a.Issue(name, life))
 	if err != nil {

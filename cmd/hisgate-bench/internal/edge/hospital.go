@@ -1,11 +1,9 @@
 package edge
 
 import (
-	"net"
 	"net/http"
 	"path"
 	"sync/atomic"
-	"time"
 
 	"github.com/hisgate/hisgate/hisadapter"
 	"github.com/hisgate/hisgate/hisadapter/simhis"
@@ -22,8 +20,7 @@ const (
 
 // hospital is a HIS that counts its calls.
 type hospital struct {
-	url    string
-	server *http.Server
+	*simhis.Door
 
 	stock, others atomic.Int64
 }
@@ -40,25 +37,18 @@ func openHospital(drugs []string) (*hospital, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	h := &hospital{url: "http://" + l.Addr().String()}
+	h := &hospital{}
 	work := his.HISHandler()
-	h.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.Door, err = simhis.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path.Base(r.URL.Path) == "query_stock" {
 			h.stock.Add(1)
 		} else {
 			h.others.Add(1)
 		}
 		work.ServeHTTP(w, r)
-	})}
-	go h.server.Serve(l)
-	return h, nil
+	}))
+	return h, err
 }
 
 // calls is how many it has seen.
 func (h *hospital) calls() int64 { return h.stock.Load() + h.others.Load() }
-
-func (h *hospital) close() error { return h.server.Close() }

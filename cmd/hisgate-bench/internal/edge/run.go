@@ -76,7 +76,7 @@ func Do(ctx context.Context, o Options, tell func([]report.Figure, []report.Row)
 	if r.his, err = openHospital(r.drugs); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.his.close()) }()
+	defer func() { err = errors.Join(err, r.his.Close()) }()
 	for _, live := range []bool{false, true} {
 		if !slices.ContainsFunc(wanted, func(c testCase) bool { return c.live == live }) {
 			continue
@@ -123,7 +123,7 @@ func (r *runner) startHisgate(live bool) (stop func() error, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p, err := program.Start(r.Program, dir, fmt.Sprintf(settings, strconv.Quote(filepath.Join(dir, "data")), r.his.url, reading))
+	p, err := program.Start(r.Program, dir, fmt.Sprintf(settings, strconv.Quote(filepath.Join(dir, "data")), r.his.URL(), reading))
 	if err != nil {
 		return nil, err
 	}
