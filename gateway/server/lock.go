@@ -71,5 +71,5 @@ func lockAnswer(l lockstore.Lock, err error) (*hisgatev1.Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	return toLock(&l), nil
+	return LockMessage(&l), nil
 }

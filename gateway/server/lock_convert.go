@@ -10,12 +10,13 @@ import (
 func toLocks(locks []lockstore.Lock) []*hisgatev1.Lock {
 	out := make([]*hisgatev1.Lock, len(locks))
 	for i := range locks {
-		out[i] = toLock(&locks[i])
+		out[i] = LockMessage(&locks[i])
 	}
 	return out
 }
 
-func toLock(l *lockstore.Lock) *hisgatev1.Lock {
+// LockMessage is a lock as the API shows it.
+func LockMessage(l *lockstore.Lock) *hisgatev1.Lock {
 	out := &hisgatev1.Lock{
 		OrderNo: l.OrderNo, PharmacyId: l.PharmacyID, Status: toLockStatus(l.Status), Attempt: int32(l.Attempt),
 		HisNo: l.HISNo, HisLockId: l.HISLockID, HisOrderNo: l.HISOrderNo,

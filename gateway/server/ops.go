@@ -92,7 +92,7 @@ func (s *opsService) ExportLedger(r *hisgatev1.ExportLedgerRequest, stream grpc.
 			return err
 		}
 		for i := range locks {
-			if err := stream.Send(toLock(&locks[i])); err != nil {
+			if err := stream.Send(LockMessage(&locks[i])); err != nil {
 				return err
 			}
 		}

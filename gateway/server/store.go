@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/hisgate/hisgate/lockstore"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -62,6 +61,3 @@ func (c chunks) Write(p []byte) (n int, err error) {
 	}
 	return n, nil
 }
-
-// LockMessage is a lock as the API shows it.
-func LockMessage(l *lockstore.Lock) *hisgatev1.Lock { return toLock(l) }

@@ -31,13 +31,7 @@ type webhook struct {
 	refusals sparse.Lines
 }
 
-// callbacks is what takes them: payflow.
-type callbacks interface {
-	PaymentCallback(ctx context.Context, c payflow.Callback) error
-	RefundCallback(ctx context.Context, c payflow.Callback) error
-}
-
-func newWebhook(orders callbacks, o *Options) http.Handler {
+func newWebhook(orders *payflow.Service, o *Options) http.Handler {
 	h := &webhook{log: o.Logger, now: o.Now}
 	payment, refund := h.take(orders.PaymentCallback), h.take(orders.RefundCallback)
 	// No http.ServeMux: it would clean the path and send the caller there.
