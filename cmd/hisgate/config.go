@@ -163,7 +163,7 @@ type LockConfig struct {
 	Degraded   string        `yaml:"degraded" doc:"While the HIS cannot be asked: reject, or accept on the last reading up to lock.max_stale; the lock is marked and checked live before a prepay."`
 	MaxStale   time.Duration `yaml:"max_stale" doc:"The oldest reading that a degraded lock may be judged on."`
 	DefaultTTL time.Duration `yaml:"default_ttl" doc:"How long a lock holds when the caller does not say."`
-	MaxTTL     time.Duration `yaml:"max_ttl" doc:"The longest ttl that a caller may ask for."`
+	MaxTTL     time.Duration `yaml:"max_ttl" doc:"The longest ttl of a lock. A caller may ask for 2h at most, whatever stands here."`
 }
 
 // CheckConfig is how an order is compared with the stock: CheckOrder, and the

@@ -70,7 +70,7 @@ func TestNoCommandTellsASecret(t *testing.T) {
 		return want("its state", authorized(http.MethodGet, "/v1/orders/E2E-CANARY", "").order(t).GetStatus(), hisgatev1.Order_FULFILLED)
 	})
 
-	at := []string{"--server", h.program.GRPCAddr, "--ca-file", w.put("ca.PEM", ca.PEM), "--token-file", tokenFile}
+	at := []string{"--server", h.program.GRPCAddr, "--ca-file", w.put("ca.pem", ca.PEM), "--token-file", tokenFile}
 	bad := w.put("bad.yaml", append([]byte("cahce: {max_age: 1s}\n"), mustRead(t, file)...))
 	ran := 0
 	for _, args := range [][]string{
@@ -95,7 +95,7 @@ func TestNoCommandTellsASecret(t *testing.T) {
 		append([]string{"ledger", "export", "--ended"}, at...),
 		append([]string{"ledger", "export", "--ended", "--format", "table"}, at...),
 		append([]string{"reconcile", "--show"}, at...),
-		{"case", "list", "--server", h.program.GRPCAddr, "--ca-file", filepath.Join(w.dir, "ca.PEM"), "--token-file", w.put("wrong", []byte(token+"x"))},
+		{"case", "list", "--server", h.program.GRPCAddr, "--ca-file", filepath.Join(w.dir, "ca.pem"), "--token-file", w.put("wrong", []byte(token+"x"))},
 	} {
 		out, errs, _ := hisgate(t, args...)
 		clean("hisgate "+strings.Join(args[:min(2, len(args))], " "), out+errs)

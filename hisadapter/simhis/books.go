@@ -181,6 +181,3 @@ func (b Books) Check() error {
 	}
 	return errors.Join(errs...)
 }
-
-// Oversold lists the shelves of which more was taken than there was (I1).
-func (h *HIS) Oversold() []StockBook { return h.Books().Oversold() }

@@ -126,8 +126,8 @@ func TestOverdrawShowsInTheBooks(t *testing.T) {
 	for _, overdraw := range []bool{false, true} {
 		h := open(t, simhis.Config{Capabilities: able(), Overdraw: overdraw})
 		_, err := h.Driver().PlaceOrder(t.Context(), placing("R1", line(drugA, 1001)))
-		if (err == nil) != overdraw || (len(h.Oversold()) == 1) != overdraw {
-			t.Errorf("overdraw %v: %v, oversold %v", overdraw, err, h.Oversold())
+		if (err == nil) != overdraw || (len(h.Books().Oversold()) == 1) != overdraw {
+			t.Errorf("overdraw %v: %v, oversold %v", overdraw, err, h.Books().Oversold())
 		}
 	}
 }

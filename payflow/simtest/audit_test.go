@@ -125,7 +125,7 @@ func (w *world) returning(l *life, t *trade, m *money) bool {
 }
 
 func (w *world) oversold() {
-	for _, s := range w.his.Oversold() {
+	for _, s := range w.his.Books().Oversold() {
 		w.violated("I1 no more is taken than there is", "drug="+s.Key.DrugID, "on hand went down to %d", s.Lowest)
 	}
 }
