@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 	"github.com/hisgate/hisgate/hisadapter/sqlhis"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
@@ -195,8 +193,8 @@ func (c *bundleCmd) guard(ctx context.Context, cfg Config) ([]byte, error) {
 		to.Server = local(cfg.Listen.GRPC)
 	}
 	var out []byte
-	err := to.ask(ctx, answerTime, func(ctx context.Context, conn *grpc.ClientConn) error {
-		s, err := hisgatev1.NewOpsServiceClient(conn).GetGuardState(ctx, &hisgatev1.GetGuardStateRequest{})
+	err := to.ask(ctx, answerTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
+		s, err := ops.GetGuardState(ctx, &hisgatev1.GetGuardStateRequest{})
 		if err != nil {
 			return c.failed(to.Server, err)
 		}

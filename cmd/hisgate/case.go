@@ -6,8 +6,8 @@ import (
 	"os"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc"
 
+	"github.com/hisgate/hisgate/client"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -39,8 +39,7 @@ type caseListCmd struct {
 
 // Run prints the cases, page by page.
 func (c *caseListCmd) Run(ctx context.Context) error {
-	return c.ask(ctx, answerTime, func(ctx context.Context, conn *grpc.ClientConn) error {
-		ops := hisgatev1.NewOpsServiceClient(conn)
+	return c.ask(ctx, answerTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
 		r := &hisgatev1.ListCasesRequest{
 			IncludeClosed: c.All, OrderNo: c.Order, Owner: c.Owner, Reason: c.Reason, PageSize: 500,
 		}
@@ -71,8 +70,8 @@ type caseShowCmd struct {
 
 // Run prints the case.
 func (c *caseShowCmd) Run(ctx context.Context) error {
-	return c.ask(ctx, answerTime, func(ctx context.Context, conn *grpc.ClientConn) error {
-		one, err := hisgatev1.NewOpsServiceClient(conn).GetCase(ctx, &hisgatev1.GetCaseRequest{CaseId: c.CaseID})
+	return c.ask(ctx, answerTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
+		one, err := ops.GetCase(ctx, &hisgatev1.GetCaseRequest{CaseId: c.CaseID})
 		if err != nil {
 			return c.failed(c.Server, err)
 		}
@@ -106,8 +105,7 @@ func (f *verbFlags) do(ctx context.Context, verb func(context.Context, hisgatev1
 	if f.RequestID, err = newRequestID(f.RequestID); err != nil {
 		return err
 	}
-	return f.ask(ctx, answerTime, func(ctx context.Context, conn *grpc.ClientConn) error {
-		ops := hisgatev1.NewOpsServiceClient(conn)
+	return f.ask(ctx, answerTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
 		if f.Etag == "" {
 			now, err := ops.GetCase(ctx, &hisgatev1.GetCaseRequest{CaseId: f.CaseID})
 			if err != nil {
@@ -126,7 +124,7 @@ func (f *verbFlags) do(ctx context.Context, verb func(context.Context, hisgatev1
 // mayRepeat says how to repeat a verb of which nobody knows whether it was
 // carried out.
 func (o outputFlags) mayRepeat(server, requestID string, err error) error {
-	if !unanswered(err) {
+	if !client.MayHaveHappened(err) {
 		return o.failed(server, err)
 	}
 	return fmt.Errorf("%w\n%s --request-id %s", o.failed(server, err),
@@ -267,8 +265,7 @@ func (c *caseResumeCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.ask(ctx, answerTime, func(ctx context.Context, conn *grpc.ClientConn) error {
-		ops := hisgatev1.NewOpsServiceClient(conn)
+	return c.ask(ctx, answerTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
 		if c.Etag == "" {
 			brake, err := ops.GetRefundBrake(ctx, &hisgatev1.GetRefundBrakeRequest{})
 			if err != nil {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"google.golang.org/grpc"
-
 	"github.com/hisgate/hisgate/gateway/server"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
@@ -37,8 +35,8 @@ func (c *explainCmd) Run(ctx context.Context) error {
 			return err
 		})
 	} else {
-		err = c.ask(ctx, answerTime, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-			if story, err = hisgatev1.NewOpsServiceClient(conn).Explain(ctx, &hisgatev1.ExplainRequest{OrderNo: c.OrderNo}); err != nil {
+		err = c.ask(ctx, answerTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) (err error) {
+			if story, err = ops.Explain(ctx, &hisgatev1.ExplainRequest{OrderNo: c.OrderNo}); err != nil {
 				return c.failed(c.Server, err)
 			}
 			return nil

@@ -75,8 +75,8 @@ func (c *ledgerBackupCmd) write(ctx context.Context, out io.Writer) (s backup.Su
 		})
 		return s, err
 	}
-	err = c.ask(ctx, 0, func(ctx context.Context, conn *grpc.ClientConn) error {
-		stream, err := hisgatev1.NewOpsServiceClient(conn).Backup(ctx, &hisgatev1.BackupRequest{})
+	err = c.ask(ctx, 0, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
+		stream, err := ops.Backup(ctx, &hisgatev1.BackupRequest{})
 		if err != nil {
 			return c.failed(c.Server, err)
 		}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/hisgate/hisgate/gateway/server"
@@ -47,7 +46,7 @@ func (c *ledgerExportCmd) Run(ctx context.Context) error {
 			})
 		})
 	} else {
-		err = c.ask(ctx, 0, func(ctx context.Context, conn *grpc.ClientConn) error { return c.receive(ctx, conn, write) })
+		err = c.ask(ctx, 0, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error { return c.receive(ctx, ops, write) })
 	}
 	if err == nil {
 		err = end()
@@ -59,8 +58,8 @@ func (c *ledgerExportCmd) Run(ctx context.Context) error {
 }
 
 // receive hands the server's stream on.
-func (c *ledgerExportCmd) receive(ctx context.Context, conn *grpc.ClientConn, write func(*hisgatev1.Lock) error) error {
-	stream, err := hisgatev1.NewOpsServiceClient(conn).ExportLedger(ctx, &hisgatev1.ExportLedgerRequest{
+func (c *ledgerExportCmd) receive(ctx context.Context, ops hisgatev1.OpsServiceClient, write func(*hisgatev1.Lock) error) error {
+	stream, err := ops.ExportLedger(ctx, &hisgatev1.ExportLedgerRequest{
 		IncludeEnded: c.Ended, CreatedAfter: stampOf(c.Since), CreatedBefore: stampOf(c.Until),
 	})
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/lockstore"
 	"github.com/hisgate/hisgate/lockstore/engine/badgerengine"
@@ -37,8 +35,8 @@ func (c *ledgerVerifyCmd) Run(ctx context.Context) error {
 			return err
 		})
 	} else {
-		err = c.ask(ctx, verifyTime, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-			if r, err = hisgatev1.NewOpsServiceClient(conn).VerifyLedger(ctx, &hisgatev1.VerifyLedgerRequest{}); err != nil {
+		err = c.ask(ctx, verifyTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) (err error) {
+			if r, err = ops.VerifyLedger(ctx, &hisgatev1.VerifyLedgerRequest{}); err != nil {
 				return c.failed(c.Server, err)
 			}
 			return nil

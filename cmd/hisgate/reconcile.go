@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/hisgate/hisgate/payflow"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
@@ -40,8 +38,8 @@ func (c *reconcileCmd) Run(ctx context.Context) error {
 	if c.Date == "" {
 		c.Date = time.Now().In(time.FixedZone("Asia/Shanghai", 8*60*60)).AddDate(0, 0, -1).Format(time.DateOnly)
 	}
-	return c.ask(ctx, reconcileTime, func(ctx context.Context, conn *grpc.ClientConn) error {
-		r, err := c.report(ctx, hisgatev1.NewOpsServiceClient(conn))
+	return c.ask(ctx, reconcileTime, func(ctx context.Context, ops hisgatev1.OpsServiceClient) error {
+		r, err := c.report(ctx, ops)
 		if err != nil {
 			return c.failed(c.Server, err)
 		}

@@ -12,12 +12,11 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/hisgate/hisgate/client"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -75,46 +74,38 @@ const answerTime = 30 * time.Second
 
 // dial prepares the connection; it does not block. Only loopback addresses are
 // spoken to without encryption.
-func (f serverFlags) dial() (*grpc.ClientConn, error) {
+func (f serverFlags) dial() (*client.Client, error) {
 	host, _, err := net.SplitHostPort(f.Server)
 	if err != nil {
 		return nil, nobody("--server %s: want HOST:PORT, as in 127.0.0.1:9090", f.Server)
 	}
-	transport := insecure.NewCredentials()
-	switch c, err := f.tlsConfig(); {
-	case err != nil:
-		return nil, err
-	case c != nil:
-		transport = credentials.NewTLS(c)
+	o := client.Options{
+		TokenFile: f.TokenFile, Attempts: 1, // a person at the command line decides about another
+		DialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceived))},
+	}
+	switch {
+	case f.TLS || f.CAFile != "" || f.CertFile != "":
+		if o.TLS, err = client.TLSFiles(f.CAFile, f.CertFile, f.KeyFile); err != nil {
+			return nil, nobody("%s", strings.TrimPrefix(err.Error(), "hisgate: "))
+		}
 	case !isLoopback(host):
 		return nil, nobody("--server %s: not a loopback address; --tls speaks to others", f.Server)
 	}
-	options := []grpc.DialOption{
-		grpc.WithTransportCredentials(transport), grpc.WithNoProxy(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceived)),
-	}
-	if f.TokenFile != "" {
-		b, err := os.ReadFile(f.TokenFile)
-		if err != nil {
-			return nil, nobody("--token-file: %w", err)
-		}
-		options = append(options, grpc.WithPerRPCCredentials(shownToken(strings.TrimSpace(string(b)))))
-	}
-	conn, err := grpc.NewClient("passthrough:///"+f.Server, options...)
+	c, err := client.Dial(f.Server, o)
 	if err != nil {
-		return nil, nobody("--server %s: %w", f.Server, err)
+		return nil, nobody("%s", strings.TrimPrefix(err.Error(), "hisgate: "))
 	}
-	return conn, nil
+	return c, nil
 }
 
-// ask runs f over a connection to the server, within the time that the flags
+// ask runs do with a connection to the server, within the time that the flags
 // give, or else the usual one (0 = none).
-func (f serverFlags) ask(ctx context.Context, usual time.Duration, do func(context.Context, *grpc.ClientConn) error) error {
-	conn, err := f.dial()
+func (f serverFlags) ask(ctx context.Context, usual time.Duration, do func(context.Context, hisgatev1.OpsServiceClient) error) error {
+	c, err := f.dial()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer c.Close()
 	if f.Timeout > 0 {
 		usual = f.Timeout
 	}
@@ -123,7 +114,7 @@ func (f serverFlags) ask(ctx context.Context, usual time.Duration, do func(conte
 		ctx, cancel = context.WithTimeout(ctx, usual)
 		defer cancel()
 	}
-	return do(ctx, conn)
+	return do(ctx, c.Ops)
 }
 
 // outputFlags say how a command answers.
@@ -222,16 +213,5 @@ func (o langFlags) failed(server string, err error) error {
 		return fmt.Errorf("%s: %s (%s)", reason, words, s.Message())
 	default:
 		return fmt.Errorf("%s: %s", reason, words)
-	}
-}
-
-// unanswered reports whether a call may have been carried out although it
-// failed.
-func unanswered(err error) bool {
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unknown, codes.Internal:
-		return true
-	default:
-		return false
 	}
 }
