@@ -100,6 +100,19 @@ func (w *clockWatch) until(at time.Time, m moment) time.Duration {
 	return d
 }
 
+// trusted is the wall clock as it is, or as it would be had nobody set it since it
+// was last trusted; nothing is known of one that is behind the records.
+func (w *clockWatch) trusted(m moment) (wall time.Time, known bool) {
+	switch {
+	case w.waiting:
+		return time.Time{}, false
+	case w.doubt:
+		return time.Unix(0, w.offset+int64(m.mono)).UTC(), true
+	default:
+		return m.wall, true
+	}
+}
+
 func near(a, b int64) bool {
 	d := time.Duration(a - b)
 	return -maxDrift <= d && d <= maxDrift

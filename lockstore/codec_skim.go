@@ -13,9 +13,10 @@ type skimmer struct {
 	attrs map[string]string // thrown away
 }
 
-// skim reads a record into l, of which it uses the memory of the items again.
-// What l lacks afterwards: numbers of the HIS, attributes, reference, shortages,
-// history. It fails where decodeLock fails.
+// skim reads a record into l, of which it uses the memory of the items and of the
+// history again. What l lacks afterwards: numbers of the HIS, attributes, reference,
+// shortages, and of the history all but the time of its first step. It fails where
+// decodeLock fails.
 func (s *skimmer) skim(rec []byte, l *Lock) error {
 	if s.names == nil {
 		s.names, s.attrs = make(map[string]string), make(map[string]string)
@@ -37,7 +38,9 @@ func (s *skimmer) skim(rec []byte, l *Lock) error {
 		case fShortages:
 			decodeShortage(r.Checked())
 		case fHistory:
-			decodeStep(r.Checked())
+			if step := decodeStep(r.Checked()); len(l.History) == 0 {
+				l.History = append(l.History, Step{Time: step.Time})
+			}
 		default:
 			decodeField(l, r)
 		}

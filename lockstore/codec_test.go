@@ -92,6 +92,9 @@ func skimmed(l *Lock) Lock {
 	s := *l
 	s.HISNo, s.HISLockID, s.HISOrderNo, s.Attributes = "", "", "", nil
 	s.Reference, s.Shortages, s.History = Reference{}, nil, nil
+	if len(l.History) > 0 {
+		s.History = []Step{{Time: l.History[0].Time}}
+	}
 	return s
 }
 

@@ -162,11 +162,22 @@ func (l *Ledger) setDue(e *entry, lock *Lock, m moment) {
 		e.expire = time.Time{}
 	case !lock.ExpireTime.Equal(e.expire):
 		e.expire = lock.ExpireTime
-		l.wheel.set(&e.due, after(m.mono, lock.ExpireTime.Sub(m.wall)))
+		l.wheel.set(&e.due, after(m.mono, lock.expiresIn(m.wall)))
 		if l.wheel.first() == &e.due {
 			l.signal()
 		}
 	}
+}
+
+// expiresIn is how long a lock waits for its expire_time. When the clock was set
+// back since it was made, and an opening has only the clock to go by, that is no
+// longer than its caller asked for. Only owners change the time later.
+func (l *Lock) expiresIn(wall time.Time) time.Duration {
+	left := l.ExpireTime.Sub(wall)
+	if !l.Owner && len(l.History) > 0 {
+		left = min(left, l.ExpireTime.Sub(l.History[0].Time))
+	}
+	return left
 }
 
 // setAlarm sets the one other timer: the end of a freeze less the margin, or the

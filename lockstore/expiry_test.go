@@ -241,6 +241,45 @@ func TestB7TheClockIsStoredEvenWhenNothingIsActive(t *testing.T) {
 	}
 }
 
+// A clock that was a day ahead for a minute, in which the clock was stored and a
+// lock was made, keeps nothing waiting for that day to pass.
+func TestB7AJumpThatWasTakenBackHoldsUpNoOpening(t *testing.T) {
+	k := open(t, noFreeze())
+	k.lock("RX1", 1)
+	k.clock.advance(time.Minute)
+	k.clock.step(24 * time.Hour)
+	k.lock("RX2", 1)
+	k.clock.advance(time.Minute)
+	k.clock.step(-24 * time.Hour)
+	k.must(k.Health())
+	k.reopen()
+	k.must(k.Health())
+	k.clock.advance(13*time.Minute - 1)
+	k.wantDue()
+	k.clock.advance(1)
+	k.wantDue("RX1")
+	k.clock.advance(2 * time.Minute) // an opening cannot tell how long RX2 was held before it
+	k.wantDue("RX1", "RX2")
+}
+
+// Nor does one that was a day ahead all along, and was set right.
+func TestB7AClockThatWasSetBackHoldsUpNoOpening(t *testing.T) {
+	k := open(t, noFreeze())
+	k.lock("RX1", 1)
+	k.clock.step(-24 * time.Hour)
+	if k.Health() == nil {
+		t.Fatal("the clock was set")
+	}
+	k.clock.advance(10 * time.Minute)
+	k.must(k.Health())
+	k.lock("RX2", 1)
+	k.crash()
+	k.must(k.Health())
+	k.wantDue()
+	k.clock.advance(15 * time.Minute)
+	k.wantDue("RX1", "RX2")
+}
+
 func TestPendingLocksExpireIntoAWish(t *testing.T) {
 	k := open(t, netFreeze())
 	l := k.lock("RX1", 1)

@@ -14,7 +14,7 @@ import (
 //	l/t/<created><order_no> 00 <attempt>    index of the ended ones, by creation
 //	l/x/<principal> 00 <order_no>           a tombstone
 //	l/d/<pharmacy id> 00 <drug id>          the day's first figure
-//	l/m/clock                               no record is later than this by more than clockStep
+//	l/m/clock                               no record by a clock that was trusted is later by more than clockStep
 //	l/m/restored                            the last restore from a backup
 //	l/m/rest                                the opening that ended with no call under way
 //

@@ -70,7 +70,7 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	if err != nil {
 		return nil, err
 	}
-	latest := clock.wall
+	latest, newest := clock.wall, time.Time{}
 	l.running.start(clock.ran, m.mono)
 	if l.restored.Recovering() && l.restored.From == 0 {
 		l.restored.From = l.running.before
@@ -81,8 +81,8 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	l.orders = make(map[string]*entry, len(stored))
 	l.wheel.heap = make(timerHeap, 0, len(stored))
 	err = eachInOrder(stored, func() *restorer { return &restorer{l: l, now: m} }, func(r *restored) {
-		if r.lock.UpdatedAt.After(latest) {
-			latest = r.lock.UpdatedAt
+		if r.lock.UpdatedAt.After(newest) {
+			newest = r.lock.UpdatedAt
 		}
 		l.created = r.lock.CreatedAt
 		if r.needsPerson {
@@ -95,6 +95,9 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if latest.IsZero() {
+		latest = newest
 	}
 	l.watch.start(m.wall, m.mono, latest)
 	if l.watch.doubted() {

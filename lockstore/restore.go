@@ -16,13 +16,14 @@ type restored struct {
 	err         error
 }
 
-// again empties r for the next lock, with room for its items.
+// again empties r for the next lock, with room for its items and its first step.
 func (r *restored) again() *restored {
 	var items []Item
+	var steps []Step
 	if !r.needsPerson { // else the lock was given away
-		items = r.lock.Items[:0]
+		items, steps = r.lock.Items[:0], r.lock.History[:0]
 	}
-	*r = restored{lock: Lock{Items: items}}
+	*r = restored{lock: Lock{Items: items, History: steps}}
 	return r
 }
 

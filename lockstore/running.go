@@ -73,16 +73,17 @@ func readClock(disk engine.Reader) (c clockRecord, err error) {
 }
 
 // clockWrites are the clock and the running time, when they are to be stored: after
-// so long.
+// so long. A clock in doubt is not stored, and one that was set back is once it is
+// trusted: what it said in between must keep no later opening waiting.
 func (l *Ledger) clockWrites(m moment, step time.Duration) []engine.Write {
-	ran := l.running.at(m)
-	if m.wall.Sub(l.stored) < step && ran-l.running.stored < step {
+	ran, wall := l.running.at(m), l.stored
+	if t, known := l.watch.trusted(m); known {
+		wall = t
+	}
+	if wall.Sub(l.stored).Abs() < step && ran-l.running.stored < step {
 		return nil
 	}
-	if m.wall.After(l.stored) {
-		l.stored = m.wall
-	}
-	l.running.stored = ran
+	l.stored, l.running.stored = wall, ran
 	w := tlv.NewWriter(24)
 	w.Time(1, l.stored)
 	w.Int(2, int64(ran))

@@ -62,6 +62,7 @@ func table() []mutant {
 		{"expire one too early", "timers.go", "if t == nil || t.at > now {", "if t == nil || t.at > now+1 {", nil},
 		{"release what is not due", "transition.go", "if !c.due {", "if false {", nil},
 		{"expire while the clock is in doubt", "due.go", "if l.watch.err() != nil {\n\t\t\treturn nil\n\t\t}", "", nil},
+		{"store a clock that is in doubt", "clock.go", "return time.Unix(0, w.offset+int64(m.mono)).UTC(), true", "return m.wall, true", nil},
 		{"expire by the wall clock's jumps", "clock.go", "case near(offset, w.offset):", "case true, near(offset, w.offset):", nil},
 	}
 }
