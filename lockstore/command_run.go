@@ -197,6 +197,9 @@ func (l *Ledger) attempt(id ID) (*attempt, error) {
 		return &attempt{e: e}, nil
 	}
 	rec := l.ended.find(id)
+	if rec == nil && l.isLeaving(id) {
+		return nil, ErrNotFound
+	}
 	if rec == nil {
 		var err error
 		rec, err = l.disk.Engine().Get(attemptKey(prefixEnded, id))

@@ -24,11 +24,14 @@ type gated struct {
 	sync chan struct{}
 }
 
-func openGated(t *testing.T, p lockstore.Policy) *gated {
+func openGated(t *testing.T, p lockstore.Policy, change ...func(*lockstore.Options)) *gated {
 	g := &gated{sync: make(chan struct{})}
 	g.kit = &kit{tester: t, ctx: t.Context(), clock: newTestClock()}
 	g.disk = memengine.New(memengine.Options{Sync: func() { <-g.sync }})
 	g.opts = lockstore.Options{Policy: p}
+	for _, c := range change {
+		c(&g.opts)
+	}
 	g.start()
 	return g
 }
@@ -46,6 +49,14 @@ func (g *gated) do(f func() error) <-chan error {
 func (g *gated) let() {
 	g.sync <- struct{}{}
 	synctest.Wait()
+}
+
+// synced runs f, which needs one sync.
+func (g *gated) synced(f func() error) {
+	g.Helper()
+	done := g.do(f)
+	g.let()
+	g.must(<-done)
 }
 
 func waiting(done <-chan error) bool { return len(done) == 0 }
@@ -266,6 +277,46 @@ func TestNothingIsMissedBetweenMemoryAndDisk(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor when the disk was asked before it had what had just ended, and that left the
+// memory before the answer came.
+func TestNothingIsMissedWhenATurnOvertakesTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := openGated(t, noFreeze())
+		_ = g.opts.Committer.Close()
+		disk := &slowReads{Engine: g.disk, next: make(chan chan struct{}, 1)}
+		g.opts.Committer = engine.NewCommitter(disk, engine.CommitterOptions{})
+		t.Cleanup(func() { _ = g.opts.Committer.Close() })
+		l, err := lockstore.Open(g.ctx, g.opts)
+		g.must(err)
+		g.Ledger = l
+		orders := []string{"RX1", "OTHER1", "OTHER2"}
+		for _, no := range orders {
+			g.synced(func() error { _, _, err := g.Lock(g.ctx, g.request(no, 1, 100)); return err })
+		}
+		end := func(no string) <-chan error {
+			g.clock.advance(time.Minute)
+			return g.do(func() error { _, err := g.Release(g.ctx, alice, no, lockstore.ByCaller); return err })
+		}
+		ends := []<-chan error{end("RX1"), end("OTHER1")}
+		let := make(chan struct{})
+		disk.next <- let
+		late := g.do(func() error { _, _, err := g.Lock(g.ctx, g.request("RX1", 1, 100)); return err })
+		g.let()
+		g.let()
+		ends = append(ends, end("OTHER2"))
+		g.let()
+		for _, end := range ends {
+			g.must(<-end)
+		}
+		close(let)
+		synctest.Wait()
+		if waiting(late) {
+			g.let() // it is being made anew
+		}
+		wantErr(t, <-late, lockstore.ErrLockEnded)
+	})
 }
 
 // Nor while the disk takes so long that nothing which ended is on it yet.

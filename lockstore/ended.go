@@ -11,9 +11,9 @@ import (
 )
 
 // Ended locks are read from the disk, outside the mutex. What ends meanwhile is
-// found in memory: an ended record stays in recent until it is durable and two
-// turns have passed, and a read of the disk that took longer than a turn is
-// made again. So a lock is never missed between memory and disk.
+// found in memory: an ended record stays in recent until a turn comes at which it
+// is durable, and a read of the disk that a turn overtook is made again. So a lock
+// is never missed between memory and disk.
 
 // turnTime is how long a turn of recent lasts at least.
 const turnTime = 2 * time.Second
@@ -194,18 +194,21 @@ func (l *Ledger) viewOf(orderNo, principal string, p *past) (v view, all, ok boo
 }
 
 // wholeView puts all attempts of an order together, under mu. It returns false
-// when the disk was read too long ago.
+// when the disk was read in an earlier turn.
 func (l *Ledger) wholeView(orderNo string, p *past) (v view, ok bool) {
-	if l.turns.Load()-p.turn >= 2 {
+	if l.turns.Load() != p.turn {
 		return nil, false
 	}
-	newest := l.orders[orderNo]
+	newest, stored := l.orders[orderNo], p.locks
+	for len(stored) > 0 && l.isLeaving(stored[len(stored)-1].ID()) {
+		stored = stored[:len(stored)-1]
+	}
 	now, last := l.ended.now[orderNo], l.ended.last[orderNo]
-	if newest == nil && len(p.locks)+len(now)+len(last) == 0 {
+	if newest == nil && len(stored)+len(now)+len(last) == 0 {
 		return nil, true
 	}
-	merged := make(map[int]attempt, len(p.locks)+1)
-	for _, lock := range p.locks {
+	merged := make(map[int]attempt, len(stored)+1)
+	for _, lock := range stored {
 		merged[lock.Attempt] = attempt{ended: lock}
 	}
 	for _, list := range [][]endedRecord{last, now} {

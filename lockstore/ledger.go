@@ -124,8 +124,11 @@ type Ledger struct {
 	rested   bool      // the last opening ended with no call under way
 	created  time.Time // of the newest lock; creation times are all different
 	space    space
-	purged   []byte // no index key lies before this one
 	stats    Stats
+
+	purging sync.Mutex     // held by a purge, before mu
+	purged  []byte         // no index key lies before this one
+	leaving map[string]int // orders that a purge has deleted from this attempt on, which the disk may still show
 }
 
 // Close ends the ledger's work: later calls are refused with ErrClosed. It

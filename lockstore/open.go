@@ -37,6 +37,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		holders:  make(map[string]int),
 		unknown:  make(map[*entry]struct{}),
 		mornings: make(map[Key]morning),
+		leaving:  make(map[string]int),
 	}
 	cases, err := l.restore(ctx)
 	if err != nil {

@@ -1,6 +1,8 @@
 package lockstore
 
 import (
+	"bytes"
+
 	"github.com/hisgate/hisgate/lockstore/engine"
 )
 
@@ -55,10 +57,14 @@ func (l *Ledger) store(a *attempt, was Status, lock *Lock, m moment, acked bool)
 // moveOut are the writes that move an attempt from the active to the ended.
 func (l *Ledger) moveOut(lock *Lock, rec []byte) []engine.Write {
 	id := lock.ID()
+	index := indexKey(lock.CreatedAt, id)
+	if bytes.Compare(index, l.purged) < 0 {
+		l.purged = index // it ends so late that a purge has passed its place
+	}
 	return []engine.Write{
 		deleteWrite(attemptKey(prefixActive, id)),
 		putWrite(attemptKey(prefixEnded, id), rec),
-		putWrite(indexKey(lock.CreatedAt, id), nil),
+		putWrite(index, nil),
 	}
 }
 

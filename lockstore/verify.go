@@ -140,12 +140,22 @@ func (v *verifier) namesake(key []byte, lock *Lock) error {
 }
 
 func (v *verifier) ended() error {
+	order := "" // the last one; its attempts are neighbours
 	return v.each(prefixEnded, func(key, rec []byte) error {
 		v.seen.Ended++
 		lock := v.attempt(prefixEnded, key, rec)
 		if lock == nil {
 			return nil
 		}
+		if lock.OrderNo != order && lock.Attempt > 1 {
+			switch known, err := v.there(attemptKey(prefixActive, ID{lock.OrderNo, 1})); {
+			case err != nil:
+				return err
+			case !known: // and so the order would be taken for a new one
+				v.found(key, "attempt %d has ended, and there is no attempt 1", lock.Attempt)
+			}
+		}
+		order = lock.OrderNo
 		switch {
 		case lock.Status == Released && releasedAtRest(lock), lock.Status == Confirmed && lock.CaseReason == "":
 		default:

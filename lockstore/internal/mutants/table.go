@@ -23,6 +23,7 @@ func table() []mutant {
 		{"sync a log that is no longer written", "engine/badgerengine/wal_linux.go", "if err := w.use(w.number + 1); err != nil {", "if err := error(nil); err != nil {", badger},
 		{"pass over damaged tables", "engine/badgerengine/open.go", "return inspect(dir, opts)", "return 0, nil", badger},
 		{"move half a lock to the ended ones", "store.go", "deleteWrite(attemptKey(prefixActive, id)),\n\t\tputWrite(", "putWrite(", nil},
+		{"miss what ended while the disk was asked", "ended.go", "if l.turns.Load() != p.turn {", "if l.turns.Load()-p.turn >= 2 {", nil},
 		{"lose the tombstone on the disk", "tombstones.go", "writes = append(writes, putWrite(pairKey(prefixTombstone, principal, orderNo), encodeLock(lock)))", "", nil},
 
 		// Availability.
