@@ -38,7 +38,7 @@ type runCmd struct {
 	For     time.Duration `help:"Length of one round of one system; 0 = 1s, or 150ms with --quick."`
 	Dir     string        `type:"existingdir" placeholder:"DIR" help:"Where to store; the disk that is measured. Default: the temporary folder."`
 	Active  int           `help:"Active locks of the size and opening cases; 0 = 1,000,000, or 100,000 with --quick."`
-	Ended   int           `default:"1000000" help:"Ended locks of the size cases."`
+	Ended   int           `default:"1000000" help:"Ended locks of the size and purge cases."`
 	Wait    float64       `placeholder:"LOAD" help:"First wait, at most 10 minutes, until the machine's load average is below this."`
 	Hisgate string        `type:"existingfile" placeholder:"FILE" help:"The program whose edge is measured. Default: hisgate beside this program, else the one in PATH; without one these cases are left out."`
 	Pprof   string        `type:"path" placeholder:"FILE" help:"Write a CPU profile of this process to a file; with --peers none it is of hisgate alone."`

@@ -40,7 +40,7 @@ func (c *runCmd) names() []string {
 	}
 	names = append(names, "idle", "open")
 	if !c.Quick {
-		names = append(names, "size")
+		names = append(names, "size", "purge")
 	}
 	return append(names, edge.Names()...)
 }
@@ -77,7 +77,7 @@ func (c *runCmd) run(ctx context.Context, out, remarks io.Writer) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, string) ([]report.Row, error)
-	}{{"idle", b.idle}, {"open", b.opening}, {"size", b.size}} {
+	}{{"idle", b.idle}, {"open", b.opening}, {"size", b.size}, {"purge", b.purge}} {
 		if !c.wants(part.name) || !slices.Contains(c.names(), part.name) {
 			continue
 		}
@@ -202,6 +202,10 @@ func (b *bench) opening(ctx context.Context, dir string) ([]report.Row, error) {
 
 func (b *bench) size(ctx context.Context, dir string) ([]report.Row, error) {
 	return size(ctx, dir, b.Active, b.Ended, b.Rounds, b.For)
+}
+
+func (b *bench) purge(ctx context.Context, dir string) ([]report.Row, error) {
+	return purge(ctx, dir, b.Ended, b.Rounds, b.For)
 }
 
 // report prints rows at once as JSON, or keeps them for the table.

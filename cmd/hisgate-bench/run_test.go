@@ -52,7 +52,7 @@ func tiny(t *testing.T) runCmd {
 	t.Helper()
 	return runCmd{
 		Peers: []string{"badger", "rawfile"}, Dir: t.TempDir(),
-		Rows:   []string{"lock-1-spread-1", "lock-3-hot-64", "confirm-1-spread-8", "release-3-spread-64", "idle", "open", "size"},
+		Rows:   []string{"lock-1-spread-1", "lock-3-hot-64", "confirm-1-spread-8", "release-3-spread-64", "idle", "open", "size", "purge"},
 		Rounds: 2, For: 5 * time.Millisecond, Active: 300, Ended: 200,
 	}
 }
@@ -109,7 +109,8 @@ func TestEveryKindOfCaseRuns(t *testing.T) {
 		"idle-expiry-300 fresh", "idle-purge-300 fresh",
 		"open-killed-300", "open-killed-300-cpu",
 		"size-300-200-lock empty", "size-300-200-memory", "size-300-200-disk", "size-300-200-open", "size-300-200-memory-opened",
-		"size-300-200-purge-p50 calm", "size-300-200-purge-p99 calm", "size-300-200-purge-max calm", "size-300-200-purge-locks",
+		"size-300-200-purge-p50 calm", "size-300-200-purge-p99 calm", "size-300-200-purge-max calm", "size-300-200-purge-rate calm", "size-300-200-purge-locks",
+		"purge-200-p50 calm", "purge-200-p99 calm", "purge-200-max calm", "purge-200-rate calm", "purge-200-locks",
 	}
 	if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

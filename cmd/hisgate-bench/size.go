@@ -77,39 +77,6 @@ func size(ctx context.Context, dir string, active, ended, rounds int, during tim
 	return append(rows, pauses...), err
 }
 
-// pausesOfPurge lets a child lock in turns with and without purging beside it. Its
-// deletions fill Badger's tables in memory and set its compactions going, which go
-// on into the calm turns, too: the first of these was measured before all of it.
-func pausesOfPurge(name string, c *child, rounds int, during time.Duration) ([]report.Row, error) {
-	purged := report.Row{Name: name + "locks", Unit: report.PerSecond}
-	rows := []report.Row{
-		{Name: name + "p50", Unit: report.Seconds, Peer: "calm"},
-		{Name: name + "p99", Unit: report.Seconds, Peer: "calm"},
-		{Name: name + "max", Unit: report.Seconds, Peer: "calm"},
-	}
-	for range rounds {
-		calm, err := c.ask("time " + during.String())
-		if err != nil {
-			return nil, err
-		}
-		busy, err := c.ask("purge " + during.String())
-		if err != nil {
-			return nil, err
-		}
-		if busy.Purged == 0 {
-			break // all is gone
-		}
-		for i, run := range []report.Run{{Ours: busy.P50, Theirs: calm.P50}, {Ours: busy.P99, Theirs: calm.P99}, {Ours: busy.Max, Theirs: calm.Max}} {
-			rows[i].Runs = append(rows[i].Runs, run)
-		}
-		purged.Runs = append(purged.Runs, report.Run{Ours: float64(busy.Purged) / busy.Seconds})
-	}
-	if len(purged.Runs) == 0 {
-		return nil, fmt.Errorf("%s: nothing was there to purge", name)
-	}
-	return append(rows, purged), nil
-}
-
 // speedAtSize lets both lock in turns.
 func speedAtSize(name string, large, empty *child, rounds int, during time.Duration) (report.Row, error) {
 	row := report.Row{Name: name, Unit: report.PerSecond, Peer: "empty", Target: sizeTarget}
