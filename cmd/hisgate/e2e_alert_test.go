@@ -192,18 +192,7 @@ rule_files: [alerts.yml]
 scrape_configs: [{job_name: hisgate, static_configs: [{targets: [%q]}]}]
 `, h.program.OpsAddr)
 	server, port, err := privateserver.StartPrometheus(dir, config)
-	var missing *privateserver.MissingError
-	if errors.As(err, &missing) {
-		t.Skip(missing)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	started(t, server, err)
 	type alert struct {
 		Labels      map[string]string
 		Annotations map[string]string

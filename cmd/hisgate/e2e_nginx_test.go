@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -67,18 +66,7 @@ func startNginx(t *testing.T, webhook string, ca *testca.Authority, client *http
 		site = strings.ReplaceAll(site, from, to)
 	}
 	server, err := privateserver.StartNginx(dir, site)
-	var missing *privateserver.MissingError
-	if errors.As(err, &missing) {
-		t.Skip(missing)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	started(t, server, err)
 	base := fmt.Sprintf("https://127.0.0.1:%d", port)
 	if err := server.Ready(t.Context(), func(ctx context.Context) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, base, nil)

@@ -20,6 +20,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hisgate/hisgate/internal/privateserver"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -222,4 +223,21 @@ func TestSIGTERMDrainsAndEndsWell(t *testing.T) {
 	next := w.start()
 	next.post("/v1/locks/TERM-1:confirm", `{}`).lock(t)
 	w.audit(next.api)
+}
+
+// started takes over a private server, for as long as the test runs. Where its
+// program is not installed the test is skipped.
+func started(t *testing.T, server *privateserver.Server, err error) {
+	t.Helper()
+	if missing, ok := errors.AsType[*privateserver.MissingError](err); ok {
+		t.Skip(missing)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

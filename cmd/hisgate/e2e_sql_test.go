@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,18 +77,7 @@ func reservationDatabase(t *testing.T, rows string) (his *pgx.Conn, port int) {
 		t.Fatal(err)
 	}
 	server, port, err := privateserver.StartPostgres(t.Context(), dir, "hisgate", "fsync = off")
-	var missing *privateserver.MissingError
-	if errors.As(err, &missing) {
-		t.Skip(missing)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	started(t, server, err)
 	if err := server.Ready(t.Context(), func(ctx context.Context) (err error) {
 		his, err = pgx.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=hisgate dbname=postgres sslmode=disable", port))
 		return err
