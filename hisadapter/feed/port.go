@@ -104,3 +104,23 @@ type Looker interface {
 	// afterwards. Errors besides: as Run; or why this source cannot be looked at so.
 	Look(ctx context.Context, s Sink) error
 }
+
+// Sight is what a driver found of its source.
+type Sight struct {
+	Place   string // in the source's own words: "queue stock", "stream S, consumer C"
+	Absent  bool   // it is not there yet; the settings have Run make it
+	Waiting int64  // messages that wait there; -1 = the source does not say
+}
+
+// Finder is a Driver that can find its source without reading it: with the rights
+// that Run needs and no others, and without making anything, as Look does. All
+// drivers here are.
+type Finder interface {
+	Driver
+	// Find connects as Run does and finds what Run would read. It takes no message,
+	// moves no position, makes nothing, and disturbs nobody who runs the same feed
+	// meanwhile. It blocks until that is done, ctx ends, or the driver's own time for a
+	// connection is over. Its error is the one with which Run would end; when it has
+	// returned, nothing of it is left.
+	Find(ctx context.Context) (Sight, error)
+}

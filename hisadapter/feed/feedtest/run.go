@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) *Source) {
 		{"stops when told to", testStop},
 		{"a look has no effect", testLook},
 		{"server that is not there", testAbsent},
+		{"finding takes nothing", testFind},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}

@@ -57,13 +57,11 @@ func (d *Driver) run(ctx context.Context, sink feed.Sink) (err error) {
 		return err
 	}
 	defer db.Close() // what it says is of no use: every statement has said what it had to
-	within, cancel := context.WithTimeout(ctx, d.s.Database.ConnectTimeout)
-	conn, err := db.Conn(within)
-	cancel()
+	r, err := d.connect(ctx, db)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+		return err
 	}
-	defer conn.Close()
+	defer r.conn.Close()
 
 	wake := make(chan struct{}, 1)
 	deaf, stop, err := d.listen(ctx, db, wake)
@@ -72,7 +70,7 @@ func (d *Driver) run(ctx context.Context, sink feed.Sink) (err error) {
 	}
 	defer stop()
 
-	f := d.follower(&reader{conn: conn, words: d.words, zone: d.s.Database.Zone, timeout: d.s.Database.StatementTimeout}, sink)
+	f := d.follower(r, sink)
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
@@ -90,6 +88,17 @@ func (d *Driver) run(ctx context.Context, sink feed.Sink) (err error) {
 			return err
 		}
 	}
+}
+
+// connect takes the connection that reads.
+func (d *Driver) connect(ctx context.Context, db *sql.DB) (*reader, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.s.Database.ConnectTimeout)
+	defer cancel()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return &reader{conn: conn, words: d.words, zone: d.s.Database.Zone, timeout: d.s.Database.StatementTimeout}, nil
 }
 
 // follower is the way of the settings.

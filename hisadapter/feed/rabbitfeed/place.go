@@ -1,7 +1,6 @@
 package rabbitfeed
 
 import (
-	"errors"
 	"fmt"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -75,7 +74,7 @@ func (s Settings) ensureExchange(conn *amqp.Connection) error {
 // its own.
 func ensure(conn *amqp.Connection, look, create func(*amqp.Channel) error) error {
 	err := with(conn, look)
-	if e := (*amqp.Error)(nil); errors.As(err, &e) && e.Code == amqp.NotFound {
+	if missing(err) {
 		return with(conn, create)
 	}
 	return err
