@@ -50,6 +50,10 @@ func (d *doctor) his(ctx context.Context, c Config) {
 		if ok {
 			d.clock("clock and his", ahead)
 		}
+	} else if c, ok := driver.(clocked); ok {
+		if ahead, known := c.Skew(); known {
+			d.clock("clock and his", ahead)
+		}
 	}
 	switch outcome := hisadapter.OutcomeOf(err); {
 	case outcome == hisadapter.Misconfigured:

@@ -21,6 +21,7 @@ func TestClockOfTheHISIsMeasured(t *testing.T) {
 	}))
 	defer slow.Close()
 	w.cfg.HIS.SimHIS.URL = slow.URL
+	w.cfg.Tracing.Endpoint = "grpc://" + newOTLP(t, nil).addr // whatever else watches the calls
 	h := w.open()
 	h.live("D1")
 	ops := api{t: t, base: "http://" + h.program.OpsAddr}

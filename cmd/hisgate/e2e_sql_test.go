@@ -32,6 +32,11 @@ INSERT INTO "药房库存" VALUES ('HLWYF', '00010041', 100);
 	if s := h.live("00010041"); s.GetDrugName() != "甲硝唑片" || s.GetAvailable() != 100 || s.GetPrice() != "0.0333" {
 		t.Errorf("the stock is %v", s)
 	}
+	if clock, ok := h.program.his.(clocked); !ok {
+		t.Error("nobody measures the clock of the HIS")
+	} else if ahead, known := clock.Skew(); ahead != 0 || !known {
+		t.Errorf("our clock is %s ahead of that of the HIS, which is the same (%t)", ahead, known)
+	}
 	order := func(no string, units int) *hisgatev1.Order {
 		return h.post("/v1/orders", fmt.Sprintf(`{"order_no":"%s","strategy":"RESERVE","pharmacy_id":"HLWYF",
   "items":[{"drug_id":"00010041","quantity":"%d","line_fen":"100"}],"amount":{"drugs_fen":"100","other_fen":"1500","total_fen":"1600"},

@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"hisadapter/units":              {},
 	"hisadapter/sqldb":              {},
 	"hisadapter/mapfile":            {},
-	"hisadapter/sqlhis":             {"hisadapter", "hisadapter/mapfile", "hisadapter/sqldb", "hisadapter/units"},
+	"hisadapter/sqlhis":             {"hisadapter", "hisadapter/mapfile", "hisadapter/sqldb", "hisadapter/units", "internal/skew"},
 	"hisadapter/sqlhis/recipes":     {},
 	"hisadapter/adaptertest":        {"hisadapter"},
 	"hisadapter/httphis":            {"hisadapter", "hisadapter/mapfile", "hisadapter/units", "internal/skew"},

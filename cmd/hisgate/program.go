@@ -135,7 +135,7 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 		return nil, err
 	}
 	r := &reach{his: his, wechat: channel, orders: p.orders, log: log}
-	if c, ok := driver.(clocked); ok {
+	if c, ok := p.his.(clocked); ok { // which driver is not any more where calls are traced
 		r.skew = c.Skew
 	}
 	r.known = func() bool { return p.gateway.State().Degraded || his.State().Breaker != guard.BreakerClosed }

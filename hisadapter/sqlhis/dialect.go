@@ -25,6 +25,10 @@ type dialect interface {
 
 	// class is what a fault means by its code, whatever the statement was.
 	class(f fault) class
+
+	// clock asks for the server's time: one number, the seconds since 1970 by UTC,
+	// whatever the zone of the session is.
+	clock() string
 }
 
 // fault is an error in the database's own words.

@@ -183,6 +183,12 @@
 // a driver that is answered by what was recorded (package tape keeps it as files),
 // without a database and without its password.
 //
+// # The server's clock
+//
+// Driver.Skew is how far our clock is ahead of the server's. A read asks for the
+// server's time once a minute at most, on its own connection and before its own
+// statement: no call more for the HIS, no place more in the guard's queue.
+//
 // # Poolers and time limits
 //
 // On PostgreSQL the statement's time is a parameter of the connection's start, so

@@ -24,6 +24,7 @@ type Driver struct {
 	password string // to be taken out of errors
 	session  func(ctx context.Context, op string) (session, error)
 	now      func() time.Time
+	clock    clock
 	watch    func(Statement) // nil = nobody looks
 	record   func(Exchange)
 }
@@ -42,7 +43,7 @@ func Open(m *Mapping, caps hisadapter.Capabilities, now func() time.Time) (*Driv
 	if err != nil {
 		return nil, err
 	}
-	d.session = func(ctx context.Context, _ string) (session, error) { return d.connect(ctx) }
+	d.session = d.connect
 	return d, nil
 }
 

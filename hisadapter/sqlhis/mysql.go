@@ -62,6 +62,10 @@ func (mariadb) fault(err error) (fault, bool) {
 	return fault{state: state, number: number, message: e.Message}, true
 }
 
+func (mariadb) clock() string {
+	return "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000000"
+}
+
 func (mariadb) class(f fault) class {
 	return classify(f.number,
 		[]string{"1213", "1020"},

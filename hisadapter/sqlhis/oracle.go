@@ -86,4 +86,8 @@ func (oracle) fault(err error) (fault, bool) {
 	return fault{number: strconv.Itoa(e.ErrCode), message: e.ErrMsg}, true
 }
 
+func (oracle) clock() string {
+	return "SELECT ROUND((CAST(SYS_EXTRACT_UTC(SYSTIMESTAMP) AS DATE) - DATE '1970-01-01') * 86400) FROM DUAL"
+}
+
 func (oracle) class(f fault) class { return oracleClass(f.number) }

@@ -49,6 +49,10 @@ func (postgres) fault(err error) (fault, bool) {
 	return fault{state: e.Code, number: e.Code, message: e.Message}, true
 }
 
+func (postgres) clock() string {
+	return "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
+}
+
 func (postgres) class(f fault) class {
 	return classify(f.state, []string{"40001", "40P01"}, []string{"53*", "55P03"}, []string{"42*", "28*", "3D000", "3F000"})
 }

@@ -23,11 +23,12 @@ func (m *Mapping) Operations() []string {
 	return slices.DeleteFunc(all, func(op string) bool { return m.ops[op] == nil })
 }
 
-// Reach opens a connection as the calls do, and gives it back. It blocks until
+// Reach opens a connection as the calls do, asks the server for its time (Skew),
+// and gives the connection back. It blocks until
 // the database answered or ctx ended; its error is an *hisadapter.Error, not sent
 // or misconfigured.
 func (d *Driver) Reach(ctx context.Context) error {
-	conn, err := d.pin(ctx)
+	conn, err := d.pin(ctx, opQuery)
 	if err != nil {
 		x := &execution{d: d, call: &call{op: &operation{}}}
 		err = x.notBegun(ctx, err)

@@ -30,8 +30,8 @@ type pinned struct {
 
 // connect takes a connection that is alive. Its error says that nothing of ours
 // was sent.
-func (d *Driver) connect(ctx context.Context) (session, error) {
-	conn, err := d.pin(ctx)
+func (d *Driver) connect(ctx context.Context, op string) (session, error) {
+	conn, err := d.pin(ctx, op)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func (d *Driver) connect(ctx context.Context) (session, error) {
 }
 
 // pin finds out by a ping what went stale in the pool, before anything of ours is
-// sent over it.
-func (d *Driver) pin(ctx context.Context) (*sql.Conn, error) {
+// sent over it. A read asks for the server's time as well, now and then.
+func (d *Driver) pin(ctx context.Context, op string) (*sql.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.m.connection.ConnectTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
@@ -48,7 +48,11 @@ func (d *Driver) pin(ctx context.Context) (*sql.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = conn.PingContext(ctx); err == nil {
+		err = conn.PingContext(ctx)
+		if err == nil && (op == opQuery || op == opFind) {
+			err = d.measure(ctx, conn)
+		}
+		if err == nil {
 			return conn, nil
 		}
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })

@@ -50,6 +50,12 @@ func (sqlserver) fault(err error) (fault, bool) {
 	return fault{number: strconv.Itoa(int(e.Number)), message: e.Message}, true
 }
 
+// clock counts days and the seconds of the day apart: the seconds since 1970 are
+// too many for DATEDIFF, and DATEDIFF_BIG is of 2016.
+func (sqlserver) clock() string {
+	return "SELECT DATEDIFF(DAY, '19700101', t) * CAST(86400 AS BIGINT) + DATEDIFF(SECOND, DATEADD(DAY, DATEDIFF(DAY, '19700101', t), '19700101'), t) FROM (SELECT GETUTCDATE() AS t) q"
+}
+
 func (sqlserver) class(f fault) class {
 	return classify(f.number,
 		[]string{"1205", "3960"},
