@@ -11,13 +11,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/hisgate/hisgate/hisadapter/simhis"
@@ -27,8 +30,9 @@ import (
 // otlp is a collector of spans on loopback.
 type otlp struct {
 	collector.UnimplementedTraceServiceServer
-	addr string
-	hang chan struct{} // nil = answers at once; else when it is closed
+	addr   string
+	hang   chan struct{} // nil = answers at once; else when it is closed
+	refuse atomic.Bool   // everything, as somebody that it does not know
 
 	mu      sync.Mutex
 	spans   []*tracev1.Span
@@ -36,14 +40,14 @@ type otlp struct {
 	headers metadata.MD
 }
 
-func newOTLP(t *testing.T, hang chan struct{}) *otlp {
+func newOTLP(t *testing.T, hang chan struct{}, options ...grpc.ServerOption) *otlp {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := &otlp{addr: l.Addr().String(), hang: hang}
-	srv := grpc.NewServer()
+	srv := grpc.NewServer(options...)
 	collector.RegisterTraceServiceServer(srv, o)
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(srv.Stop)
@@ -57,6 +61,9 @@ func (o *otlp) Export(ctx context.Context, r *collector.ExportTraceServiceReques
 		case <-ctx.Done():
 		}
 		return nil, ctx.Err()
+	}
+	if o.refuse.Load() {
+		return nil, status.Error(codes.Unauthenticated, "nobody knows tok-1")
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -270,25 +277,6 @@ func TestTraceOfACallback(t *testing.T) {
 		if !slices.Contains(got, path) {
 			t.Errorf("no span %q in\n%s", path, strings.Join(got, "\n"))
 		}
-	}
-}
-
-// TestACollectorThatHangsCostsNoCall: calls go on, and the process ends.
-func TestACollectorThatHangsCostsNoCall(t *testing.T) {
-	t.Parallel()
-	for name, endpoint := range map[string]string{"hangs": "grpc://" + newOTLP(t, make(chan struct{})).addr, "is away": "http://127.0.0.1:9"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := openHouse(t, false, func(c *Config, _ *settings) {
-				c.Tracing = Tracing{Endpoint: endpoint, Sample: 1, ServiceName: "hisgate"}
-			})
-			h.shelve("D1", 10)
-			for range 3 * spansWaiting / 2 {
-				if _, err := h.stock.GetStock(t.Context(), &hisgatev1.GetStockRequest{PharmacyId: simhis.DemoPharmacy, DrugId: "D1"}); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
 	}
 }
 

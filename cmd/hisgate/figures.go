@@ -28,6 +28,7 @@ func figures(p *Program, channel *wechat.Channel) server.Figures {
 		f.DiskFree = free
 	}
 	alertFigures(p.alarm, &f)
+	f.SpansSent, f.SpansRefused, f.SpansDropped = p.tracing.figures()
 	f.Feeds = p.feeds.figures()
 	return f
 }

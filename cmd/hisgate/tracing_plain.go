@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -17,18 +14,10 @@ import (
 // plainSpans is an exporter that sends of a span only what is known to name no
 // patient and no secret: our own attributes and a few of the protocols. Texts of
 // errors, events and the addresses of callers stay here, whichever library wrote
-// them. It never fails; it says in the log, now and then, that spans are lost.
+// them. It never fails: what becomes of the spans is counted.
 type plainSpans struct {
 	sdktrace.SpanExporter
-	log *slog.Logger
-
-	mu     sync.Mutex
-	lost   int
-	warned time.Time
-}
-
-func newPlainSpans(e sdktrace.SpanExporter, log *slog.Logger) *plainSpans {
-	return &plainSpans{SpanExporter: e, log: log}
+	count *spanCount
 }
 
 // ExportSpans implements sdktrace.SpanExporter.
@@ -37,22 +26,8 @@ func (p *plainSpans) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlyS
 	for i, s := range spans {
 		out[i] = plainSpan{s}
 	}
-	if err := p.SpanExporter.ExportSpans(ctx, out); err != nil {
-		p.missed(len(spans))
-	}
+	p.count.exported(len(spans), p.SpanExporter.ExportSpans(ctx, out))
 	return nil
-}
-
-// missed warns at most once a minute. The error is not shown: it may hold the
-// collector's words, or the headers of the request.
-func (p *plainSpans) missed(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lost += n
-	if now := time.Now(); now.Sub(p.warned) >= time.Minute {
-		p.log.Warn("spans are lost: the collector of tracing.endpoint does not take them", "lost", p.lost)
-		p.warned, p.lost = now, 0
-	}
 }
 
 type plainSpan struct{ sdktrace.ReadOnlySpan }

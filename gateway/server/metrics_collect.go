@@ -32,11 +32,12 @@ var collected = []struct {
 	{"hisgate_confirms_total", "Calls to deduct held stock, by what became of them.", []string{"result"}},
 	{"hisgate_clock_doubt", "1 while the clock is in doubt: nothing expires.", nil},
 	{"hisgate_clock_skew_seconds", "How far our clock is ahead of WeChat Pay's; negative: behind.", nil},
-	{"hisgate_his_clock_skew_seconds", "How far our clock is ahead of the HIS's, by the Date of its answers; negative: behind. 0 where it gives none, as a database.", nil},
+	{"hisgate_his_clock_skew_seconds", "How far our clock is ahead of the HIS's, by the Date of its answers or the time of its database server; negative: behind. 0 where it gives none.", nil},
 	{"hisgate_disk_low", "1 while less of the disk is free than the reserve: no lock and no order begins.", nil},
 	{"hisgate_disk_free_bytes", "Free space on the disk of the data folder.", nil},
 	{"hisgate_alerts_firing", "Alerts that stand, by severity.", []string{"severity"}},
 	{"hisgate_alert_messages_total", "Messages to webhooks, by what became of them.", []string{"result"}},
+	{"hisgate_trace_spans_total", "Spans of traces, by what became of them: sent, refused by the collector, dropped before it was asked.", []string{"result"}},
 	{"hisgate_holds_outlived_total", "Holds dropped for their age, because no reading came.", nil},
 	{"hisgate_recovery_left", "After a restore from a backup: locks and orders that HIS and WeChat Pay are still to be asked about. No lock, order, prepay or refund begins before both are 0.", []string{"of"}},
 	{"hisgate_recovering", "1 while the recovery after a restore from a backup stands.", nil},
@@ -132,6 +133,8 @@ type Figures struct {
 
 	AlertsFiring                            map[string]int // alerts that stand, by severity
 	AlertsSent, AlertsFailed, AlertsDropped uint64         // messages taken by webhooks; tries that failed; messages given up
+
+	SpansSent, SpansRefused, SpansDropped uint64 // of traces: taken by the collector; not taken; dropped before it was asked
 }
 
 func (c *collector) collectProgram(gauge, counter emit, histogram func(prometheus.Metric)) {
@@ -145,6 +148,9 @@ func (c *collector) collectProgram(gauge, counter emit, histogram func(prometheu
 	counter("hisgate_alert_messages_total", float64(f.AlertsSent), "sent")
 	counter("hisgate_alert_messages_total", float64(f.AlertsFailed), "failed")
 	counter("hisgate_alert_messages_total", float64(f.AlertsDropped), "dropped")
+	counter("hisgate_trace_spans_total", float64(f.SpansSent), "sent")
+	counter("hisgate_trace_spans_total", float64(f.SpansRefused), "refused")
+	counter("hisgate_trace_spans_total", float64(f.SpansDropped), "dropped")
 	c.collectFeeds(f.Feeds, gauge, counter, histogram)
 }
 
