@@ -184,6 +184,9 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
+// Enabled reports whether payment is: without it only Check answers.
+func (s *Service) Enabled() bool { return s.pay != nil }
+
 // Unworked is how many active orders and unread notices nobody works on because
 // payment is disabled; 0 when it is not. Money may be among them, so the program
 // should warn. It reads memory and does not block.

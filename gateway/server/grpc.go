@@ -79,6 +79,9 @@ func newGRPC(s *services, i *interceptors, o *Options) (*grpc.Server, *health.Se
 	for name := range srv.GetServiceInfo() {
 		h.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}
+	if !o.Orders.Enabled() { // it takes no order; hisgate as a whole is well
+		h.SetServingStatus(hisgatev1.OrderService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_NOT_SERVING)
+	}
 	healthpb.RegisterHealthServer(early, h)
 	reflection.Register(srv)
 	return srv, h

@@ -33,3 +33,21 @@ func TestHealthOfEachService(t *testing.T) {
 		}
 	}
 }
+
+// Where payment is disabled OrderService takes no orders and says so; hisgate as a
+// whole serves, so that nobody restarts it for that.
+func TestHealthWithoutPayment(t *testing.T) {
+	w := newWorld(t, nil)
+	health := healthpb.NewHealthClient(w.conn)
+	for service, want := range map[string]healthpb.HealthCheckResponse_ServingStatus{
+		"":                        healthpb.HealthCheckResponse_SERVING,
+		"hisgate.v1.StockService": healthpb.HealthCheckResponse_SERVING,
+		"hisgate.v1.LockService":  healthpb.HealthCheckResponse_SERVING,
+		"hisgate.v1.OpsService":   healthpb.HealthCheckResponse_SERVING,
+		"hisgate.v1.OrderService": healthpb.HealthCheckResponse_NOT_SERVING,
+	} {
+		if got, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{Service: service}); err != nil || got.GetStatus() != want {
+			t.Errorf("%q: %s, %v; want %s", service, got.GetStatus(), err, want)
+		}
+	}
+}
