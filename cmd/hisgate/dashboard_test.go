@@ -66,6 +66,7 @@ type panel struct {
 	Title   string
 	Type    string
 	Targets []struct{ Expr string }
+	GridPos struct{ X, Y, W, H int }
 }
 
 func dashboard(t *testing.T) []panel {
@@ -98,6 +99,46 @@ func TestDashboardNamesOnlyWhatIs(t *testing.T) {
 	}
 	if len(ids) < 20 {
 		t.Errorf("only %d panels", len(ids))
+	}
+}
+
+// unshown are the metrics that have no panel, and why.
+var unshown = map[string]string{
+	"hisgate_build_info":                 "the dashboard chooses jobs and instances by it",
+	"hisgate_stock_cache_hits_total":     "answers by source show the same",
+	"hisgate_stock_filled_keys_total":    "a part of the loads, for who tunes batches",
+	"hisgate_stock_refreshed_keys_total": "a part of the loads, for who tunes cache.refresh_after",
+	"hisgate_guard_running":              "calls in flight show the same",
+	"hisgate_guard_min_share":            "a setting",
+}
+
+// TestDashboardShowsWhatThereIs: every metric has a panel, so that who is woken by
+// an alert finds what it is about; and no panel stands upon another.
+func TestDashboardShowsWhatThereIs(t *testing.T) {
+	shown := map[string]bool{}
+	taken := map[[2]int]string{}
+	for _, p := range dashboard(t) {
+		for _, q := range p.Targets {
+			for _, s := range seriesOf.FindAllStringSubmatch(q.Expr, -1) {
+				shown[s[1]] = true
+				for _, suffix := range []string{"_bucket", "_count", "_sum"} {
+					shown[strings.TrimSuffix(s[1], suffix)] = true
+				}
+			}
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other, there := taken[[2]int{x, y}]; there || x >= 24 {
+					t.Fatalf("panel %q stands upon %q, or beside the page", p.Title, other)
+				}
+				taken[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+	for name := range metricsPage(t) {
+		if why := unshown[name]; shown[name] == (why != "") {
+			t.Errorf("%s: is shown: %t; is not to be, because: %q", name, shown[name], why)
+		}
 	}
 }
 
