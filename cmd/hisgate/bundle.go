@@ -134,6 +134,11 @@ func keysOf(c Config) []string {
 		}
 	}
 	out = append(out, secretsOfHIS(c.HIS)...)
+	for _, f := range c.Feeds {
+		if m, err := httphis.LoadChanges(f.MappingFile); err == nil {
+			out = append(out, m.Secrets()...)
+		}
+	}
 	out = slices.DeleteFunc(out, func(s string) bool { return len(s) < leastKey })
 	// The longest first, lest a part of one be taken and the rest stand.
 	slices.SortFunc(out, func(a, b string) int { return len(b) - len(a) })

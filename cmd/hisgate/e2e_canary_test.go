@@ -34,10 +34,22 @@ func TestNoCommandTellsASecret(t *testing.T) {
 	w.cfg.Auth.CallersFile = w.put("callers.yaml", fmt.Appendf(nil, "- {name: desk, token_sha256: %s, roles: [admin]}\n", sum))
 	w.cfg.Storage.EncryptionKeyFile = w.put("folder.key", []byte("canary-folder-key-0123456789abcd"))
 	w.cfg.Alerts.Webhooks = []AlertWebhook{{Kind: "dingtalk", URLFile: w.put("robot.url", []byte(robot.URL+"/send?access_token=canary-robot-key")), SecretFile: w.put("robot.secret", []byte("canary-robot-secret"))}}
+	collector := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprintf(rw, "nobody knows %s", r.Header) // which is what it was shown
+	}))
+	defer collector.Close()
+	w.cfg.Tracing = Tracing{Endpoint: collector.URL, Sample: 1, ServiceName: "hisgate", HeadersFile: w.put("headers", []byte("x-collector-token: canary-collector-token\n"))}
+	w.put("feed.secret", []byte("canary-feed-secret"))
+	w.cfg.Feeds = []Feed{{
+		Name: "his", Driver: feedWebhook, MappingFile: w.put("feed.yaml", []byte("secrets: {key: {file: "+filepath.Join(w.dir, "feed.secret")+"}}\n"+feedMapping)),
+		Webhook: FeedWebhook{KeyFile: w.put("feed.key", []byte("canary-feed-key-0123456789"))},
+	}}
 	w.cfg.Log.Audit = filepath.Join(w.dir, "audit.jsonl")
 	file := w.writeConfig()
 	canaries := []string{
 		token, strings.TrimPrefix(token, "hg_"), "canary-folder-key-0123456789abcd", "canary-robot-key", "canary-robot-secret",
+		"canary-collector-token", "canary-feed-secret", "canary-feed-key-0123456789",
 		strings.Split(string(key), "\n")[1],
 	}
 	clean := func(where, text string) {

@@ -75,6 +75,9 @@ func (c *ChangeMapping) ReadSecrets() (err error) {
 	return err
 }
 
+// Secrets is Mapping.Secrets.
+func (c *ChangeMapping) Secrets() []string { return c.m.Secrets() }
+
 // File is the mapping file, as LoadChanges was given it.
 func (c *ChangeMapping) File() string { return c.m.file }
 
