@@ -51,9 +51,10 @@ type finding struct {
 	verdict verdict
 }
 
-// doctor gathers findings. It only reads: no payment, no lock, no order; the one
-// thing that it writes is a file beside the data folder, to measure the disk,
-// which it removes.
+// doctor gathers findings. It only reads: no payment, no lock, no order, no message
+// of a feed, none to a group; the one thing that it writes is a file beside the data
+// folder, to measure the disk, which it removes. Everything that it asks has a time
+// of its own, so that it comes to its end whatever hangs.
 type doctor struct {
 	outputFlags
 	findings []finding
@@ -86,23 +87,30 @@ func (d *doctor) examine(ctx context.Context, f configFlags) {
 	}
 	d.ok("config", "%s", d.say("配置有效", "valid"))
 	d.files(c)
-	d.disk(c)
-	d.ports(ctx, c)
+	runs := alive(ctx, c.Listen.Ops)
+	d.disk(c, runs)
+	d.ports(c, runs)
 	d.his(ctx, c)
 	if c.Payment.Enabled {
 		d.wechat(ctx, c)
 	}
+	d.feeds(ctx, c)
+	d.webhooks(ctx, c)
+	d.collector(ctx, c.Tracing)
 }
 
-// print writes the table, or one JSON object a line.
+// print writes the table, what is to be done below what is not well, or one JSON
+// object a line.
 func (d *doctor) print(out io.Writer) error {
 	if d.JSON {
 		return printLines(out, d.findings)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, d.say("结果\t检查\t情况\t怎么办", "VERDICT\tCHECK\tFOUND\tDO"))
 	for _, f := range d.findings {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Verdict, f.Check, oneLine(f.Found), f.Do)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", f.Verdict, f.Check, oneLine(f.Found))
+		if f.Do != "" {
+			fmt.Fprintf(w, "\t\t→ %s\n", f.Do)
+		}
 	}
 	return w.Flush()
 }

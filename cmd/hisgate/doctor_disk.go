@@ -21,8 +21,9 @@ const (
 	syncDead = 500 * time.Millisecond // callers give up
 )
 
-// disk looks at what the data folder stands on, and who uses it.
-func (d *doctor) disk(c Config) {
+// disk looks at what the data folder stands on, and who uses it; runs says that a
+// hisgate answers at listen.ops.
+func (d *doctor) disk(c Config, runs bool) {
 	dir, err := filepath.Abs(c.DataDir)
 	if err != nil {
 		d.add(red, "data_dir", err.Error(), "")
@@ -46,7 +47,7 @@ func (d *doctor) disk(c Config) {
 		there, base = false, filepath.Dir(base)
 	}
 	if there {
-		d.folder(dir)
+		d.folder(dir, runs)
 	}
 	d.space(base, c.Storage)
 	if there {
@@ -57,14 +58,16 @@ func (d *doctor) disk(c Config) {
 
 // folder says whether the folder can be opened as far as can be seen from
 // outside.
-func (d *doctor) folder(dir string) {
+func (d *doctor) folder(dir string, runs bool) {
 	if err := interrupted(dir); err != nil {
 		d.add(red, "data_dir", err.Error(), d.say("再次执行 ledger restore", "run ledger restore again"))
 		return
 	}
 	switch err := badgerengine.Held(dir); {
+	case errors.Is(err, badgerengine.ErrFolderInUse) && runs:
+		d.ok("data_dir", d.say("%s，正在运行的 hisgate 在用", "%s, the hisgate that runs uses it"), dir)
 	case errors.Is(err, badgerengine.ErrFolderInUse):
-		d.add(warned, "data_dir", err.Error(), d.say("若那就是正在运行的 hisgate，正常；否则先停掉它", "good if that is the hisgate that runs; else stop it first"))
+		d.add(warned, "data_dir", err.Error(), d.say("有人用着，却没有 hisgate 在 listen.ops 应答：查那个进程，先停掉它", "somebody uses it, and no hisgate answers at listen.ops: look at that process, and stop it first"))
 	case err != nil:
 		d.add(red, "data_dir", err.Error(), d.say("给运行 hisgate 的用户权限", "give the user that runs hisgate permission"))
 	default:
@@ -138,8 +141,7 @@ func measureSyncs(dir string) (took []time.Duration, err error) {
 }
 
 // ports says whether the addresses can be listened on.
-func (d *doctor) ports(ctx context.Context, c Config) {
-	runs := alive(ctx, c.Listen.Ops)
+func (d *doctor) ports(c Config, runs bool) {
 	for _, l := range []struct{ setting, addr string }{
 		{"listen.grpc", c.Listen.GRPC}, {"listen.http", c.Listen.HTTP}, {"listen.webhook", c.Listen.Webhook}, {"listen.ops", c.Listen.Ops},
 	} {

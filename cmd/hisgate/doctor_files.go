@@ -36,19 +36,17 @@ func (d *doctor) files(c Config) {
 	if c.Auth.configured() {
 		d.callers(c)
 	}
-	for _, f := range []struct{ setting, path string }{{"log.file", c.Log.File}, {"log.audit_file", c.Log.Audit}} {
+	for _, f := range []struct{ setting, path string }{{"log.file", c.Log.File}, {"log.audit_file", c.Log.Audit}, {"dead_letters.file", c.DeadLetters.File}} {
 		if err := appendable(f.path); err != nil {
 			d.add(red, f.setting, err.Error(), d.say("给运行 hisgate 的用户写权限", "let the user that runs hisgate write there"))
 		} else if f.path != "" {
 			d.ok(f.setting, d.say("%s 可写", "%s can be written"), f.path)
 		}
 	}
-	secrets := []string{c.WeChat.ProxyAuthFile, c.TLS.KeyFile, c.Storage.EncryptionKeyFile}
 	if c.Payment.Enabled {
 		d.merchant(c.WeChat)
-		secrets = append(secrets, c.WeChat.MerchantKeyFile, c.WeChat.APIv3KeyFile)
 	}
-	for _, f := range secrets {
+	for _, f := range c.secretFiles() {
 		d.private(f)
 	}
 }

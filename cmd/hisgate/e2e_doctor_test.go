@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,9 +14,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hisgate/hisgate/hisadapter/feed/natsfeed"
 	"github.com/hisgate/hisgate/internal/skew"
 	"github.com/hisgate/hisgate/internal/testca"
 )
@@ -71,7 +77,11 @@ func TestDoctorFindsAHealthyHouseWell(t *testing.T) {
 	}
 	p := w.start()
 	found = w.doctored(0)
-	wantFinding(t, found, "data_dir", warned, "in use by another hisgate")
+	wantFinding(t, found, "data_dir", warned, "in use by another hisgate") // listen.ops is another one's
+	w.cfg.Listen.Ops = strings.TrimPrefix(p.ops, "http://")
+	found = w.doctored(0)
+	wantFinding(t, found, "data_dir", fine, "the hisgate that runs uses it")
+	wantFinding(t, found, "listen.ops", fine, "a hisgate is running")
 	w.audit(p.api)
 }
 
@@ -120,6 +130,91 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 	wantFinding(t, found, "tls", red, "private key")
 	wantFinding(t, found, "clock and his", red, "ahead")
 	wantFinding(t, found, "his", fine, "")
+}
+
+// The sources of feeds are found without reading them, the hosts of webhooks without
+// telling anybody, the collector without a span; and what is wrong with each is red
+// (with the collector a warning), with what to do.
+func TestDoctorLooksAtFeedsWebhooksAndCollector(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	broker := startNATS(t, t.TempDir(), 0)
+	conn, err := nats.Connect(broker.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "STOCK", Subjects: []string{"his.stock.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateConsumer(ctx, "STOCK", jetstream.ConsumerConfig{Durable: "here", AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: -1}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := js.Publish(ctx, "his.stock.D1", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked sync.Map // what a robot was asked
+	robot := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked.Store(r.Method+" "+r.URL.String(), true) }))
+	defer robot.Close()
+	to := newOTLP(t, nil)
+	mapping := w.put("feed.yaml", []byte(feedMapping))
+	source := func(name, stream, create string) Feed {
+		s := natsfeed.Settings{Addresses: []string{broker.Addr().String()}, Stream: stream, Durable: "here", Create: create}
+		if create != natsfeed.CreateNothing {
+			s.Subjects = []string{"his.other.>"}
+		}
+		return Feed{Name: name, Driver: feedNATS, MappingFile: mapping, NATS: s}
+	}
+	w.cfg.Feeds = []Feed{
+		source("there", "STOCK", natsfeed.CreateNothing),
+		source("made", "OTHER", natsfeed.CreateStream),
+		{Name: "posted", Driver: feedWebhook, MappingFile: mapping, Webhook: FeedWebhook{KeyFile: w.put("feed.key", []byte("0123456789abcdef0123"))}},
+	}
+	w.cfg.Alerts.Webhooks = []AlertWebhook{{Kind: "wecom", URLFile: w.put("robot", []byte(robot.URL+"/send?key=robot-key-693a"))}}
+	w.cfg.Tracing = Tracing{Endpoint: "grpc://" + to.addr, Sample: 1, ServiceName: "hisgate", HeadersFile: w.put("headers", []byte("x-collector-token: tok-1\n"))}
+	found := w.doctored(0)
+	wantFinding(t, found, "feed there", fine, "3 messages wait")
+	wantFinding(t, found, "feed made", fine, "is not there yet")
+	wantFinding(t, found, "feed posted", fine, "/v1/feeds/posted/webhook")
+	wantFinding(t, found, "alerts.webhooks[0]", fine, "no message was sent")
+	wantFinding(t, found, "tracing", fine, "takes spans")
+	asked.Range(func(what, _ any) bool {
+		if what != "HEAD /" {
+			t.Errorf("the robot was asked %v", what)
+		}
+		return true
+	})
+	if got := to.paths(""); len(got) > 0 {
+		t.Errorf("the collector has spans %q", got)
+	}
+	if _, err := js.Stream(ctx, "OTHER"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Errorf("looking has made the stream: %v", err)
+	}
+	c, err := js.Consumer(ctx, "STOCK", "here")
+	if err != nil || c.CachedInfo().NumPending != 3 || c.CachedInfo().Delivered.Consumer != 0 {
+		t.Errorf("looking has read: %+v, %v", c.CachedInfo(), err)
+	}
+
+	w.cfg.Feeds = []Feed{source("there", "NONE", natsfeed.CreateNothing), source("away", "STOCK", natsfeed.CreateNothing)}
+	w.cfg.Feeds[1].NATS.Addresses = []string{"127.0.0.1:9"}
+	w.cfg.Alerts.Webhooks[0].URLFile = w.put("robot", []byte("http://127.0.0.1:9/send?key=robot-key-693a"))
+	to.refuse.Store(true)
+	found = w.doctored(1)
+	wantFinding(t, found, "feed there", red, "stream not found")
+	wantFinding(t, found, "feed away", red, "connect")
+	wantFinding(t, found, "alerts.webhooks[0]", red, "127.0.0.1:9: ")
+	wantFinding(t, found, "tracing", warned, "nobody knows [redacted]")
+	for check, f := range found {
+		keepsSecrets(t, check, f.Found, "robot-key-693a", "tok-1")
+	}
 }
 
 // The bounds of the clock are those that WeChat gives reason for.

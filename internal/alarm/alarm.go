@@ -259,22 +259,3 @@ func (a *Alarm) Health() []string {
 	}
 	return out
 }
-
-// Try sends one test message to each webhook, one after the other, and calls
-// report with what each answered, or why it did not take the message.
-func Try(ctx context.Context, o Options, report func(i int, w Webhook, answer string, err error)) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	p := newPoster(o.HTTP, o.Language, o.Host, o.Now)
-	m := Message{
-		Name: "HisgateTest", Severity: P2, Kind: Trial, Since: o.Now(),
-		Title: Words{"hisgate 告警测试", "hisgate alert test"},
-		What:  Words{"这是一条测试消息，说明此群能收到 hisgate 的告警。", "A test: alerts of hisgate arrive here."},
-		Do:    Words{"无需处理。", "Nothing."},
-	}
-	for i, w := range o.Webhooks {
-		answer, err := p.post(ctx, w, []Message{m})
-		report(i, w, answer, err)
-	}
-}

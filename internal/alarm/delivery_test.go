@@ -384,3 +384,37 @@ func TestTry(t *testing.T) {
 		t.Errorf("%s", good.said()[0])
 	}
 }
+
+// roundTrip is a way to webhooks.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestLookTellsNobody: the host is asked for its root, and the key stays here.
+func TestLookTellsNobody(t *testing.T) {
+	robot := newRobot(t, alarm.DingTalk, "SEC0123456789")
+	missing := robot.hook
+	missing.URLFile += ".none"
+	var asked []string
+	way := roundTrip(func(r *http.Request) (*http.Response, error) {
+		asked = append(asked, r.Method+" "+r.URL.String())
+		if len(asked) > 1 {
+			return nil, errors.New("refused")
+		}
+		return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody}, nil
+	})
+	var got []string
+	alarm.Look(t.Context(), alarm.Options{HTTP: way, Webhooks: []alarm.Webhook{robot.hook, missing, robot.hook}},
+		func(i int, _ alarm.Webhook, host string, status int, err error) {
+			got = append(got, fmt.Sprint(i, " ", host, " ", status, " ", err != nil))
+			if err != nil && strings.Contains(err.Error(), robotKey) {
+				t.Errorf("the key stands in %v", err)
+			}
+		})
+	if diff := cmp.Diff([]string{"0 robot.example 404 false", "1  0 true", "2 robot.example 0 true"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"HEAD https://robot.example/", "HEAD https://robot.example/"}, asked); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

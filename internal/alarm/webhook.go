@@ -60,6 +60,28 @@ func newPoster(t http.RoundTripper, l Language, host string, now func() time.Tim
 	}
 }
 
+// look asks the host of a webhook for its root, without the key, so that nobody is
+// told anything, and returns the host and the status that it answered. Errors are
+// those of post, but for *RefusedError: any answer is one.
+func (p *poster) look(ctx context.Context, w Webhook) (host string, status int, err error) {
+	address, _, err := w.read()
+	if err != nil {
+		return "", 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	root := url.URL{Scheme: address.Scheme, Host: address.Host, Path: "/"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, root.String(), nil)
+	if err != nil {
+		return address.Host, 0, errors.New("the address cannot be used")
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return address.Host, 0, withoutAddress(err)
+	}
+	return address.Host, res.StatusCode, res.Body.Close()
+}
+
 // RefusedError: the webhook answered, and did not take the message.
 type RefusedError struct {
 	Status  int    // of HTTP
