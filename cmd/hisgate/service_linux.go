@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
@@ -88,8 +89,22 @@ func (s *underSystemd) write(unit string) step {
 	return st
 }
 
-// start implements supervisor.
-func (s *underSystemd) start() []step { return []step{s.systemctl("start", s.name)} }
+// start implements supervisor. What systemd says of a start that failed is where to
+// look, and mostly it is the configuration.
+func (s *underSystemd) start() []step {
+	st := s.systemctl("start", s.name)
+	ask := st.do
+	st.do = func(ctx context.Context) error {
+		if !s.installed() {
+			return errors.New("it is not installed: hisgate service install -c FILE")
+		}
+		if err := ask(ctx); err != nil {
+			return fmt.Errorf("%w\nhisgate config check -c FILE says what is wrong with the configuration, journalctl -u %s -n 20 what hisgate ended of", err, s.name)
+		}
+		return nil
+	}
+	return []step{st}
+}
 
 // stop implements supervisor.
 func (s *underSystemd) stop() []step {

@@ -50,17 +50,30 @@ func TestUnitFollowsThePathsOfTheSite(t *testing.T) {
 		t.Errorf("systemd is to make a folder that is elsewhere:\n%s", got)
 	}
 	verifyUnit(t, got)
-	for name, spoil := range map[string]func(*wishes){
-		"a program at home":       func(w *wishes) { w.binary = "/home/li/hisgate" },
-		"a configuration of root": func(w *wishes) { w.config = "/root/hisgate.yaml" },
-		"data in /tmp":            func(w *wishes) { w.c.DataDir = "/tmp/hisgate" },
-		"a log at home":           func(w *wishes) { w.c.Log.Audit = "/home/li/audit.jsonl" },
-		"a line end":              func(w *wishes) { w.config = "/etc/a\nExecStartPost=/bin/sh" },
-	} {
-		w := asShipped()
-		spoil(&w)
-		if got, err := unitFor(w); err == nil || exitCode(err) != exitNobody {
-			t.Errorf("%s: %v\n%s", name, err, got)
+	w = asShipped()
+	w.config = "/etc/a\nExecStartPost=/bin/sh"
+	if got, err := unitFor(w); err == nil || exitCode(err) != exitNobody {
+		t.Errorf("a path with a line end: %v\n%s", err, got)
+	}
+}
+
+// What the hardening hides from the service is refused, whichever file or folder
+// lies there, and wherever it is hidden.
+func TestUnitRefusesWhatTheServiceCannotSee(t *testing.T) {
+	for _, above := range hidden() {
+		path := filepath.Join(above, "some", "hisgate")
+		for what, move := range map[string]func(*wishes){
+			"the program":       func(w *wishes) { w.binary = path },
+			"the configuration": func(w *wishes) { w.config = path },
+			"the data":          func(w *wishes) { w.c.DataDir = path },
+			"the audit file":    func(w *wishes) { w.c.Log.Audit = path },
+			"the dead letters":  func(w *wishes) { w.c.DeadLetters.File = path },
+		} {
+			w := asShipped()
+			move(&w)
+			if got, err := unitFor(w); err == nil || exitCode(err) != exitNobody || !strings.Contains(err.Error(), above) {
+				t.Errorf("%s below %s: %v\n%s", what, above, err, got)
+			}
 		}
 	}
 }
@@ -123,6 +136,9 @@ func TestServiceIsInstalledAndRemovedTwice(t *testing.T) {
 	if word, runs, err := m.state(t.Context()); err != nil || runs || word != "not installed" {
 		t.Errorf("before: %s %t %v", word, runs, err)
 	}
+	if _, err := m.do(t, m.start()); err == nil || len(m.calls) > 0 || !strings.Contains(err.Error(), "service install -c") {
+		t.Errorf("what is not installed is started: %v, %q", err, m.calls)
+	}
 	if said := install(); !strings.Contains(said, "write "+m.unit()) {
 		t.Errorf("it says %s", said)
 	}
@@ -132,6 +148,14 @@ func TestServiceIsInstalledAndRemovedTwice(t *testing.T) {
 	if word, runs, err := m.state(t.Context()); err != nil || runs || word != "inactive, enabled" {
 		t.Errorf("installed: %s %t %v", word, runs, err)
 	}
+	if _, err := m.do(t, m.start()); err != nil || !slices.Equal(m.calls, []string{"systemctl start hisgate"}) {
+		t.Errorf("%v, %q", err, m.calls)
+	}
+	m.fail = "systemctl start hisgate"
+	if _, err := m.do(t, m.start()); err == nil || !strings.Contains(err.Error(), "config check") || !strings.Contains(err.Error(), "journalctl -u hisgate") {
+		t.Errorf("a start that fails: %v", err)
+	}
+	m.fail = ""
 	if err := os.WriteFile(m.unit(), []byte("changed by hand"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -52,8 +52,8 @@ func unitFor(w wishes) (string, error) {
 		}
 	}
 	for _, path := range slices.Concat([]string{w.binary, w.config, w.c.DataDir}, logs) {
-		if hidden := hiddenBelow(path); hidden != "" {
-			return "", nobody("%s: the service cannot see what lies below %s; choose another place, as /usr/local/bin, /etc, /var/lib", path, hidden)
+		if above := hiddenBelow(path); above != "" {
+			return "", nobody("%s: the service cannot see what lies below %s; choose another place, as /usr/local/bin, /etc, /var/lib", path, above)
 		}
 	}
 	return rewriteUnit(systemd.Unit(), set, writes)
@@ -69,10 +69,12 @@ func logFolders(c Config) (dirs []string) {
 	return dirs
 }
 
-// hiddenBelow is the folder of which a path is hidden by ProtectHome or
-// PrivateTmp; "" = none.
+// hidden are the folders that ProtectHome and PrivateTmp hide.
+func hidden() []string { return []string{"/home", "/root", "/run/user", "/tmp", "/var/tmp"} }
+
+// hiddenBelow is the folder of which a path is hidden; "" = none.
 func hiddenBelow(path string) string {
-	for _, above := range []string{"/home", "/root", "/run/user", "/tmp", "/var/tmp"} {
+	for _, above := range hidden() {
 		if rel, err := filepath.Rel(above, path); err == nil && filepath.IsLocal(rel) {
 			return above
 		}
