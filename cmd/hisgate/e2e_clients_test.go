@@ -21,13 +21,18 @@ import (
 
 const clientExamples = "../../examples/clients"
 
-// The worked examples in Go and Node tell the same stories to a hisgate of its own:
-// stock that is deducted, given back and refused, and an order that is paid.
+// The worked examples tell the same stories to a hisgate of its own: stock that is
+// deducted, given back and refused, and an order that is paid. That in Java is
+// compiled and run where HISGATE_TEST_JAVA is set: it takes Debian's packages of a
+// JDK and of grpc-java, and a minute.
 func TestClientExamplesRun(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*testing.T) func(story, no string) *exec.Cmd{
-		"go": goExample, "node": nodeExample,
+		"go": goExample, "node": nodeExample, "java": javaExample,
 	} {
+		if name == "java" && os.Getenv("HISGATE_TEST_JAVA") == "" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			example := prepare(t)
@@ -102,21 +107,8 @@ func nodeExample(t *testing.T) func(story, no string) *exec.Cmd {
 			t.Fatal(err)
 		}
 	}
-	run := func(at, program string, args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir, cmd.Env = at, plainEnv()
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s %s: %v\n%s", program, args, err, out)
-		}
-	}
-	run(dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	imported := filepath.Join(dir, "imported")
-	run("../..", "make", "-s", "proto-deps", "PROTODEPS="+imported)
-	ours, err := filepath.Abs("../../proto")
-	if err != nil {
-		t.Fatal(err)
-	}
+	runIn(t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	ours, imported := protos(t)
 	return func(story, no string) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), "node", story+".js", no)
 		cmd.Dir = dir
@@ -125,8 +117,98 @@ func nodeExample(t *testing.T) func(story, no string) *exec.Cmd {
 	}
 }
 
-// The example in Java is source and a build file. What can be held without Maven's
-// repository: the build file is XML, and what the source imports of the API is there.
+// protos are the folders of the API's .proto files and of those that they import.
+func protos(t *testing.T) (ours, imported string) {
+	t.Helper()
+	imported = filepath.Join(t.TempDir(), "imported")
+	runIn(t, "../..", "make", "-s", "proto-deps", "PROTODEPS="+imported)
+	ours, err := filepath.Abs("../../proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ours, imported
+}
+
+func runIn(t *testing.T, dir, program string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir, cmd.Env = dir, plainEnv()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, args, err, out)
+	}
+}
+
+// debianJars are what the example needs of grpc-java 1.41, as Debian has it.
+var debianJars = []string{
+	"grpc-api", "grpc-context", "grpc-core", "grpc-netty", "grpc-protobuf", "grpc-protobuf-lite", "grpc-stub", "guava",
+	"netty-buffer", "netty-codec", "netty-codec-http", "netty-codec-http2", "netty-codec-socks", "netty-common", "netty-handler", "netty-handler-proxy",
+	"netty-resolver", "netty-transport", "proto-google-common-protos", "protobuf", "perfmark-api", "geronimo-annotation-1.3-spec",
+}
+
+// javaExample compiles the example with javac, from the .proto files on (Debian:
+// openjdk-17-jdk-headless libgrpc-java protobuf-compiler-grpc-java-plugin).
+func javaExample(t *testing.T) func(story, no string) *exec.Cmd {
+	t.Helper()
+	dir := t.TempDir()
+	classes, generated := filepath.Join(dir, "classes"), filepath.Join(dir, "generated")
+	if err := errors.Join(os.Mkdir(classes, 0o700), os.Mkdir(generated, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	path := []string{classes}
+	for _, jar := range debianJars {
+		path = append(path, "/usr/share/java/"+jar+".jar")
+	}
+	classpath := strings.Join(path, string(filepath.ListSeparator))
+	plugin, err := exec.LookPath("grpc_java_plugin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Debian's messages of google.rpc are older than ErrorInfo.
+	details, err := os.ReadFile(clientExamples + "/node/error_details.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	details = append(details, "\noption java_package = \"com.google.rpc\";\noption java_multiple_files = true;\n"...)
+	if err := os.WriteFile(filepath.Join(dir, "error_details.proto"), details, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ours, imported := protos(t)
+	args := []string{
+		"-I", ours, "-I", imported, "-I", dir, "--java_out=" + generated, "--grpc-java_out=" + generated, "--plugin=protoc-gen-grpc-java=" + plugin,
+		"buf/validate/validate.proto", "google/api/annotations.proto", "google/api/http.proto", "error_details.proto",
+	}
+	files, err := filepath.Glob(ours + "/hisgate/v1/*.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		args = append(args, "hisgate/v1/"+filepath.Base(f))
+	}
+	runIn(t, dir, "protoc", args...)
+	sources, err := filepath.Glob(clientExamples + "/java/src/main/java/example/*.java")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(generated, func(file string, _ os.DirEntry, err error) error {
+		if filepath.Ext(file) == ".java" {
+			sources = append(sources, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runIn(t, ".", "javac", append([]string{"-nowarn", "--release", "11", "-encoding", "UTF-8", "-d", classes, "-cp", classpath}, sources...)...)
+	return func(story, no string) *exec.Cmd {
+		class := map[string]string{"lock": "example.LockStory", "order": "example.OrderStory"}[story]
+		cmd := exec.CommandContext(t.Context(), "java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", classpath, class, no)
+		cmd.Env = append(plainEnv(), "LC_ALL=C.UTF-8")
+		return cmd
+	}
+}
+
+// The example in Java is source and a build file. What is held everywhere: the build
+// file is XML, and what the source imports of the API is there.
 func TestJavaExampleFitsTheAPI(t *testing.T) {
 	pom, err := os.Open(clientExamples + "/java/pom.xml")
 	if err != nil {
