@@ -37,7 +37,7 @@ func testLook(t *testing.T, s *Source) {
 			}
 			seen[string(m.Body)] = true
 		}
-		if len(seen) >= 5 {
+		if len(seen) >= 15 { // more than a batch
 			return enough
 		}
 		return nil

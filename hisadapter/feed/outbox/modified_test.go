@@ -1,6 +1,8 @@
 package outbox_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,22 +108,34 @@ func TestViewByTimeOfRowsThatLookAlike(t *testing.T) {
 		insert := func(drug string) {
 			h.run(t, "INSERT INTO $.alike VALUES ('"+drug+"', 5, '2036-01-01 00:00:00')")
 		}
-		insert("D001")
-		r.count(1)
-		insert("D001")
-		r.count(2)
-		h.run(t, "UPDATE $.alike SET quantity = 4")
-		r.count(4)
-		h.run(t, "UPDATE $.alike SET quantity = 5")
-		r.count(6)
-		h.run(t, "DELETE FROM $.alike")
-		insert("D002")
-		r.count(7)
-		insert("D001")
-		r.count(8)
-		if n := len(r.all()); n != 8 {
-			t.Errorf("%d messages of 8 rows", n)
+		told, markers := 0, 0
+		// more wants so many messages more about D001, when a later row has been told.
+		more := func(n int) {
+			t.Helper()
+			markers++
+			insert(fmt.Sprint("M", markers))
+			told += n
+			r.await("the row after it", func() bool {
+				return slices.ContainsFunc(r.got, func(m message) bool { return m.Drug == fmt.Sprint("M", markers) })
+			})
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if got := len(r.got) - markers; got != told {
+				t.Fatalf("%d messages, want %d", got, told)
+			}
 		}
+		insert("D001")
+		more(1)
+		insert("D001")
+		more(1)
+		h.run(t, "UPDATE $.alike SET quantity = 4 WHERE drug_id = 'D001'")
+		more(2)
+		h.run(t, "UPDATE $.alike SET quantity = 5 WHERE drug_id = 'D001'")
+		more(2)
+		h.run(t, "DELETE FROM $.alike WHERE drug_id = 'D001'")
+		more(0)
+		insert("D001")
+		more(1)
 	})
 }
 

@@ -74,7 +74,7 @@ func TestIDsBeginAnew(t *testing.T) {
 			h.run(t, sell+"'"+drug(i)+"'")
 		}
 		stop = r.begin(s)
-		r.count(8)
+		r.told(8)
 		stop()
 		// As many as before: the number of the newest row is there, but it is another row.
 		if h.Dialect == sqldb.Postgres {
@@ -86,7 +86,7 @@ func TestIDsBeginAnew(t *testing.T) {
 			h.run(t, sell+"'"+drug(i)+"'")
 		}
 		stop = r.begin(s)
-		r.count(12)
+		r.told(12)
 		stop()
 		last := int64(0)
 		for _, m := range r.all() {
