@@ -9,8 +9,10 @@ import (
 	"github.com/hisgate/hisgate/lockstore"
 )
 
-// laterAttempts is how many numbers after an attempt's own are looked at for what
-// was made of the order between a backup and its restore.
+// laterAttempts is how many numbers are looked at for what was made of an order
+// between a backup and its restore. That the HIS knows nothing of one says nothing of
+// the next: an attempt that was given up before it was confirmed, or refused, never
+// left a trace at a HIS without freezes.
 const laterAttempts = 5
 
 // RecalledError: nothing of the order stands here, and the HIS says that it has
@@ -109,8 +111,6 @@ func (g *Gateway) sinceBackup(ctx context.Context, orderNo string, attempt int) 
 			return &RecalledError{HISNo: no, Deducted: true, HISOrderNo: found.OrderNo}, nil
 		case hisadapter.Frozen:
 			return &RecalledError{HISNo: no}, nil
-		case hisadapter.None:
-			return nil, nil
 		}
 	}
 	return nil, nil
@@ -184,7 +184,7 @@ func (g *Gateway) neverHeard(ctx context.Context, orderNo string, rank int) erro
 	if !g.caps.Find {
 		return ErrCannotBeAsked
 	}
-	ctx, cancel := context.WithTimeout(withRank(ctx, rank), g.settings.Calls.Read)
+	ctx, cancel := context.WithTimeout(withRank(ctx, rank), g.settings.Calls.Write) // of several reads
 	defer cancel()
 	since, err := g.sinceBackup(ctx, orderNo, l.Attempt+1)
 	switch {

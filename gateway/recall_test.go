@@ -129,6 +129,38 @@ func TestB9ALaterAttemptOfSinceTheBackupIsFound(t *testing.T) {
 	})
 }
 
+// An attempt that was given up left no trace at a HIS without freezes: that it knows
+// nothing of a number says nothing of the next.
+func TestB9WhatStandsBehindATracelessAttemptIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		backup := w.backup()
+		for attempt := range 3 {
+			l := order("RX1", "A", 1)
+			l.NewAttempt = attempt > 0
+			w.mustLock(l)
+			if attempt < 2 {
+				if _, err := w.g.Release(t.Context(), "p", "RX1"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.mustConfirm("RX1")
+		w.wantOrder("RX1-3", hisadapter.Deducted)
+		w.restore(backup)
+		w.recovered()
+
+		_, err := w.g.Release(t.Context(), "p", "RX1")
+		if e := wantError[*gateway.RecalledError](t, err); e.HISNo != "RX1-3" || !e.Deducted {
+			t.Errorf("giving it up: %v", e)
+		}
+		if l, err := w.lock(order("RX1", "A", 1)); err == nil {
+			t.Errorf("a lock of what stands at the HIS is %s", l.Status)
+		}
+		w.wantOrder("RX1", hisadapter.None)
+	})
+}
+
 // An order of which a restored ledger knows nothing is not over because of that.
 func TestB9AnOrderIsNotOverBecauseItWasForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -181,7 +181,7 @@ func (g *Gateway) lookInstead(j *job, write end, rank int) end {
 // caller left nor because the process is asked to stop.
 func (g *Gateway) timedCall(j *job, s step, rank int) end {
 	limit := g.settings.Calls.Write
-	if s == find {
+	if s == find && !j.lock.AskFirst { // else the HIS is asked for several numbers
 		limit = g.settings.Calls.Read
 	}
 	ctx, cancel := context.WithTimeout(j.under, limit)

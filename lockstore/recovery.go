@@ -84,6 +84,10 @@ func (l *Ledger) recovered() (t engine.Ticket, err error) {
 	case l.stats.Asking > 0:
 		return t, ErrRecovering
 	}
+	// From now on an opening knows no longer whom it was to ask about.
+	for len(l.marked) > 0 {
+		l.storeMarks(m)
+	}
 	l.restored.RecoveredAt = m.wall
 	return l.append(m, restoreWrite(l.restored)), nil
 }

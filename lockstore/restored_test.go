@@ -159,6 +159,27 @@ func TestB9WithoutFindAPersonIsAsked(t *testing.T) {
 	}
 }
 
+// What waits for a person waits for them after the next restarts too, also where the
+// HIS takes no number twice: the clock does not give it back.
+func TestB9WhatWaitsForAPersonOutlivesRestarts(t *testing.T) {
+	p := noFreeze()
+	p.Find, p.IdempotentByHisNo = false, true
+	k := open(t, p)
+	k.lock("HELD", 1)
+	k.restored()
+	k.must(k.Recovered(k.ctx))
+	for range 2 {
+		k.crash()
+		k.clock.advance(time.Hour)
+		for _, l := range k.Due(10) {
+			k.record(l.ID(), lockstore.Event{Kind: lockstore.EvClock})
+		}
+		if l := k.get("HELD"); l.Status != lockstore.Locked || l.CaseReason == "" {
+			t.Fatalf("it is %s, case %q", l.Status, l.CaseReason)
+		}
+	}
+}
+
 // A paid order whose HIS order was never made goes back to its owner, who may
 // have given the money back since; one without an owner is carried through.
 func TestB9AnOrderNeverPlacedIsItsOwnersAgain(t *testing.T) {

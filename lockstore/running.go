@@ -159,15 +159,15 @@ func (l *Ledger) abideAfter() time.Duration {
 // lives shorter brings nobody nearer to the end of a grace time.
 const abideFirst = 700 * time.Millisecond
 
-// storeMarks stores what this opening took for lost, and since when: it stands in
-// memory alone until then.
+// storeMarks stores what this opening took for lost, and since when, and what a
+// restored ledger is to ask about: it stands in memory alone until then.
 func (l *Ledger) storeMarks(m moment) {
 	if l.restored.Recovering() && !l.fromStored {
 		l.fromStored = true
 		l.append(m, restoreWrite(l.restored))
 	}
 	for n := min(len(l.marked), marksAtOnce); n > 0; n-- {
-		if e := l.marked[0]; !e.gone && e.unknown {
+		if e := l.marked[0]; !e.gone && (e.unknown || e.askFirst) {
 			l.append(m, putWrite(attemptKey(prefixActive, e.id), e.rec))
 		}
 		l.marked = l.marked[1:]

@@ -459,6 +459,28 @@ func TestRefundStuckAfter72Hours(t *testing.T) {
 	})
 }
 
+// The 72 hours count from when WeChat took the refund, also where it is told hours
+// later, because the answer to the call was lost and no question came through.
+func TestTheTimeOfARefundCountsFromWhenWeChatTookIt(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.pay.on("refund", answer{err: errLost, did: true})
+		for range 48 {
+			h.pay.on("refund", answer{err: errLost})
+			h.pay.on("refund_query", answer{err: errLost})
+		}
+		began := time.Now()
+		h.goneOrder("ORDER-1")
+		for h.get("ORDER-1").Refunds[0].AcceptedAt.IsZero() {
+			h.wait(time.Minute)
+		}
+		if told := time.Since(began); told < 150*time.Minute {
+			t.Fatalf("it was told after %s", told)
+		}
+		h.wait(74*time.Hour - time.Since(began)) // it is asked about each hour
+		h.onlyCase(payflow.CaseRefundStuck)
+	})
+}
+
 func TestOperatorRefund(t *testing.T) {
 	ask := func(fen int64, request string) payflow.RefundRequest {
 		return payflow.RefundRequest{OrderNo: "ORDER-1", Fen: fen, Reason: "破损", Fulfilled: true, Actor: "cashier", RequestID: request}

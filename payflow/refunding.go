@@ -203,6 +203,21 @@ func (u *unit) refundAsked(i int, answer RefundAnswer, err error) error {
 	return nil
 }
 
+// takenAt is when WeChat took a refund that it now tells of for the first time: who
+// waits for the money waits since then, and that day's bill has it, also where the
+// answer to the first call was lost. It is not before the call, nor after now, whatever
+// WeChat's clock says; a notice does not tell, and comes soon.
+func (r *RefundRecord) takenAt(a RefundAnswer, now time.Time) time.Time {
+	switch {
+	case a.TakenAt.IsZero() || a.TakenAt.After(now) || r.SentAt.After(now):
+		return now
+	case a.TakenAt.Before(r.SentAt):
+		return r.SentAt
+	default:
+		return a.TakenAt
+	}
+}
+
 // refundSaid believes WeChat's verified word on a refund. CLOSED counts only when
 // a query said so, because a new generation may follow [D7].
 func (u *unit) refundSaid(i int, a RefundAnswer, byQuery bool) error {
@@ -222,7 +237,7 @@ func (u *unit) refundSaid(i int, a RefundAnswer, byQuery bool) error {
 		r.RefundID = a.RefundID
 	}
 	if r.AcceptedAt.IsZero() {
-		r.AcceptedAt = now
+		r.AcceptedAt = r.takenAt(a, now)
 	}
 	r.Refused = ""
 	was := r.Status

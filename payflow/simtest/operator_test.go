@@ -84,7 +84,7 @@ func (w *world) settle(c *payflow.Case, r roll) {
 		case payflow.VerbMarkRefunded:
 			a, err = w.markRefunded(ctx, l, c, ask)
 		case payflow.VerbSettle:
-			w.clear(ctx, c)
+			w.clear(ctx, l, c)
 			ask.Note = "两边已核对"
 			a, err = l.orders.Settle(ctx, ask)
 		default:
@@ -120,9 +120,19 @@ func (w *world) truthful(c *payflow.Case, v payflow.Verb) payflow.Verb {
 	return payflow.VerbMarkRefunded
 }
 
-// clear is what a person does at the HIS before they settle a case about it: an
-// order of which the money is back does not stand.
-func (w *world) clear(ctx context.Context, c *payflow.Case) {
+// clear is what a person does before they settle a case about the HIS: an order of
+// which the money is back does not stand there, and the money of one that stands no
+// more goes back.
+func (w *world) clear(ctx context.Context, l *life, c *payflow.Case) {
+	if (c.Reason == payflow.CaseHISCancelled || c.Reason == payflow.CaseHISMissing) && len(w.hisNow(c.OrderNo)) == 0 && !w.wechat.allBack(c.OrderNo) {
+		w.wish(c.OrderNo)
+		w.person(c.OrderNo, "refunded because its HIS order was gone")
+		_, err := l.orders.Refund(ctx, payflow.RefundRequest{
+			OrderNo: c.OrderNo, Reason: "HIS 已作废", Fulfilled: true, Actor: "药师王", RequestID: "gone " + c.ID,
+		})
+		w.staff("%s is refunded, its HIS order was cancelled → %v", c.OrderNo, err)
+		return
+	}
 	if c.Reason == payflow.CaseBillMismatch && c.TransactionID != "" && !w.own(ctx, c) {
 		w.person(c.OrderNo, "refunded in the merchant console")
 		w.wechat.console(c.OrderNo, c.TransactionID) // money that no order is for
