@@ -73,9 +73,11 @@
 //
 // On disk an active lock is one key. In memory there are the active locks, with
 // holds, timers and counters computed from them, and the tombstones, which are
-// bounded. Ended locks are read from the disk. An opening refuses a folder with a
-// record that it cannot read, or that stands where it does not belong. After an
-// opening, whatever may have been under way at the HIS is Unknown [B4].
+// bounded. Ended locks are read from the disk, until they are older than the
+// retention and purged: all attempts of an order in one commit. An opening refuses
+// a folder with a record that it cannot read, or that stands where it does not
+// belong. After an opening, whatever may have been under way at the HIS is Unknown
+// [B4].
 //
 // # After a restore
 //
