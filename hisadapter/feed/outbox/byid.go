@@ -149,8 +149,11 @@ func (b *byID) late(ctx context.Context, now time.Time) (more bool, err error) {
 func (b *byID) spans(some []gap) []any {
 	args := make([]any, 0, 2*gapSpans+1)
 	for i := range gapSpans { // always as many, so that it is the same statement
-		g := some[min(i, len(some)-1)]
-		args = append(args, g.low, g.high)
+		s := span{0, -1} // nothing
+		if i < len(some) {
+			s = some[i].span
+		}
+		args = append(args, s.low, s.high)
 	}
 	return append(args, b.sink.Batch)
 }
