@@ -31,6 +31,8 @@ func booksTable() []mutant {
 		{"end a recovery with orders unasked", "../payflow/restored.go", "if s.Recovery().Left > 0 {", "if s.Recovery().Left < 0 {", orders},
 		{"begin orders while a recovery stands", "../payflow/create.go", "if s.restored().recovering() {\n\t\t\treturn ErrRecovering\n\t\t}\n\t\tif s.activeOrders()", "if s.activeOrders()", orders},
 		{"take the stock again for an order that the HIS has", "../gateway/recall.go", "case hisadapter.Deducted:\n\t\t\treturn &RecalledError{HISNo: no, Deducted: true, HISOrderNo: found.OrderNo}, nil", "case hisadapter.Deducted:\n\t\t\treturn nil, nil", gateway},
+		{"end the search of a restored ledger at the first number that the HIS does not know", "../gateway/recall.go", "return &RecalledError{HISNo: no}, nil\n\t\t}", "return &RecalledError{HISNo: no}, nil\n\t\tcase hisadapter.None:\n\t\t\treturn nil, nil\n\t\t}", []string{"../gateway:TestB9"}},
+		{"count the time of a refund from when it was told", "../payflow/refunding.go", "r.AcceptedAt = r.takenAt(a, now)", "r.AcceptedAt = now", orders},
 		{"count the time of a forgotten refund from the restore", "../payflow/recall.go", "r.AcceptedAt = a.TakenAt\n", "r.AcceptedAt = now\n", orders},
 		{"leave money in dispute whose price was not known yet", "../payflow/recall.go", "!d.Unpriced || d.Settled ||", "d.Unpriced || d.Settled ||", orders},
 

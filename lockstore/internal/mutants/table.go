@@ -56,6 +56,7 @@ func table() []mutant {
 		{"go on after a restore as if nothing had happened since", "recovery.go", "lock.AskFirst = true\n\tif !l.policy.Find", "if !l.policy.Find", nil},
 		{"let callers move a lock before the HIS was asked after a restore", "transition_restored.go", "case !c.lock.AskFirst:", "case true:", nil},
 		{"end a recovery with locks unasked", "recovery.go", "case l.stats.Asking > 0:", "case false:", nil},
+		{"forget with the end of a recovery whom it waits for", "recovery.go", "for len(l.marked) > 0 {\n\t\tl.storeMarks(m)\n\t}\n", "", nil},
 		{"ask again after each restart what the HIS has answered", "recovery.go", "case !l.asksFirst(m) || lock.RecalledFor.Equal(l.restored.At):", "case !l.asksFirst(m):", nil},
 		{"believe an opening of before the restore", "restored.go", "restoreWrite(Restore{At: plain(at)}), deleteWrite([]byte(keyRest))", "restoreWrite(Restore{At: plain(at)})", nil},
 
