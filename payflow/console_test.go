@@ -223,3 +223,25 @@ func TestARefundInTheConsoleThatArrivedUnnoticed(t *testing.T) {
 		h.noCases()
 	})
 }
+
+// A person has said that the money went back, and then WeChat tells of a refund that
+// came to nothing, of which hisgate had not heard: maybe they meant that one.
+func TestARefundThatAPersonMayHaveMeantComesToNothing(t *testing.T) {
+	for end, heard := range map[payflow.RefundState]bool{payflow.RefundClosed: true, payflow.RefundAbnormal: true, payflow.RefundSuccess: false} {
+		t.Run(string(end), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				c := h.parked("ORDER-1")
+				if _, err := h.svc.MarkRefunded(h.Context(), payflow.MarkRefundedRequest{VerbRequest: verb(c, "v1"), Evidence: "console"}); err != nil {
+					t.Fatal(err)
+				}
+				h.is("ORDER-1", payflow.Refunded)
+				h.inConsole(1000, end)
+				if heard {
+					h.onlyCase(payflow.CaseConsoleRefund)
+				} else {
+					h.noCases()
+				}
+			})
+		})
+	}
+}

@@ -278,7 +278,8 @@ func (u *unit) refundedElsewhere(a RefundAnswer) error {
 		facts.TransactionID = o.Payment.TransactionID
 	}
 	f := ForeignRefund{OutRefundNo: a.OutRefundNo, Fen: a.RefundFen, State: a.State}
-	if id := u.openOf(CaseConsoleRefund); (o.ElsewhereUntold || o.PersonRefund != "") && id == "" {
+	failed := a.State == RefundClosed || a.State == RefundAbnormal
+	if id := u.openOf(CaseConsoleRefund); !failed && (o.ElsewhereUntold || o.PersonRefund != "") && id == "" {
 		u.said("REFUNDED_ELSEWHERE", detail) // a person settled it before its number was known
 	} else {
 		u.openCase(CaseConsoleRefund, facts)

@@ -28,6 +28,32 @@ func (w *world) operate(ctx context.Context) {
 		if w.troubled() && r.chance(0.3) {
 			w.refundFulfilled(r)
 		}
+		if r := w.dice.at("merchant console", n); w.troubled() && r.chance(0.3) {
+			w.refundInConsole(r)
+		}
+	}
+}
+
+// refundInConsole is somebody who gives money back in the merchant console, for
+// reasons of their own. It may take hours, come to nothing, or stick at the patient's
+// account; WeChat's notice may come.
+func (w *world) refundInConsole(r roll) {
+	no := w.plan.orders[r.IntN(len(w.plan.orders))].no
+	fen, refund := w.wechat.paidFor(no)
+	if fen == 0 {
+		return
+	}
+	part := pick(r, 1, (fen+1)/2, fen)
+	end := pick(r, payflow.RefundSuccess, payflow.RefundSuccess, payflow.RefundClosed, payflow.RefundAbnormal)
+	w.person(no, "refunded in the merchant console")
+	_, err := w.wechat.refund(payflow.RefundIntent{OrderNo: no, OutRefundNo: refund, RefundFen: part, TotalFen: fen}, "console", r.between(time.Second, 3*time.Hour), end)
+	w.staff("%s refunds %d of %d fen in the merchant console, which will end %s → %v", no, part, fen, end, err)
+	if err != nil {
+		return
+	}
+	w.tally.fault("staff: a refund in the merchant console ends " + string(end))
+	if r.chance(0.7) {
+		w.wechat.tellOf(refund)
 	}
 }
 
@@ -205,6 +231,9 @@ var errNothing = fmt.Errorf("there is nothing to be said")
 func (w *world) markRefunded(ctx context.Context, l *life, c *payflow.Case, ask payflow.VerbRequest) (payflow.CaseAnswer, error) {
 	if c.Reason == payflow.CaseUnknownOrder && c.TransactionID == "" {
 		return l.orders.MarkRefunded(ctx, payflow.MarkRefundedRequest{VerbRequest: ask, Evidence: "nothing was paid"})
+	}
+	if w.wechat.underWay(c.OrderNo, c.TransactionID) {
+		return payflow.CaseAnswer{}, errNothing // who says that it went back waits until it has
 	}
 	w.person(c.OrderNo, "refunded in the merchant console")
 	evidence := w.wechat.console(c.OrderNo, c.TransactionID)

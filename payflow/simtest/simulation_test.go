@@ -193,6 +193,8 @@ func mustFire() []string {
 		"notice: never comes", "notice: delayed", "notice: an attempt is lost", "notice: forged", "notice: comes twice at once",
 		"notice: its answer is lost", "notice: finds nobody", "HIS: sent twice",
 		"HIS: any trouble (CancelOrder)", // its calls are too few for each
+		"staff: a refund in the merchant console ends SUCCESS", "staff: a refund in the merchant console ends CLOSED",
+		"staff: a refund in the merchant console ends ABNORMAL",
 		"staff: CLAIM", "staff: HAND_OVER", "staff: RECHECK", "staff: RETRY_FULFILMENT", "staff: REFUND", "staff: MARK_FULFILLED",
 		"staff: MARK_REFUNDED", "staff: RESUME_REFUNDS", "staff: refund of a fulfilled order",
 		"staff: refund of a fulfilled order, which the HIS is to cancel",

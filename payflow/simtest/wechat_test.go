@@ -368,6 +368,35 @@ func (c *wechat) console(no, transaction string) string {
 	return ""
 }
 
+// paidFor is what was paid for an order first, 0 = nothing, and a number for a refund
+// in the merchant console.
+func (c *wechat) paidFor(no string) (fen int64, refund string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.trades[no]; t != nil && len(t.money) > 0 {
+		return t.first().fen, c.number("CONSOLE")
+	}
+	return 0, ""
+}
+
+// underWay tells whether a refund in the merchant console has yet to end.
+func (c *wechat) underWay(no, transaction string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	t := c.trades[no]
+	return t != nil && slices.ContainsFunc(t.refunds, func(rf *refund) bool {
+		return rf.console && rf.state == payflow.RefundProcessing && (transaction == "" || rf.money.id == transaction)
+	})
+}
+
+// tellOf sends the notice of a refund in the merchant console on its way.
+func (c *wechat) tellOf(refund string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.w.notifyRefund(c.refunds[refund])
+}
+
 // paidFirst tells whether the transaction is the first that was paid for the order.
 func (c *wechat) paidFirst(no, transaction string) bool {
 	c.mu.Lock()
