@@ -46,8 +46,8 @@ var emptyService = grpc.ServiceDesc{
 // dsn is that of a PostgreSQL with the schema of systems; "" = locks are made up.
 func ServePeer(ctx context.Context, dsn string, in io.Reader, up func(grpcAddr, httpAddr string) error) (err error) {
 	// The collector runs as often as in a process with a storage engine, and not each
-	// 4 MiB as in one that keeps nothing.
-	ballast := make([]byte, 64<<20)
+	// 4 MiB as in one that keeps nothing: hisgate holds as much when it is fresh.
+	ballast := make([]byte, 48<<20)
 	defer runtime.KeepAlive(ballast)
 	p := &peer{}
 	if dsn != "" {
