@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -18,6 +20,8 @@ import (
 // silent begins a call and never sends its message.
 func (w *world) silent(t *testing.T, ctx context.Context, method string) grpc.ClientStream {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // only a failure takes it
+	t.Cleanup(cancel)
 	s, err := w.conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
 	if err != nil {
 		t.Fatal(err)
@@ -86,9 +90,7 @@ func TestACallWhoseMessageNeverComesIsEnded(t *testing.T) {
 		"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 	} {
 		t.Run(method, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // only a failure takes it
-			defer cancel()
-			s := w.silent(t, ctx, method)
+			s := w.silent(t, t.Context(), method)
 			want(t, s.RecvMsg(&hisgatev1.Lock{}), codes.DeadlineExceeded, "TIMED_OUT")
 			if id := s.Trailer().Get("x-request-id"); len(id) == 0 {
 				if h, err := s.Header(); err != nil || len(h.Get("x-request-id")) == 0 {
@@ -150,5 +152,21 @@ func TestHealthTakesNoPlaceOfCallers(t *testing.T) {
 	}
 	if err != nil {
 		t.Errorf("a watcher beside them: %v", err)
+	}
+}
+
+// A flood of strangers, from as many addresses as they like, uses nothing up of what
+// all callers have together.
+func TestAFloodOfStrangersCostsCallersNothing(t *testing.T) {
+	l := newListed(t, shopReads, time.Hour, limits(server.Limits{Rate: 0.001, Burst: 3}))
+	codes := map[int]int{}
+	for i := range 20 {
+		codes[l.from(t, fmt.Sprintf("198.51.100.%d:1", i), stockPath).Code]++
+	}
+	if codes[http.StatusUnauthorized] != 3 || codes[http.StatusTooManyRequests] != 17 {
+		t.Errorf("strangers were answered %v", codes)
+	}
+	if rec := l.from(t, "192.0.2.1:1", stockPath, "Authorization", "Bearer "+l.token); rec.Code != http.StatusOK {
+		t.Errorf("a caller was answered %d %s", rec.Code, rec.Body)
 	}
 }

@@ -30,7 +30,7 @@ type listed struct {
 }
 
 // newListed opens one; open streams are judged again every so often.
-func newListed(t *testing.T, entry string, every time.Duration) *listed {
+func newListed(t *testing.T, entry string, every time.Duration, edit ...func(*server.Options)) *listed {
 	t.Helper()
 	l := &listed{file: filepath.Join(t.TempDir(), "callers.yaml")}
 	l.token, l.sum = access.NewToken()
@@ -39,7 +39,8 @@ func newListed(t *testing.T, entry string, every time.Duration) *listed {
 	if l.keeper, err = access.New(access.Options{CallersFile: l.file, Now: l.clock.now}); err != nil {
 		t.Fatal(err)
 	}
-	l.world = newWorld(t, newFakePay(), func(o *server.Options) { o.Access, o.Judge = l.keeper.Identify, every })
+	edit = append(edit, func(o *server.Options) { o.Access, o.Judge = l.keeper.Identify, every })
+	l.world = newWorld(t, newFakePay(), edit...)
 	return l
 }
 

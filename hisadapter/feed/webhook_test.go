@@ -316,3 +316,24 @@ func TestABodyThatMakesRoomIsTold(t *testing.T) {
 		t.Errorf("it was answered %s %v, close %t", resp.Status, resp.Header, resp.Close)
 	}
 }
+
+// A sender whose body takes its time is not cut off for a stranger who floods.
+func TestASlowSenderOutlivesAFlood(t *testing.T) {
+	h := newHook(t)
+	addr := h.serve(t)
+	c := begin(t, addr, "192.0.2.1:1", h.signed("nonce-slow", someStock), someStock[:1])
+	for range 100 {
+		begin(t, addr, "198.51.100.1:1", signedAt(h.now, []byte("not the key at all"), "nonce-01", someStock), someStock[:1])
+	}
+	if _, err := io.WriteString(c, someStock[1:]); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Errorf("it was answered %s", resp.Status)
+	}
+}
