@@ -1,8 +1,7 @@
 package server
 
 import (
-	"context"
-	"crypto/tls"
+	"container/list"
 	"net"
 	"net/http"
 	"sync"
@@ -33,7 +32,9 @@ type doors struct {
 	list []*door
 }
 
-// door is a listener with bounds. What is one too many is hung up on at once.
+// door is a listener with bounds. When all places are taken, whoever has had his for
+// longest without a call of somebody known gives way; when there is none such, what
+// is one too many is hung up on.
 type door struct {
 	net.Listener
 	name  Door
@@ -42,12 +43,13 @@ type door struct {
 	mu      sync.Mutex
 	conns   int
 	clients map[string]int // their connections
+	strange *list.List     // of *boundedConn: those of nobody known, the oldest first
 }
 
 // Door bounds the connections of a listener by Limits.Connections and, but for
 // callbacks, by Limits.ClientConnections. Serve what it returns in its place.
 func (s *Server) Door(l net.Listener, name Door) net.Listener {
-	d := &door{Listener: l, name: name, admit: s.doors.admit, clients: make(map[string]int)}
+	d := &door{Listener: l, name: name, admit: s.doors.admit, clients: make(map[string]int), strange: list.New()}
 	s.doors.mu.Lock()
 	defer s.doors.mu.Unlock()
 	s.doors.list = append(s.doors.list, d)
@@ -74,73 +76,85 @@ func (d *door) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		in, refused := d.enter(c)
-		if refused == "" {
+		in, out, met := d.enter(c)
+		if out != nil {
+			d.admit.turnedAway(met, out.RemoteAddr().String(), d.name)
+			_ = out.Close() // whoever has it learns that when he reads or writes
+		}
+		if in != nil {
 			return in, nil
 		}
-		d.admit.turnedAway(refused, c.RemoteAddr().String(), d.name)
-		_ = c.Close() // nothing was written to it
 	}
 }
 
-// enter takes a connection in, or says which bound it met.
-func (d *door) enter(c net.Conn) (in *boundedConn, refused scope) {
+// enter takes a connection in, and says who is out for it: nobody, somebody with the
+// bound that was met, or c itself.
+func (d *door) enter(c net.Conn) (in *boundedConn, out net.Conn, met scope) {
 	addr := c.RemoteAddr().String()
-	client, l := clientaddr.Of(addr), d.admit.limits
+	in = &boundedConn{Conn: c, door: d, client: clientaddr.Of(addr)}
+	l := d.admit.limits
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	most, has := l.ClientConnections, d.clients[client]
-	crowd := most > 0 && has >= most && d.name != DoorWebhook && !clientaddr.Local(addr)
-	switch {
-	case l.Connections > 0 && d.conns >= l.Connections:
-		return nil, scopeConnections
-	case crowd && (d.name == DoorGRPC || has >= most+callbackSpare):
-		return nil, scopeClientConnections
+	most, has := l.ClientConnections, d.clients[in.client]
+	var gives *boundedConn
+	if most > 0 && has >= most && d.name != DoorWebhook && !clientaddr.Local(addr) {
+		gives, met = d.oldest(in.client), scopeClientConnections
+		in.crowd = gives == nil
+		if in.crowd && (d.name == DoorGRPC || has >= most+callbackSpare) {
+			return nil, c, met
+		}
+	}
+	if l.Connections > 0 && d.conns >= l.Connections && gives == nil {
+		if gives, met = d.oldest(""), scopeConnections; gives == nil {
+			return nil, c, met
+		}
+	}
+	if gives != nil {
+		d.remove(gives)
+		out = gives
 	}
 	d.conns++
-	d.clients[client]++
-	return &boundedConn{Conn: c, crowd: crowd, leave: sync.OnceFunc(func() { d.left(client) })}, ""
+	d.clients[in.client]++
+	in.at = d.strange.PushBack(in)
+	return in, out, met
 }
 
-func (d *door) left(client string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// oldest is the connection of nobody known that a client has had for longest, or
+// that anybody has; nil = there is none. It is called under mu.
+func (d *door) oldest(client string) *boundedConn {
+	for e := d.strange.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*boundedConn); client == "" || c.client == client {
+			return c
+		}
+	}
+	return nil
+}
+
+// remove gives the place of a connection back, once, under mu.
+func (d *door) remove(c *boundedConn) {
+	if c.left {
+		return
+	}
+	c.left = true
+	d.known(c)
 	d.conns--
-	if d.clients[client]--; d.clients[client] == 0 {
-		delete(d.clients, client)
+	if d.clients[c.client]--; d.clients[c.client] == 0 {
+		delete(d.clients, c.client)
 	}
 }
 
-// boundedConn gives its place back when it is closed.
-type boundedConn struct {
-	net.Conn
-	crowd bool // it is there for callbacks alone
-	leave func()
-}
-
-// Close implements net.Conn.
-func (c *boundedConn) Close() error {
-	c.leave()
-	return c.Conn.Close()
-}
-
-type crowdKey struct{}
-
-// markCrowd is an http.Server's ConnContext.
-func markCrowd(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+// known keeps a connection from giving way to others, under mu.
+func (d *door) known(c *boundedConn) {
+	if c.at != nil {
+		d.strange.Remove(c.at)
+		c.at = nil
 	}
-	if b, ok := c.(*boundedConn); ok && b.crowd {
-		return context.WithValue(ctx, crowdKey{}, true)
-	}
-	return ctx
 }
 
 // uncrowded refuses what comes by a connection that is there for callbacks.
 func uncrowded(errs *restErrors, admit *admission, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Context().Value(crowdKey{}) == nil {
+		if c := connIn(r.Context()); c == nil || !c.crowd {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -148,5 +162,16 @@ func uncrowded(errs *restErrors, admit *admission, next http.Handler) http.Handl
 		w.Header().Set("Connection", "close")
 		f, _ := classify(&limitError{scope: scopeClientConnections})
 		errs.write(w, r, http.StatusTooManyRequests, f.status())
+	})
+}
+
+// proving lets the connections of whoever posts to a feed and is believed stay.
+func proving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		if answer.status < http.StatusBadRequest {
+			connIn(r.Context()).prove()
+		}
 	})
 }

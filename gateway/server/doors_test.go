@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"bufio"
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -9,7 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
 	"github.com/hisgate/hisgate/gateway/server"
+	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
 // far is a listener whose connections come from where the test says.
@@ -145,29 +151,28 @@ func TestAClientHasItsConnections(t *testing.T) {
 	t.Error("a connection that was closed keeps its place")
 }
 
-// Who opens connections without end and says nothing is hung up on, over REST and
-// gRPC, and others are served.
+// Who opens connections without end and shows no name loses the oldest of them, over
+// REST and gRPC, and others are served.
 func TestTooManyConnectionsAreHungUpOn(t *testing.T) {
 	w := newWorld(t, newFakePay(), limits(server.Limits{ClientConnections: 10, Connections: 200}))
-	rest, calls, hooks := w.serveFar(t, server.DoorHTTP), listenFar(t), w.serveFar(t, server.DoorWebhook)
-	go func() { _ = w.srv.GRPC().Serve(w.srv.Door(calls, server.DoorGRPC)) }() // until Shutdown
+	rest, calls, hooks := w.serveFar(t, server.DoorHTTP), w.serveCalls(t), w.serveFar(t, server.DoorWebhook)
 	for name, tt := range map[string]struct {
 		l      *far
-		more   int // than so many are hung up on
+		most   int
 		metric string
 	}{
-		"rest": {rest, 74, "client_connections"}, // 64 are for callbacks
+		"rest": {rest, 10, "client_connections"},
 		"grpc": {calls, 10, "client_connections"},
 		// Callbacks of a proxy may be as many as there are connections.
 		"webhook": {hooks, 200, "connections"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := w.limited(t, tt.metric)
-			for range tt.more {
+			first := tt.l.dial(t, "192.0.2.1:1000")
+			for range tt.most {
 				tt.l.dial(t, "192.0.2.1:1000")
 			}
-			last := tt.l.dial(t, "192.0.2.1:1000")
-			if _, err := io.Copy(io.Discard, last); isTimeout(err) {
+			if _, err := io.Copy(io.Discard, first); isTimeout(err) {
 				t.Errorf("it is still there: %v", err)
 			}
 			if n := w.limited(t, tt.metric) - before; n != 1 {
@@ -175,8 +180,62 @@ func TestTooManyConnectionsAreHungUpOn(t *testing.T) {
 			}
 		})
 	}
-	if resp := ask(t, rest.dial(t, "192.0.2.2:1000"), getStock); resp == nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("another client: %v", resp)
+	for _, from := range []string{"192.0.2.1:1000", "192.0.2.2:1000"} {
+		if resp := ask(t, rest.dial(t, from), getStock); resp == nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("from %s: %v", from, resp)
+		}
+	}
+}
+
+// serveCalls serves gRPC to connections from anywhere.
+func (w *world) serveCalls(t *testing.T) *far {
+	t.Helper()
+	l := listenFar(t)
+	go func() { _ = w.srv.GRPC().Serve(w.srv.Door(l, server.DoorGRPC)) }() // until Shutdown
+	return l
+}
+
+// Strangers may come from as many addresses as they like, and hold all connections:
+// a caller gets in, and stays.
+func TestStrangersMakeRoomForCallers(t *testing.T) {
+	l := newListed(t, shopReads, time.Hour, limits(server.Limits{ClientConnections: 5, Connections: 20}))
+	rest, calls := l.serveFar(t, server.DoorHTTP), l.serveCalls(t)
+	flood := func(far *far) {
+		for i := range 60 {
+			far.dial(t, fmt.Sprintf("198.51.100.%d:1", i))
+		}
+	}
+	flood(rest)
+	c := rest.dial(t, "192.0.2.1:1")
+	request := strings.Replace(getStock, "Host: h", "Host: h\r\nAuthorization: Bearer "+l.token, 1)
+	for range 3 {
+		if resp := ask(t, c, request); resp == nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("over REST: %v", resp)
+		}
+		flood(rest)
+	}
+	flood(calls)
+	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return calls.dial(t, "192.0.2.1:1"), nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := hisgatev1.NewStockServiceClient(conn).WatchStock(l.as(t), &hisgatev1.WatchStockRequest{PharmacyId: pharmacy, DrugIds: []string{"00010041"}})
+	for range 3 {
+		if err == nil {
+			_, err = hisgatev1.NewStockServiceClient(conn).GetStock(l.as(t), &hisgatev1.GetStockRequest{PharmacyId: pharmacy, DrugId: "00010041"})
+		}
+		if err != nil {
+			t.Fatalf("over gRPC: %v", err)
+		}
+		flood(calls)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Errorf("a stream beside the flood: %v", err)
+	}
+	if n := l.limited(t, "connections"); n < 400 {
+		t.Errorf("only %v gave way", n)
 	}
 }
 

@@ -34,6 +34,7 @@ type identityKey struct{}
 // *roleError.
 func (i *interceptors) identify(ctx context.Context, method string) (context.Context, error) {
 	if i.access == nil {
+		connOf(ctx).prove()
 		return context.WithValue(ctx, identityKey{}, local), nil
 	}
 	if open(method) {
@@ -43,6 +44,7 @@ func (i *interceptors) identify(ctx context.Context, method string) (context.Con
 	if err != nil {
 		return ctx, i.stranger(ctx, method, err)
 	}
+	connOf(ctx).prove()
 	ctx = context.WithValue(ctx, identityKey{}, identity{Identity: id, authenticated: true})
 	return ctx, permitted(id, method)
 }

@@ -102,7 +102,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.webhook, s.feeds = newWebhook(o.Orders, &o), make(map[string]http.Handler, len(o.Feeds))
 	for name, f := range o.Feeds {
-		s.feeds[name] = secured(o.HSTS, numbered(f))
+		s.feeds[name] = secured(o.HSTS, numbered(proving(f)))
 	}
 	s.ops = newOps(&o, draining)
 	return s, nil

@@ -60,7 +60,9 @@ func (h *webhook) take(deliver func(context.Context, payflow.Callback) error) ht
 		if code == 0 {
 			ctx, cancel := context.WithTimeout(r.Context(), callbackTime)
 			defer cancel()
-			code, why = h.verdict(ctx, r, deliver(ctx, c))
+			if code, why = h.verdict(ctx, r, deliver(ctx, c)); code == http.StatusOK {
+				connIn(r.Context()).prove()
+			}
 		}
 		h.tell(r, code, why, h.now().Sub(began))
 		h.answer(w, code, why)
