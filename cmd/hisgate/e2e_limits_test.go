@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hisgate/hisgate/gateway/server/access"
+	"github.com/hisgate/hisgate/internal/testca"
 )
 
 // TestACallerBeyondItsLimitIsToldWhenToComeAgain: the settings reach the door,
@@ -66,10 +66,10 @@ func TestEveryListenerHasItsConnections(t *testing.T) {
 // What a setting says of TLS and of JSON Web Tokens reaches who does it.
 func TestSettingsOfTheEdgeReachIt(t *testing.T) {
 	t.Parallel()
-	w, ca := newWorld(t, true), newAuthority(t, "hospital")
+	w, ca := newWorld(t, true), testca.New(t, "hospital")
 	token := w.secured(ca, ca, "optional")
 	w.cfg.TLS.HSTS = time.Hour
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.trusts().RootCAs, MinVersion: tls.VersionTLS12}}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: ca.Trusts()}, Timeout: patience}
 	defer client.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+w.open().program.HTTPAddr+"/v1/guard", nil)
 	if err != nil {

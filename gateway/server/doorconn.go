@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync/atomic"
 
-	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"google.golang.org/grpc/peer"
 )
 
@@ -53,13 +52,13 @@ func (c *boundedConn) prove() {
 
 // connOf is the connection that a call came by; nil when it has no bound.
 func connOf(ctx context.Context) *boundedConn {
-	if c := inprocgrpc.ClientContext(ctx); c != nil {
-		return connIn(c)
-	}
 	if p, ok := peer.FromContext(ctx); ok {
 		if a, ok := p.Addr.(*boundedAddr); ok {
 			return a.conn
 		}
+	}
+	if r := requestOf(ctx); r != nil {
+		return connIn(r.Context())
 	}
 	return nil
 }
