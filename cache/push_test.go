@@ -120,6 +120,19 @@ func TestAFigureIsBelievedNoLongerThanAReadingOfItsTime(t *testing.T) {
 			wantCalls(t, s, 2)
 		})
 	})
+	t.Run("too old is not the last word when the source is down", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSource(t, nil)
+			s.read(t, "a")
+			s.fail(context.DeadlineExceeded)
+			s.Push("a", at(3, time.Minute))
+			e := s.read(t, "a")
+			wantValue(t, e, 10)
+			if !e.Stale {
+				t.Error("not marked stale")
+			}
+		})
+	})
 	t.Run("young is laid over a load in flight, for as long as it is", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSource(t, nil)
