@@ -415,3 +415,35 @@ func TestD9ProofSeesABreach(t *testing.T) {
 		h.is("ORDER-1", payflow.Fulfilled)
 	})
 }
+
+// What the HIS made of an order that nobody paid for ends by a person's word; hisgate
+// does not take it for the order's drugs when money comes after all.
+func TestTheHISOrderOfAnUnpaidOrderIsSeenToByAPerson(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.locks.appliedByHand("ORDER-1")
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.Closed)
+		c := h.onlyCase(payflow.CaseLockDoubt)
+		if !slices.Contains(c.Allowed, payflow.VerbSettle) {
+			t.Fatalf("nobody can end it: %v", c.Allowed)
+		}
+		if _, err := h.svc.Settle(h.Context(), verb(c, "s1")); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(24 * time.Hour)
+		h.noCases()
+
+		h.callback(h.pay.pay("ORDER-1"))
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		if _, err := h.svc.RefundCase(h.Context(), payflow.RefundCaseRequest{VerbRequest: verb(h.onlyCase(payflow.CaseLockDoubt), "r1")}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		h.pay.payOutAll()
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.Refunded)
+		h.noCases()
+	})
+}

@@ -41,6 +41,8 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 	switch {
 	case lk.Confirmed && lk.Cancelled:
 		return u.cannotFulfil(CaseLockDoubt, "the HIS order was cancelled", lk.HisOrderNo)
+	case lk.Confirmed && o.Lock.Disowned:
+		return u.cannotFulfil(CaseLockDoubt, "the HIS had deducted before this money came, and a person saw to it: look whether that order stands", lk.HisOrderNo)
 	case lk.Confirmed:
 		return u.fulfilled(lk)
 	case lk.Released && !lk.Settled:

@@ -171,6 +171,10 @@ func (u *unit) settle(ctx context.Context) (Lock, error) {
 		if got.Cancelled && got.Settled {
 			return got, nil
 		}
+		if u.o.Lock.Disowned && u.o.Lock.Checked {
+			u.o.Lock.Settled = true // it is no order of this money's, says a person who looked
+			return got, nil
+		}
 		return got, ErrConfirmed
 	}
 	if kind := outcomeOf(err); kind == kindNotFound || kind == kindForgotten && u.o.Lock.Checked {

@@ -276,7 +276,8 @@ type LockRecord struct {
 	Degraded   bool      `json:"degraded,omitempty"` // to be checked live before any prepay [A10]
 	Settled    bool      `json:"settled,omitempty"`  // released, and the HIS cannot apply it any more [D1]
 	NewAttempt bool      `json:"new_attempt,omitempty"`
-	Checked    bool      `json:"checked,omitempty"` // a person looked at a HIS that cannot be asked, and says what it had deducted before a restore [C1]
+	Checked    bool      `json:"checked,omitempty"`  // a person looked at a HIS that cannot be asked, and says what it had deducted before a restore [C1]
+	Disowned   bool      `json:"disowned,omitempty"` // the HIS deducted for the unpaid order, and a person has seen to that: later money needs a person
 	FreezeEnds time.Time `json:"freeze_ends,omitzero"`
 }
 

@@ -189,6 +189,12 @@ func (o *Order) toRelease() bool {
 	return o.Strategy.holds() && !o.Lock.Settled
 }
 
+// deductedUnpaid tells whether the stock of an order that is over should go back, and
+// the HIS has deducted it: what the HIS made stands until a person has seen to it.
+func (o *Order) deductedUnpaid() bool {
+	return o.State == Closed && o.Trouble != nil && o.Trouble.Op == opRelease && o.Trouble.Kind == kindConfirmed
+}
+
 // fenced tells whether a refund of all has to wait until the HIS cannot apply the
 // order's lock any more [D1]. A fulfilled order refunded knowingly does not: its
 // lock is done, unless the HIS order is to be taken back first. One fulfilled by

@@ -136,6 +136,9 @@ func allowed(c *Case, o *Order) []Verb {
 			return verbs
 		}
 	}
+	if c.Reason == CaseLockDoubt && o.deductedUnpaid() {
+		verbs = append(verbs, VerbSettle)
+	}
 	add := func(v Verb, e event) {
 		t := next(o.State, e)
 		if t.kind == move && (t.guard == nil || t.guard(o) == "") && !slices.Contains(verbs, v) {
@@ -224,14 +227,19 @@ func (s *Service) HandOver(ctx context.Context, r HandOverRequest) (CaseAnswer, 
 	})
 }
 
-// Settle closes a case of reconciliation, or of money that belongs to another
-// system, by a person's word: both sides were looked at, and what was to be done
-// is done. The note says what, and is required. The order stays as it is.
+// Settle closes a case of reconciliation, of money that belongs to another system,
+// or of a HIS order that nobody paid for, by a person's word: both sides were looked
+// at, and what was to be done is done. The note says what, and is required. The order
+// stays as it is; should money come for one that the HIS had deducted for, a person
+// is asked again.
 func (s *Service) Settle(ctx context.Context, r VerbRequest) (CaseAnswer, error) {
 	if !plain(r.Note, noteMax) {
 		return CaseAnswer{}, &InvalidError{Field: "note", Reason: "is required, at most 1000 characters"}
 	}
 	return s.verb(ctx, VerbSettle, r, "", func(u *unit, c *Case) (Words, error) {
+		if c.Reason == CaseLockDoubt {
+			u.o.Lock.Settled, u.o.Lock.Disowned, u.o.Trouble, u.o.Tries = true, true, nil, 0
+		}
 		u.closeCase(c, r.Actor, Words{ZH: r.Note, EN: r.Note})
 		return wordsSettled(), nil
 	})

@@ -142,6 +142,11 @@ func (o *Order) situation(c *Case, w Words) Words {
 			ZH: "系统刚由备份恢复，而本 HIS 无法查询恢复前是否已为该订单扣库存。请先在 HIS 核对：已扣库存则登记已发药（填 HIS 单号）；未扣库存才可退款，退款即表示已核对。",
 			EN: "hisgate was restored from a backup, and this HIS cannot be asked whether it deducted for the order before. Look in the HIS first: if it did, mark the order fulfilled with the HIS order number; only if it did not, refund. REFUND says that you have looked.",
 		}
+	case c.Reason == CaseLockDoubt && o.deductedUnpaid():
+		return Words{
+			ZH: "订单未付款，HIS 却已扣库存并生成单据。请先在 HIS 核对：药未发出请作废该单，已发出请收款；处理后写明说明结案。",
+			EN: "The order is not paid, and the HIS has deducted for it and made its order. Look in the HIS first: if the drugs were not given out, cancel it there; if they were, collect the money; then settle with a note.",
+		}
 	case c.Reason == CaseRefused && o.State == NeedsAttention && o.WasFulfilled:
 		return Words{
 			ZH: "要退款，但 HIS 未撤销单 " + o.HisOrderNo + "。请先在 HIS 作废该单，再退款。“退款”会立即退回款项；届时未作废的 HIS 单仍然有效。",

@@ -165,7 +165,7 @@ func (w *world) clear(ctx context.Context, l *life, c *payflow.Case) {
 		return
 	}
 	no := w.orderOf(c.OrderNo)
-	if c.Reason != payflow.CaseHISUnmatched || !w.wechat.allBack(no) {
+	if c.Reason != payflow.CaseHISUnmatched && c.Reason != payflow.CaseLockDoubt || !w.wechat.allBack(no) {
 		return
 	}
 	w.person(no, "its HIS order was cancelled by hand")
