@@ -20,8 +20,14 @@ func (w *world) notify(t *trade, m *money) {
 	body, _ := json.Marshal(t.tell(m))
 	w.background(func() {
 		// Money after the close, and a second payment, are told of by their notice
-		// alone, and by the daily bill: that one arrives in the end.
+		// alone, and by the daily bill: one of the two arrives in the end. (Asked about
+		// an order, WeChat tells of its first payment.)
 		alone := m.late || m != t.money[0]
+		if m == t.money[0] && m.late && w.plan.reconcile && w.dice.at("notice of late money "+m.id, 0).chance(0.3) {
+			w.tally.fault("notice: the bill alone tells of late money")
+			w.trace.say("WeChat", "notice of payment %s of %s never comes", m.id, t.no)
+			return
+		}
 		w.deliver("payment "+m.id+" of "+t.no, body, alone, func(ctx context.Context, o *payflow.Service, cb payflow.Callback) error {
 			return o.PaymentCallback(ctx, cb)
 		}, func() {

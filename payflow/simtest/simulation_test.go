@@ -191,7 +191,7 @@ func mustFire() []string {
 		"WeChat: the patient pays just before the query", "WeChat: the patient pays just before the close",
 		"WeChat: refund NOT_ENOUGH", "WeChat: refund takes hours", "WeChat: refund ends CLOSED", "WeChat: refund ends ABNORMAL",
 		"notice: never comes", "notice: delayed", "notice: an attempt is lost", "notice: forged", "notice: comes twice at once",
-		"notice: its answer is lost", "notice: finds nobody", "HIS: sent twice",
+		"notice: its answer is lost", "notice: finds nobody", "notice: the bill alone tells of late money", "HIS: sent twice",
 		"HIS: any trouble (CancelOrder)", // its calls are too few for each
 		"staff: a refund in the merchant console ends SUCCESS", "staff: a refund in the merchant console ends CLOSED",
 		"staff: a refund in the merchant console ends ABNORMAL",
