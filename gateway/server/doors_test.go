@@ -116,12 +116,16 @@ func TestAClientHasItsConnections(t *testing.T) {
 		}
 		held = append(held, c)
 	}
-	resp := ask(t, l.dial(t, "192.0.2.1:2000"), getStock)
+	refused := l.dial(t, "192.0.2.1:2000")
+	resp := ask(t, refused, getStock)
 	if resp == nil || resp.StatusCode != http.StatusTooManyRequests || !resp.Close || resp.Header.Get("Retry-After") == "" || resp.Header.Get("X-Request-Id") == "" {
 		t.Fatalf("one more: %v", resp)
 	}
 	if body, _ := io.ReadAll(resp.Body); !strings.Contains(string(body), `"RATE_LIMITED"`) || !strings.Contains(string(body), `"client_connections"`) {
 		t.Errorf("one more is told %s", body)
+	}
+	if _, err := refused.Read(make([]byte, 1)); err != io.EOF { // its place was given back before
+		t.Errorf("after the refusal: %v", err)
 	}
 	c := l.dial(t, "192.0.2.1:3000")
 	if resp := ask(t, c, callback); resp == nil || resp.StatusCode != http.StatusOK {
