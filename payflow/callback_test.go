@@ -108,6 +108,32 @@ func TestD3AcceptedCallbackSurvivesACrash(t *testing.T) {
 	})
 }
 
+// The time in which paid money must be proven counts from its notice, also where that
+// reached a process which died before the order heard of it.
+func TestD9MoneyIsKnownSinceItsNotice(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.create("ORDER-1", payflow.Reserve)
+		h.pay.on("query", answer{hang: true})
+		h.wait(6 * time.Second) // the order's worker is stuck
+		noticed := time.Now()
+		h.callback(h.pay.pay("ORDER-1"))
+		if o := h.get("ORDER-1"); o.Payment != nil {
+			t.Fatal("the order has heard of it already")
+		}
+		next := h.disk.Crash()
+		h.close()
+		h.disk = next
+		time.Sleep(20 * time.Minute)
+		h.locks.on("confirm", answer{err: payflow.ErrUnavailable}, answer{err: payflow.ErrUnavailable})
+		h.open()
+		h.wait(time.Second)
+		if o := h.get("ORDER-1"); o.Payment == nil || !o.Payment.KnownAt.Equal(noticed) {
+			t.Errorf("noticed at %s: %+v", noticed, o.Payment)
+		}
+		h.onlyCase(payflow.CaseOverdue)
+	})
+}
+
 func TestCallbackIsRefusedWhenItCannotBeBelievedOrKept(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.create("ORDER-1", payflow.Reserve)

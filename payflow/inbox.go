@@ -207,7 +207,9 @@ func (u *unit) deliver(l *letter) error {
 	case u.o == nil:
 		err = u.unknownOrder(l)
 	case l.Payment != nil && l.Payment.paid():
-		err = u.applyPaid(*l.Payment, "callback")
+		if err = u.applyPaid(*l.Payment, "callback"); err == nil {
+			u.knownSince(l)
+		}
 	case l.Payment != nil:
 		u.said("NOTICE_WITHOUT_MONEY", string(l.Payment.State))
 	default:
@@ -217,6 +219,14 @@ func (u *unit) deliver(l *letter) error {
 		return err
 	}
 	return u.commit()
+}
+
+// knownSince: hisgate knows of a payment since it took its notice, also where that was
+// a process that died before the order heard of it.
+func (u *unit) knownSince(l *letter) {
+	if p := u.o.Payment; p != nil && p.TransactionID == l.Payment.TransactionID && l.At.Before(p.KnownAt) {
+		p.KnownAt = l.At
+	}
 }
 
 // unknownOrder: verified money, or a refund, for an order that is not ours [D4].

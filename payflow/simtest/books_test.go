@@ -120,6 +120,10 @@ func (w *world) justified(day string, d *payflow.Difference) {
 	switch d.Kind {
 	case payflow.DiffUnnoticed, payflow.DiffElsewhere:
 		return
+	case payflow.DiffState:
+		if w.wechat.paidTwice(d.OrderNo) {
+			return // asked about an order, WeChat tells of its first payment
+		}
 	case payflow.DiffHISCancelled, payflow.DiffHISUnmatched, payflow.DiffHISMissing:
 		if w.byPerson(d.OrderNo) || w.atTheHIS(d.OrderNo) {
 			return

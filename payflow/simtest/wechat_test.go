@@ -405,6 +405,14 @@ func (c *wechat) paidFirst(no, transaction string) bool {
 	return t != nil && len(t.money) > 0 && t.money[0].id == transaction
 }
 
+// paidTwice tells whether there is more than one payment for the order.
+func (c *wechat) paidTwice(no string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.trades[no]
+	return t != nil && len(t.money) > 1
+}
+
 // allBack tells whether nothing that was paid for the order is left with the
 // hospital.
 func (c *wechat) allBack(no string) bool {

@@ -57,7 +57,7 @@ func testFind(t *testing.T, s *Source) {
 	}
 	s.Proxy.Cut()
 	s.Proxy.Thaw()
-	s.Proxy.Lead("127.0.0.1:1")
+	defer s.Proxy.Lead("127.0.0.1:1")()
 	if seen, err := d.Find(t.Context()); err == nil {
 		t.Errorf("at a server that is away: %+v", seen)
 	}

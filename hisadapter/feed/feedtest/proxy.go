@@ -40,11 +40,13 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // Addr is where clients dial: host and port.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Lead leads new connections to another server.
-func (p *Proxy) Lead(target string) {
+// Lead leads new connections to another server, until back is called.
+func (p *Proxy) Lead(target string) (back func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := p.target
 	p.target = target
+	return func() { p.Lead(before) }
 }
 
 // Cut breaks every connection that is open. Bytes on their way may be lost, in

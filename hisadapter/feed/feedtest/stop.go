@@ -91,7 +91,7 @@ func testStop(t *testing.T, s *Source) {
 
 // testAbsent has nobody behind the proxy: Run must end with an error.
 func testAbsent(t *testing.T, s *Source) {
-	s.Proxy.Lead("127.0.0.1:1")
+	defer s.Proxy.Lead("127.0.0.1:1")()
 	r := newReader(t, s, 10)
 	f := start(t, s.Driver, r)
 	r.await("a second failure", func() bool { return len(f.failures()) >= 2 })
