@@ -109,9 +109,10 @@ type OpsServiceClient interface {
 	MarkRefunded(ctx context.Context, in *MarkRefundedRequest, opts ...grpc.CallOption) (*Case, error)
 	// Close a case that a person looked into and settled.
 	//
-	// For the cases of reconciliation, and for money that belongs to another
-	// system of the merchant. The note says what was found and done. The order
-	// stays as it is; to give money back use RefundOrder. Role: operator. Errors:
+	// For the cases of reconciliation, for money that belongs to another system
+	// of the merchant, and for what the HIS deducted for an order that ended
+	// unpaid (LOCK_DOUBT). The note says what was found and done. The order stays
+	// as it is; to give money back use RefundOrder. Role: operator. Errors:
 	// NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	SettleCase(ctx context.Context, in *SettleCaseRequest, opts ...grpc.CallOption) (*Case, error)
 	// Say what became of a call to the HIS whose outcome is unknown.
@@ -496,9 +497,10 @@ type OpsServiceServer interface {
 	MarkRefunded(context.Context, *MarkRefundedRequest) (*Case, error)
 	// Close a case that a person looked into and settled.
 	//
-	// For the cases of reconciliation, and for money that belongs to another
-	// system of the merchant. The note says what was found and done. The order
-	// stays as it is; to give money back use RefundOrder. Role: operator. Errors:
+	// For the cases of reconciliation, for money that belongs to another system
+	// of the merchant, and for what the HIS deducted for an order that ended
+	// unpaid (LOCK_DOUBT). The note says what was found and done. The order stays
+	// as it is; to give money back use RefundOrder. Role: operator. Errors:
 	// NOT_FOUND, VERB_NOT_ALLOWED, ETAG_MISMATCH.
 	SettleCase(context.Context, *SettleCaseRequest) (*Case, error)
 	// Say what became of a call to the HIS whose outcome is unknown.
