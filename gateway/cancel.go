@@ -80,7 +80,7 @@ func (g *Gateway) cancelSeized(id lockstore.ID) (lockstore.Lock, error) {
 		if err != nil {
 			return l, err
 		}
-		return g.recordCancelled(&l)
+		return g.recordCancelled(&l, opCancelOrder)
 	}
 	ctx, stop := context.WithTimeout(withRank(g.base, rankRelease), g.settings.Calls.Write)
 	defer stop()
@@ -93,7 +93,7 @@ func (g *Gateway) cancelSeized(id lockstore.ID) (lockstore.Lock, error) {
 	g.log.called(&l, e, g.now().Sub(began))
 	switch hisadapter.OutcomeOf(err) {
 	case hisadapter.Done:
-		return g.recordCancelled(&l)
+		return g.recordCancelled(&l, opCancelOrder)
 	case hisadapter.Refused:
 		return l, refusedError(refusal(err))
 	case hisadapter.Busy, hisadapter.NotSent:
@@ -135,12 +135,40 @@ func byWordOfPerson(l *lockstore.Lock) bool {
 	})
 }
 
-func (g *Gateway) recordCancelled(l *lockstore.Lock) (lockstore.Lock, error) {
-	after, err := g.ledger.Record(context.WithoutCancel(g.base), l.ID(), lockstore.Event{Kind: lockstore.EvCancelled, Op: opCancelOrder})
+// Standing asks the HIS whether the order of a CONFIRMED lock stands there, and tells
+// the ledger of one that was cancelled since; the lock is returned as it stands then.
+// Only the word "released" counts: a HIS may no longer know of old orders. It blocks
+// for the HIS, in the class of refreshes.
+//
+// Errors: ErrCannotBeAsked; lockstore.ErrNotFound; *HISError; those of the ledger.
+func (g *Gateway) Standing(ctx context.Context, principal, orderNo string) (lockstore.Lock, error) {
+	if !g.caps.Find {
+		return lockstore.Lock{}, ErrCannotBeAsked
+	}
+	l, err := g.ledger.Get(ctx, principal, orderNo)
+	if err != nil || l.Status != lockstore.Confirmed || !l.CancelledAt.IsZero() || byWordOfPerson(&l) {
+		return l, err
+	}
+	found, err := g.his.FindOrder(withRank(ctx, rankRefresh), l.HISNo)
+	switch {
+	case err != nil:
+		return l, hisError(opFindOrder, err)
+	case found.State != hisadapter.Released:
+		return l, nil
+	default:
+		return g.recordCancelled(&l, opFindOrder)
+	}
+}
+
+// recordCancelled tells the ledger that the HIS order is no more, by the word of op.
+func (g *Gateway) recordCancelled(l *lockstore.Lock, op string) (lockstore.Lock, error) {
+	after, err := g.ledger.Record(context.WithoutCancel(g.base), l.ID(), lockstore.Event{Kind: lockstore.EvCancelled, Op: op})
 	if err != nil {
 		return *l, err
 	}
-	g.log.cancelled(&after)
-	g.hub.lockChanged(&after)
+	if after.Version != l.Version {
+		g.log.cancelled(&after)
+		g.hub.lockChanged(&after)
+	}
 	return after, nil
 }

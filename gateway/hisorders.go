@@ -96,15 +96,8 @@ func (g *Gateway) cancelledThere(ctx context.Context, l lockstore.Lock, o hisada
 			return l, false, nil // the HIS contradicts itself: nothing is concluded
 		}
 	}
-	after, err := g.ledger.Record(ctx, l.ID(), lockstore.Event{Kind: lockstore.EvCancelled, Op: opListOrders})
-	if err != nil {
-		return l, false, err
-	}
-	if after.Version != l.Version {
-		g.log.cancelled(&after)
-		g.hub.lockChanged(&after)
-	}
-	return after, true, nil
+	after, err := g.recordCancelled(&l, opListOrders)
+	return after, err == nil, err
 }
 
 // looksAtMost bounds the questions of one LookAgain.

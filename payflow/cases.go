@@ -162,6 +162,9 @@ func warranted(o *Order, c *Case, set Settings) bool {
 	case CaseBillMissing, CaseBillMismatch, CaseHISMissing, CaseHISCancelled, CaseHISUnmatched, CaseHISAmount:
 		return true // a later run, or a person, ends it
 	case CaseConsoleRefund:
+		if o.State == Refunded && o.allBack() && o.PersonRefund == "" && len(o.Disputes) == 0 {
+			return false // every fen of it is back
+		}
 		if !c.decided() || o.State == Refunding && o.elsewhereFlying() || o.State == Refunded && !o.allBack() {
 			return true
 		}

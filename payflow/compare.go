@@ -282,7 +282,7 @@ func (c *comparison) leaveOut() {
 // caseFor adds a difference with its case. A case that a person has settled stays
 // settled; one that ended by itself begins again.
 func (c *comparison) caseFor(ctx context.Context, d Difference, about string, reason CaseReason) error {
-	id, isNew, err := c.s.caseIDFor("R." + string(reason) + "." + about)
+	id, isNew, err := c.s.caseIDFor(caseBase(reason, about))
 	if err != nil {
 		return err
 	}
@@ -304,6 +304,11 @@ func (c *comparison) caseFor(ctx context.Context, d Difference, about string, re
 	}
 	c.report.find(d)
 	return nil
+}
+
+// caseBase is what the ids of the cases of a thing begin with.
+func caseBase(reason CaseReason, about string) string {
+	return "R." + string(reason) + "." + about
 }
 
 // caseIDFor finds the case of a thing: the one that is open or that a person

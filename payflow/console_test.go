@@ -245,3 +245,41 @@ func TestARefundThatAPersonMayHaveMeantComesToNothing(t *testing.T) {
 		})
 	}
 }
+
+// A refund of a part in the console that cannot be paid out; a person had the order
+// fulfilled all the same, and later all of it refunded. What hisgate can send is back,
+// and the rest is a case until it is.
+func TestARefundInTheConsoleThatHoldsTheRest(t *testing.T) {
+	for end, waits := range map[payflow.RefundState]bool{payflow.RefundAbnormal: true, payflow.RefundProcessing: true, payflow.RefundSuccess: false} {
+		t.Run(string(end), func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.locks.on("confirm", many(40, answer{err: payflow.ErrUnavailable})...)
+				h.paid("ORDER-1", payflow.Reserve)
+				h.inConsole(300, end)
+				h.locks.forget("confirm")
+				if _, err := h.svc.RetryFulfilment(h.Context(), verb(h.onlyCase(payflow.CaseConsoleRefund), "v1")); err != nil {
+					t.Fatal(err)
+				}
+				h.wait(time.Minute)
+				h.is("ORDER-1", payflow.Fulfilled)
+				h.noCases()
+				h.pay.answerRefunds(payflow.RefundSuccess)
+				if err := h.part("q1", 0); err != nil {
+					t.Fatal(err)
+				}
+				h.wait(time.Minute)
+				h.is("ORDER-1", payflow.Refunded)
+				if got := h.pay.sentRefunds(); got["ORDER-1-R1"] != 700 {
+					t.Errorf("refunds %v", got)
+				}
+				if waits {
+					if c := h.onlyCase(payflow.CaseConsoleRefund); c.Fen != 300 {
+						t.Errorf("%+v", c)
+					}
+					h.consoleSays(payflow.RefundSuccess)
+				}
+				h.noCases()
+			})
+		})
+	}
+}

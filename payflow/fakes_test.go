@@ -344,6 +344,20 @@ func (f *fakeLocks) Cancel(ctx context.Context, no string) (lk payflow.Lock, err
 	return lk, nil
 }
 
+func (f *fakeLocks) Standing(ctx context.Context, no string) (lk payflow.Lock, err error) {
+	err = f.play(ctx, "standing", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		l := f.locks[no]
+		if l == nil {
+			return payflow.ErrNotFound
+		}
+		lk = l.Lock
+		return nil
+	})
+	return lk, err
+}
+
 // cancelOrder cancels the HIS order, at the HIS.
 func (f *fakeLocks) cancelOrder(no string) {
 	f.mu.Lock()

@@ -319,6 +319,11 @@ func (u *unit) elsewhereNow(f *ForeignRefund, a RefundAnswer, detail string) {
 	case o.State != Refunded && o.State != Fulfilled && o.State != NeedsAttention:
 		return // hisgate is at it, and counts it no more
 	}
+	u.consoleCase(f, detail)
+}
+
+// consoleCase has a person look at a refund in the merchant console.
+func (u *unit) consoleCase(f *ForeignRefund, detail string) {
 	facts := caseFacts{Detail: detail, Fen: f.Fen}
 	if u.o.Payment != nil {
 		facts.TransactionID = u.o.Payment.TransactionID

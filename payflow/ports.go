@@ -52,6 +52,11 @@ type Locks interface {
 	// returns. Errors: ErrUnsupported, ErrUnavailable, ErrMisconfigured.
 	HISOrders(ctx context.Context, day time.Time) ([]HISOrder, error)
 
+	// Standing asks the HIS whether the order of a confirmed lock stands there, and
+	// answers the lock; one whose order is cancelled there is Cancelled from then on,
+	// durably. Errors: ErrUnsupported, ErrUnavailable, ErrMisconfigured, ErrNotFound.
+	Standing(ctx context.Context, orderNo string) (Lock, error)
+
 	// LookAgain asks the HIS once more about calls of that day that were given up;
 	// a freeze that is found is given back. It returns how many were asked about
 	// and of how many the HIS knew something. Errors: ErrUnavailable,

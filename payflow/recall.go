@@ -208,19 +208,15 @@ func (u *unit) adopt(r *RefundRecord, a RefundAnswer, last bool) {
 	case r.SentAt.IsZero():
 		r.SentAt = r.StoredAt
 	}
-	if r.AcceptedAt.IsZero() && !a.TakenAt.IsZero() && a.TakenAt.Before(now) {
-		// Who waits for the money waits since then, and that day's bill has it.
-		r.AcceptedAt = a.TakenAt
-		if a.TakenAt.After(r.SentAt) && r.Reason == textRefundRecalled {
-			r.SentAt = a.TakenAt
+	if r.AcceptedAt.IsZero() {
+		r.AcceptedAt = r.takenAt(a, now)
+		if r.Reason == textRefundRecalled && !a.TakenAt.IsZero() {
+			r.SentAt = r.AcceptedAt
 		}
 	}
 	switch {
 	case a.State == RefundClosed && !last:
 		r.Status, r.EndedAt, r.AskNow = RefundEnded, now, false
-		if r.AcceptedAt.IsZero() {
-			r.AcceptedAt = now
-		}
 		u.said("REFUND_CLOSED", r.OutRefundNo)
 	case r.Status == RefundStored:
 		r.Status = RefundSent

@@ -39,7 +39,7 @@ func (u *unit) stepStoreRefund() error {
 	o, now := u.o, u.s.now()
 	left := o.leftFen()
 	if left <= 0 {
-		return u.happened(evMoneyBack, "nothing is left to refund")
+		return u.moneyBack("nothing is left to refund")
 	}
 	ended := o.endedRefunds(time.Time{})
 	switch {
@@ -287,7 +287,23 @@ func (u *unit) refundDone(i int, evidence string) error {
 		l.Info("compensation", "order_no", o.No, "kind", "refund", "out_refund_no", r.OutRefundNo, "result", "done")
 	})
 	if o.RefundedFen+o.elsewhereFen() >= o.Payment.TotalFen && (o.State == Refunding || o.State == NeedsAttention) {
-		return u.happened(evMoneyBack, fmt.Sprintf("%d fen", o.RefundedFen))
+		return u.moneyBack(fmt.Sprintf("%d fen", o.RefundedFen))
+	}
+	return nil
+}
+
+// moneyBack ends the refund of all that hisgate can send. What is missing is held by a
+// refund in the merchant console that has yet to arrive, or cannot: a person has a case
+// of it until it does.
+func (u *unit) moneyBack(detail string) error {
+	o := u.o
+	if err := u.happened(evMoneyBack, detail); err != nil || o.allBack() || u.openOf(CaseConsoleRefund) != "" {
+		return err
+	}
+	for i := range o.Elsewhere {
+		if f := &o.Elsewhere[i]; f.State == RefundProcessing || f.State == RefundAbnormal {
+			u.consoleCase(f, fmt.Sprintf("refund %s of %d fen (%s) is not back", cut(f.OutRefundNo, 64), f.Fen, f.State))
+		}
 	}
 	return nil
 }

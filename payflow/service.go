@@ -163,6 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		wg.Go(func() { s.schedule(ctx) })
 		wg.Go(func() { s.mind(ctx) })
+		wg.Go(func() { s.lookBack(ctx) })
 		if s.bills != nil {
 			wg.Go(func() { s.reconcile(ctx) })
 		}

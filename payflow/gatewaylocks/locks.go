@@ -94,6 +94,14 @@ func (o orderLocks) HISOrders(ctx context.Context, day time.Time) ([]payflow.HIS
 	return out, nil
 }
 
+func (o orderLocks) Standing(ctx context.Context, orderNo string) (payflow.Lock, error) {
+	l, err := o.gw.Standing(ctx, Principal, orderNo)
+	if errors.Is(err, gateway.ErrCannotBeAsked) {
+		return payflow.Lock{}, payflow.ErrUnsupported
+	}
+	return orderLock(l), lockError(err)
+}
+
 func (o orderLocks) LookAgain(ctx context.Context, day time.Time) (looked, found int, err error) {
 	looked, found, err = o.gw.LookAgain(ctx, day)
 	return looked, found, lockError(err)

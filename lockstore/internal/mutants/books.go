@@ -33,13 +33,15 @@ func booksTable() []mutant {
 		{"take the stock again for an order that the HIS has", "../gateway/recall.go", "case hisadapter.Deducted:\n\t\t\treturn &RecalledError{HISNo: no, Deducted: true, HISOrderNo: found.OrderNo}, nil", "case hisadapter.Deducted:\n\t\t\treturn nil, nil", gateway},
 		{"end the search of a restored ledger at the first number that the HIS does not know", "../gateway/recall.go", "return &RecalledError{HISNo: no}, nil\n\t\t}", "return &RecalledError{HISNo: no}, nil\n\t\tcase hisadapter.None:\n\t\t\treturn nil, nil\n\t\t}", []string{"../gateway:TestB9"}},
 		{"count the time of a refund from when it was told", "../payflow/refunding.go", "r.AcceptedAt = r.takenAt(a, now)", "r.AcceptedAt = now", orders},
-		{"count the time of a forgotten refund from the restore", "../payflow/recall.go", "r.AcceptedAt = a.TakenAt\n", "r.AcceptedAt = now\n", orders},
+		{"count the time of a forgotten refund from the restore", "../payflow/recall.go", "r.AcceptedAt = r.takenAt(a, now)", "r.AcceptedAt = now", orders},
+		{"trust the backup that a fulfilled order stands at the HIS", "../payflow/service.go", "wg.Go(func() { s.lookBack(ctx) })", "_ = s.lookBack", orders},
 		{"leave money in dispute whose price was not known yet", "../payflow/recall.go", "!d.Unpriced || d.Settled ||", "d.Unpriced || d.Settled ||", orders},
 
 		// What persons say of money.
 		{"give drugs for money that a person gave back", "../payflow/paid.go", "len(o.Elsewhere) > 0 || evidence != \"\":", "len(o.Elsewhere) > 0:", orders},
 		{"believe a person while a refused refund may arrive", "../payflow/settling.go", "r.Status != RefundSent || r.NeverTaken || r.WrongFen != 0 {", "r.OutRefundNo != \"\" {", orders},
 		{"take money for back that is on its way in the merchant console", "../payflow/cases.go", "if !c.decided() || o.State == Refunding && o.elsewhereFlying() || o.State == Refunded && !o.allBack() {", "if !c.decided() {", orders},
+		{"call an order refunded whose rest a refund in the merchant console holds", "../payflow/refunding.go", "err != nil || o.allBack() ||", "err != nil || o != nil ||", orders},
 		{"keep quiet when a refund in the merchant console comes to nothing", "../payflow/inbox.go", "case a.State != RefundClosed && a.State != RefundAbnormal:", "case a.State != \"\":", orders},
 		{"say that all refunds were resumed after a crash", "../payflow/resume.go", "if !repeat || made.Unended {", "if !repeat {", orders},
 
