@@ -22,6 +22,9 @@ func (g *Gateway) CanCancel() bool {
 	return g.caps.Cancel && g.caps.Find
 }
 
+// CanFind reports whether the HIS can be asked what became of a number.
+func (g *Gateway) CanFind() bool { return g.caps.Find }
+
 // Cancel has the HIS take the order of a CONFIRMED lock back; its word is durable
 // when Cancel returns nil, and the lock is settled then. The caller keeps durably
 // that it wants this, and asks again when it does not know: the HIS is asked what

@@ -316,6 +316,13 @@ func (f *fakeLocks) onReleases(look func(no string)) {
 	f.onRelease = look
 }
 
+// forgets loses all that the ledger knows of an order; the HIS keeps its own.
+func (f *fakeLocks) forgets(no string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.locks, no)
+}
+
 // settles says whether released locks count as settled from now on.
 func (f *fakeLocks) settles(yes bool) {
 	f.mu.Lock()

@@ -264,3 +264,59 @@ func TestMoneyThatAPersonGaveBackBuysNothing(t *testing.T) {
 		}
 	})
 }
+
+// [B9] [I4] Where the HIS cannot be asked, money of before a restore may have been
+// fulfilled under the number of an attempt that nobody remembers, and the number that
+// the order would use now is a new one there: a person looks first.
+func TestB9AForgottenPaymentWhereTheHISCannotBeAsked(t *testing.T) {
+	blind := func(s *payflow.Settings) { s.CanFind = false }
+	back := func(h *house, since time.Duration) {
+		h.Helper()
+		backup := h.backup()
+		h.create("ORDER-1", payflow.Reserve)
+		h.callback(h.pay.pay("ORDER-1"))
+		h.is("ORDER-1", payflow.Fulfilled)
+		h.wait(since)
+		h.restored(backup)
+		h.locks.forgets("ORDER-1") // the ledger was thrown back, too
+		h.recovered()
+		if _, err := h.svc.Create(h.Context(), request("ORDER-1", payflow.Reserve)); err != nil {
+			h.Fatal(err)
+		}
+		h.wait(time.Minute)
+	}
+	inHouse(t, func(h *house) {
+		back(h, time.Minute)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		c := h.onlyCase(payflow.CaseLockDoubt)
+		if made := h.locks.made(); len(made) != 1 || !strings.Contains(c.Text.EN, "RETRY and REFUND say that you have looked") {
+			t.Fatalf("HIS orders %v, %+v", made, c)
+		}
+		if _, err := h.svc.MarkFulfilled(h.Context(), payflow.MarkFulfilledRequest{VerbRequest: verb(c, "v1"), HisOrderNo: "HIS-ORDER-1-2"}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.Fulfilled)
+		h.noCases()
+	}, blind)
+	t.Run("a person saw that it had not", func(t *testing.T) {
+		inHouse(t, func(h *house) {
+			back(h, time.Minute)
+			if _, err := h.svc.RetryFulfilment(h.Context(), verb(h.onlyCase(payflow.CaseLockDoubt), "v1")); err != nil {
+				t.Fatal(err)
+			}
+			h.wait(time.Minute)
+			h.is("ORDER-1", payflow.Fulfilled)
+			h.noCases()
+		}, blind)
+	})
+	t.Run("paid after the restore", func(t *testing.T) {
+		inHouse(t, func(h *house) {
+			h.restored(h.backup())
+			h.recovered()
+			h.paid("ORDER-1", payflow.Reserve)
+			h.is("ORDER-1", payflow.Fulfilled)
+			h.noCases()
+		}, blind)
+	})
+}

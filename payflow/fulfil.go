@@ -48,6 +48,8 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 	case lk.Released && !lk.Settled:
 		u.retryLater(opLock, ErrUnsettled)
 		return nil
+	case (none || lk.Released) && u.deductedBefore():
+		return u.cannotFulfil(CaseLockDoubt, ErrForgotten.Error(), "")
 	case none || lk.Released:
 		o.Lock.NewAttempt = lk.Released || o.Lock.NewAttempt
 		err := u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
@@ -65,6 +67,15 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 		}
 	}
 	return u.confirm(ctx, lk.Case)
+}
+
+// deductedBefore tells whether the HIS may have deducted for the order under a number
+// that nobody remembers: it was paid before the last restore from a backup, and the HIS
+// cannot be asked. That it takes no number twice does not help: late money, or a lock
+// that lapsed, had another attempt's number [B9]. Only a person can look.
+func (u *unit) deductedBefore() bool {
+	o, r := u.o, u.s.restored()
+	return !u.s.set.CanFind && !o.Lock.Checked && !r.At.IsZero() && o.RecalledFor.Equal(r.At) && o.Payment.PaidAt.Before(r.At)
 }
 
 // lockedNot judges why a paid order got no lock.

@@ -45,7 +45,7 @@ func inDisk(t *testing.T, opts memengine.Options, f func(*house), tune ...func(*
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{T: t, disk: memengine.New(opts), locks: newLocks(time.Now), pay: newPay(time.Now), set: payflow.Default()}
-		h.set.MchID = "M1"
+		h.set.MchID, h.set.CanFind = "M1", true
 		for _, f := range tune {
 			f(&h.set)
 		}

@@ -20,7 +20,7 @@ const (
 // one order is asked about at a time, and a restart begins anew. It ends when all were
 // asked about, at the latest when the restore is over.
 func (s *Service) lookBack(ctx context.Context) {
-	if s.restored().At.IsZero() {
+	if s.restored().At.IsZero() || !s.set.CanFind {
 		return
 	}
 	tick := time.NewTicker(mindEvery)
@@ -72,7 +72,7 @@ func (s *Service) lookAt(ctx context.Context, numbers []string) (left []string) 
 		case err == nil:
 			failures = 0
 			continue
-		case ctx.Err() != nil, errors.Is(err, ErrUnsupported):
+		case ctx.Err() != nil:
 			return nil
 		}
 		left = append(left, no)

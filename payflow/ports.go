@@ -54,7 +54,7 @@ type Locks interface {
 
 	// Standing asks the HIS whether the order of a confirmed lock stands there, and
 	// answers the lock; one whose order is cancelled there is Cancelled from then on,
-	// durably. Errors: ErrUnsupported, ErrUnavailable, ErrMisconfigured, ErrNotFound.
+	// durably. Errors: ErrUnavailable, ErrMisconfigured, ErrNotFound.
 	Standing(ctx context.Context, orderNo string) (Lock, error)
 
 	// LookAgain asks the HIS once more about calls of that day that were given up;

@@ -34,6 +34,7 @@ type Settings struct {
 	MaxDrugs           int           // of one order, at most 100; 1 where the HIS cannot hold several all or nothing [C7]
 
 	CanCancel bool // the HIS can take its orders back
+	CanFind   bool // the HIS can be asked what became of an order
 
 	CaseOwner string // the duty role that owns a case until someone claims it
 	// How long persons have, by severity.

@@ -108,11 +108,12 @@ func (u *unit) recheckedLock(lk Lock, err error) (string, error) {
 // RetryFulfilment sends the order back to the HIS; not once a refund was sent
 // and is not verified CLOSED (§7.6).
 func (s *Service) RetryFulfilment(ctx context.Context, r VerbRequest) (CaseAnswer, error) {
-	return s.verb(ctx, VerbRetry, r, "", func(u *unit, _ *Case) (Words, error) {
+	return s.verb(ctx, VerbRetry, r, "", func(u *unit, c *Case) (Words, error) {
 		o := u.o
 		if _, err := u.fire(evRetry, r.Actor, r.CaseID); err != nil {
 			return Words{}, err
 		}
+		u.checkedThere(c)
 		u.withdraw()
 		o.Gone, o.RefundByPerson, o.RefundBy, o.RefundReason = nil, false, "", ""
 		return wordsRetry(), nil

@@ -139,8 +139,8 @@ func (o *Order) situation(c *Case, w Words) Words {
 		}
 	case c.Reason == CaseLockDoubt && c.Detail == ErrForgotten.Error():
 		return Words{
-			ZH: "系统刚由备份恢复，而本 HIS 无法查询恢复前是否已为该订单扣库存。请先在 HIS 核对：已扣库存则登记已发药（填 HIS 单号）；未扣库存才可退款，退款即表示已核对。",
-			EN: "hisgate was restored from a backup, and this HIS cannot be asked whether it deducted for the order before. Look in the HIS first: if it did, mark the order fulfilled with the HIS order number; only if it did not, refund. REFUND says that you have looked.",
+			ZH: "系统刚由备份恢复，而本 HIS 无法查询恢复前是否已为该订单扣库存。请先在 HIS 核对：已扣库存则登记已发药（填 HIS 单号）；未扣库存才可重试或退款，重试与退款即表示已核对。",
+			EN: "hisgate was restored from a backup, and this HIS cannot be asked whether it deducted for the order before. Look in the HIS first: if it did, mark the order fulfilled with the HIS order number; only if it did not, retry or refund. RETRY and REFUND say that you have looked.",
 		}
 	case c.Reason == CaseLockDoubt && o.deductedUnpaid():
 		return Words{

@@ -184,7 +184,7 @@ func (p *Program) openChannel(ctx context.Context, c Config) (*wechat.Channel, e
 }
 
 func (p *Program) openOrders(ctx context.Context, channel *wechat.Channel, s payflow.Settings) error {
-	s.CanCancel = p.gateway.CanCancel()
+	s.CanCancel, s.CanFind = p.gateway.CanCancel(), p.gateway.CanFind()
 	o := payflow.Options{Committer: p.committer, Locks: gatewaylocks.New(p.gateway), Settings: s, Logger: p.log, Restore: gatewaylocks.Restore(p.ledger.Restore())}
 	if channel != nil {
 		o.Pay, o.Bills = channel, channel

@@ -96,9 +96,6 @@ func (o orderLocks) HISOrders(ctx context.Context, day time.Time) ([]payflow.HIS
 
 func (o orderLocks) Standing(ctx context.Context, orderNo string) (payflow.Lock, error) {
 	l, err := o.gw.Standing(ctx, Principal, orderNo)
-	if errors.Is(err, gateway.ErrCannotBeAsked) {
-		return payflow.Lock{}, payflow.ErrUnsupported
-	}
 	return orderLock(l), lockError(err)
 }
 

@@ -85,7 +85,7 @@ func (w *world) begin(disk *memengine.Engine, number int) (l *life, err error) {
 		panic(err)
 	}
 	money := w.money
-	money.CanCancel = l.gateway.CanCancel()
+	money.CanCancel, money.CanFind = l.gateway.CanCancel(), l.gateway.CanFind()
 	pay := channel{w, l}
 	var bills payflow.Bills
 	if w.plan.reconcile {

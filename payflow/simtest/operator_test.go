@@ -110,9 +110,10 @@ func (w *world) settle(c *payflow.Case, r roll) {
 		case payflow.VerbMarkRefunded:
 			a, err = w.markRefunded(ctx, l, c, ask)
 		case payflow.VerbSettle:
-			w.clear(ctx, l, c)
-			ask.Note = "两边已核对"
-			a, err = l.orders.Settle(ctx, ask)
+			if err = w.clear(ctx, l, c); err == nil {
+				ask.Note = "两边已核对"
+				a, err = l.orders.Settle(ctx, ask)
+			}
 		default:
 			return nil
 		}
@@ -132,8 +133,11 @@ func (w *world) settle(c *payflow.Case, r roll) {
 // which hisgate knows nothing any more goes back, unless the drugs are there.
 func (w *world) truthful(c *payflow.Case, v payflow.Verb) payflow.Verb {
 	if c.Detail == payflow.ErrForgotten.Error() && v != payflow.VerbClaim && v != payflow.VerbHandOver && v != payflow.VerbRecheck {
-		if len(w.hisNow(c.OrderNo)) > 0 {
+		switch {
+		case len(w.hisNow(c.OrderNo)) > 0:
 			return payflow.VerbMarkFulfilled
+		case v == payflow.VerbRetry:
+			return v
 		}
 		return payflow.VerbRefund
 	}
@@ -148,8 +152,8 @@ func (w *world) truthful(c *payflow.Case, v payflow.Verb) payflow.Verb {
 
 // clear is what a person does before they settle a case about the HIS: an order of
 // which the money is back does not stand there, and the money of one that stands no
-// more goes back.
-func (w *world) clear(ctx context.Context, l *life, c *payflow.Case) {
+// more goes back. Whoever could not do that does not settle.
+func (w *world) clear(ctx context.Context, l *life, c *payflow.Case) error {
 	if (c.Reason == payflow.CaseHISCancelled || c.Reason == payflow.CaseHISMissing) && len(w.hisNow(c.OrderNo)) == 0 && !w.wechat.allBack(c.OrderNo) {
 		w.wish(c.OrderNo)
 		w.person(c.OrderNo, "refunded because its HIS order was gone")
@@ -157,16 +161,16 @@ func (w *world) clear(ctx context.Context, l *life, c *payflow.Case) {
 			OrderNo: c.OrderNo, Reason: "HIS 已作废", Fulfilled: true, Actor: "药师王", RequestID: "gone " + c.ID,
 		})
 		w.staff("%s is refunded, its HIS order was cancelled → %v", c.OrderNo, err)
-		return
+		return err
 	}
 	if c.Reason == payflow.CaseBillMismatch && c.TransactionID != "" && !w.own(ctx, c) {
 		w.person(c.OrderNo, "refunded in the merchant console")
 		w.wechat.console(c.OrderNo, c.TransactionID) // money that no order is for
-		return
+		return nil
 	}
 	no := w.orderOf(c.OrderNo)
 	if c.Reason != payflow.CaseHISUnmatched && c.Reason != payflow.CaseLockDoubt || !w.wechat.allBack(no) {
-		return
+		return nil
 	}
 	w.person(no, "its HIS order was cancelled by hand")
 	for _, o := range w.his.Books().Orders {
@@ -180,6 +184,7 @@ func (w *world) clear(ctx context.Context, l *life, c *payflow.Case) {
 			}
 		}
 	}
+	return nil
 }
 
 // orderOf is the order that a his_no is of.

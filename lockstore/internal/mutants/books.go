@@ -34,6 +34,7 @@ func booksTable() []mutant {
 		{"end the search of a restored ledger at the first number that the HIS does not know", "../gateway/recall.go", "return &RecalledError{HISNo: no}, nil\n\t\t}", "return &RecalledError{HISNo: no}, nil\n\t\tcase hisadapter.None:\n\t\t\treturn nil, nil\n\t\t}", []string{"../gateway:TestB9"}},
 		{"count the time of a refund from when it was told", "../payflow/refunding.go", "r.AcceptedAt = r.takenAt(a, now)", "r.AcceptedAt = now", orders},
 		{"count the time of a forgotten refund from the restore", "../payflow/recall.go", "r.AcceptedAt = r.takenAt(a, now)", "r.AcceptedAt = now", orders},
+		{"fulfil a forgotten payment where the HIS cannot be asked", "../payflow/fulfil.go", "case (none || lk.Released) && u.deductedBefore():", "case none && lk.Released && u.deductedBefore():", orders},
 		{"trust the backup that a fulfilled order stands at the HIS", "../payflow/service.go", "wg.Go(func() { s.lookBack(ctx) })", "_ = s.lookBack", orders},
 		{"leave money in dispute whose price was not known yet", "../payflow/recall.go", "!d.Unpriced || d.Settled ||", "d.Unpriced || d.Settled ||", orders},
 
