@@ -320,3 +320,50 @@ func TestB9AForgottenPaymentWhereTheHISCannotBeAsked(t *testing.T) {
 		}, blind)
 	})
 }
+
+// [B9] [D1] An order of the backup that waits for a person may have been sent on since,
+// and deducted under its next number: at a HIS that cannot be asked whoever decides is
+// told to look, and that somebody looked before the backup says nothing.
+func TestB9WhoDecidesLooksAgainAfterARestore(t *testing.T) {
+	blind := func(s *payflow.Settings) { s.CanFind = false }
+	inHouse(t, func(h *house) {
+		h.locks.on("confirm", answer{err: payflow.ErrPending})
+		h.create("ORDER-1", payflow.Reserve)
+		h.locks.doubt("ORDER-1", "nobody knows what became of the call")
+		h.callback(h.pay.pay("ORDER-1"))
+		h.is("ORDER-1", payflow.NeedsAttention)
+		before := h.onlyCase(payflow.CaseLockDoubt)
+		h.restored(h.backup())
+		h.recovered()
+		c := h.onlyCase(payflow.CaseLockDoubt)
+		if c.ID != before.ID || c.Detail == before.Detail || !strings.Contains(c.Text.EN, "restored from a backup") {
+			t.Errorf("%+v", c)
+		}
+		stale := payflow.RefundCaseRequest{VerbRequest: verb(before, "v1")}
+		if _, err := h.svc.RefundCase(h.Context(), stale); err == nil {
+			t.Error("a decision by the case of before was taken")
+		}
+		h.wait(time.Hour)
+		h.is("ORDER-1", payflow.NeedsAttention)
+		c = h.onlyCase(payflow.CaseLockDoubt) // its deadline has passed meanwhile
+		if _, err := h.svc.MarkFulfilled(h.Context(), payflow.MarkFulfilledRequest{VerbRequest: verb(c, "v2"), HisOrderNo: "HIS-9"}); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		h.is("ORDER-1", payflow.Fulfilled)
+	}, blind)
+	inHouse(t, func(h *house) {
+		refused := h.parked("ORDER-1")
+		h.restored(h.backup())
+		h.recovered()
+		cs, _, err := h.svc.ListCases(h.Context(), payflow.CaseQuery{OpenOnly: true})
+		if err != nil || len(cs) != 2 {
+			t.Fatalf("%+v, %v", cs, err)
+		}
+		for _, c := range cs {
+			if c.Reason == payflow.CaseLockDoubt && c.Detail != payflow.ErrForgotten.Error() || c.Reason != payflow.CaseLockDoubt && c.ID != refused.ID {
+				t.Errorf("%+v", c)
+			}
+		}
+	}, blind)
+}

@@ -75,7 +75,7 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 // that lapsed, had another attempt's number [B9]. Only a person can look.
 func (u *unit) deductedBefore() bool {
 	o, r := u.o, u.s.restored()
-	return !u.s.set.CanFind && !o.Lock.Checked && !r.At.IsZero() && o.RecalledFor.Equal(r.At) && o.Payment.PaidAt.Before(r.At)
+	return !u.s.set.CanFind && !o.Lock.Checked && !r.At.IsZero() && o.RecalledFor.Equal(r.At) && !o.Payment.PaidAt.After(r.At)
 }
 
 // lockedNot judges why a paid order got no lock.

@@ -35,6 +35,7 @@ func (u *unit) stepRecall(ctx context.Context) error {
 	if o.State == Refunding {
 		o.Lock.Settled = false // it may have been fulfilled since: the fence is asked anew [D1]
 	}
+	o.Lock.Checked = false // nor does a person's look of before say what was deducted since
 	o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 	word := codeNotExist
 	if !unheard {
@@ -58,6 +59,10 @@ func (u *unit) stepRecall(ctx context.Context) error {
 	}
 	if o.Payment == nil {
 		return nil
+	}
+	if o.State == NeedsAttention && o.HisOrderNo == "" && o.fenced() && u.deductedBefore() {
+		// Whoever decides goes by what is open: also that must be looked at.
+		u.openCase(CaseLockDoubt, caseFacts{Detail: ErrForgotten.Error()})
 	}
 	return u.adoptRefunds(refunds)
 }
