@@ -107,7 +107,7 @@ soak:
 	HISGATE_FIRST=1000000 HISGATE_SEEDS=$(SEEDS) $(GO) test -count=1 -v -timeout 6h -run '^TestSimulation$$' ./payflow/simtest
 	HISGATE_HISTORIES=$(HISTORIES) $(GO) test -count=1 -v -timeout 2h -run '^TestLinearizable$$' ./lockstore
 	HISGATE_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 4h -run '^TestI3KilledAtRandomMoments$$' ./lockstore/crashtest
-	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*)$$' ./lockstore -rapid.checks=$(CHECKS)
+	$(GO) test -count=1 -timeout 2h -run '^(TestModel|TestStockMatchesASimpleModel|TestB7Jumps.*|TestB7Nothing.*)$$' ./lockstore -rapid.checks=$(CHECKS)
 	for f in FuzzDecodeLock FuzzKeys FuzzParseKeys; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./lockstore; done
 	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME) ./lockstore/internal/tlv
 	for f in FuzzParse FuzzMapping FuzzChanges; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./hisadapter/httphis; done

@@ -47,6 +47,7 @@ const (
 	fFreezeFrom      = 29
 	fRecalledFor     = 30
 	fUnknownFrom     = 31
+	fMadeFrom        = 32
 )
 
 // The bits of fFlags.
@@ -98,6 +99,7 @@ func encodeLock(l *Lock) []byte {
 	w.Uint(fWord, uint64(l.Word))
 	w.Time(fExpireTime, l.ExpireTime)
 	w.Time(fCreatedAt, l.CreatedAt)
+	w.Int(fMadeFrom, int64(l.MadeFrom))
 	w.Time(fUpdatedAt, l.UpdatedAt)
 	w.Time(fCancelledAt, l.CancelledAt)
 	w.Time(fUnknownSince, l.UnknownSince)

@@ -91,6 +91,8 @@ func decodeField(l *Lock, r *tlv.Reader) {
 		l.ExpireTime = r.Time()
 	case fCreatedAt:
 		l.CreatedAt = r.Time()
+	case fMadeFrom:
+		l.MadeFrom = time.Duration(r.Int())
 	case fUpdatedAt:
 		l.UpdatedAt = r.Time()
 	case fCancelledAt:

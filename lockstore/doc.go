@@ -37,7 +37,9 @@
 // after one is looked at again for a day.
 //
 // A lock that is CONFIRMING is never released by the clock [B3]. A lock with an
-// owner is never released by the clock at all: its owner is asked [B6].
+// owner is never released by the clock at all: its owner is asked [B6]. Expiry goes
+// by elapsed time; while the wall clock is in doubt nothing expires, and what was
+// locked until then has its whole time, over restarts too [B7].
 //
 // # Availability
 //
@@ -63,7 +65,8 @@
 //
 // # Durability
 //
-// One mutex judges. What a command writes is appended to the group commit under
+// What was answered is on the disk: it survives the death of the process and of
+// the machine. One mutex judges. What a command writes is appended to the group commit under
 // that mutex, so that records become durable in the order of judgement, and the
 // command returns when its own are. A command that writes nothing, a repeat, a
 // refusal, a read, returns when everything judged before it is durable [B2]; only

@@ -162,22 +162,28 @@ func (l *Ledger) setDue(e *entry, lock *Lock, m moment) {
 		e.expire = time.Time{}
 	case !lock.ExpireTime.Equal(e.expire):
 		e.expire = lock.ExpireTime
-		l.wheel.set(&e.due, after(m.mono, lock.expiresIn(m.wall)))
+		l.wheel.set(&e.due, after(m.mono, l.expiresIn(lock, m)))
 		if l.wheel.first() == &e.due {
 			l.signal()
 		}
 	}
 }
 
-// expiresIn is how long a lock waits for its expire_time. When the clock was set
-// back since it was made, and an opening has only the clock to go by, that is no
-// longer than its caller asked for. Only owners change the time later.
-func (l *Lock) expiresIn(wall time.Time) time.Duration {
-	left := l.ExpireTime.Sub(wall)
-	if !l.Owner && len(l.History) > 0 {
-		left = min(left, l.ExpireTime.Sub(l.History[0].Time))
+// expiresIn is how long a lock waits for its expire_time. When the clock was in
+// doubt then or later, that time may be one of a wrong clock: what counts is how
+// long ledgers ran since it was made, which is never too early. Nor does a lock
+// wait longer than its caller asked for, whatever an opening has to go by. Only
+// owners change the time later, and they are asked.
+func (l *Ledger) expiresIn(lock *Lock, m moment) time.Duration {
+	left := lock.ExpireTime.Sub(m.wall)
+	if lock.Owner || len(lock.History) == 0 {
+		return left
 	}
-	return left
+	whole := lock.ExpireTime.Sub(lock.History[0].Time)
+	if lock.MadeFrom > 0 && lock.MadeFrom < l.running.doubt {
+		left = whole - l.running.since(lock.MadeFrom, m)
+	}
+	return min(left, whole)
 }
 
 // setAlarm sets the one other timer: the end of a freeze less the margin, or the

@@ -177,6 +177,7 @@ func (l *Ledger) tick() moment {
 	opened := l.watch.look(m.wall, m.mono)
 	if changed := l.watch.doubted() != doubted; changed || opened {
 		l.log.Warn("trust in the clock changed", "error", l.watch.err())
+		l.disk.Append(l.clockWrites(m, 0)...)
 		l.retime(m, opened)
 	}
 	for {

@@ -174,6 +174,7 @@ type Lock struct {
 	Degraded      bool // judged on an old reading; checked live before any prepay [A10]
 	ReleaseWanted bool // Release came while PENDING
 	CreatedAt     time.Time
+	MadeFrom      time.Duration // the same by the ledger's running time; 0 = not noted
 	UpdatedAt     time.Time
 	CancelledAt   time.Time // the HIS order was cancelled after CONFIRMED
 

@@ -210,7 +210,7 @@ func (j *lockJudgement) make() (*Lock, engine.Ticket) {
 		OrderNo: r.OrderNo, Attempt: j.next.Attempt, HISNo: j.hisNo,
 		Principal: r.Principal, PharmacyID: r.PharmacyID, Items: j.items, Attributes: maps.Clone(r.Attributes),
 		Freeze: l.policy.Freeze, Owner: r.Owner, Degraded: r.Degraded,
-		ExpireTime: expiry(j.now.wall, r.TTL), CreatedAt: l.nextCreated(j.now), AskFirst: l.asksFirst(j.now),
+		ExpireTime: expiry(j.now.wall, r.TTL), CreatedAt: l.nextCreated(j.now), MadeFrom: l.running.at(j.now), AskFirst: l.asksFirst(j.now),
 	}
 	c := change{policy: &l.policy, lock: lock, event: Event{Kind: EvLock}, now: j.now.wall, actor: r.Principal}
 	if _, err := c.apply(); err != nil {

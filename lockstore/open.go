@@ -72,7 +72,7 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 		return nil, err
 	}
 	latest, newest := clock.wall, time.Time{}
-	l.running.start(clock.ran, m.mono)
+	l.running.start(clock, m.mono)
 	if l.restored.Recovering() && l.restored.From == 0 {
 		l.restored.From = l.running.before
 	} else {

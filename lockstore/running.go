@@ -17,8 +17,10 @@ import (
 // call that got lost is counted [C1].
 type running struct {
 	before time.Duration // of the openings before this one, as far as it was stored
+	wall   time.Time     // the clock at the end of that; zero = it was in doubt
 	opened time.Duration // the monotonic clock at this opening
 	stored time.Duration
+	doubt  time.Duration // what was made before this may have a time of a clock that was in doubt then, or later
 	waits  time.Duration // since when somebody waits for the end of a grace time, 0 = nobody does
 }
 
@@ -26,9 +28,12 @@ type running struct {
 // not noted.
 const firstRun = time.Nanosecond
 
-func (r *running) start(before, mono time.Duration) {
-	before = max(before, firstRun)
-	*r = running{before: before, opened: mono, stored: before}
+func (r *running) start(c clockRecord, mono time.Duration) {
+	before := max(c.ran, firstRun)
+	*r = running{before: before, opened: mono, stored: before, doubt: c.doubt}
+	if c.doubt <= c.ran {
+		r.wall = c.wall
+	}
 }
 
 // at is the running time at a moment of this opening.
@@ -43,10 +48,21 @@ func (r *running) mono(at time.Duration, m moment) time.Duration {
 	return min(m.mono, at-r.before+r.opened)
 }
 
+// since is how long ago a running time was, or less: the pause before this opening
+// counts where the clock can tell how long it was.
+func (r *running) since(at time.Duration, m moment) time.Duration {
+	ago := r.at(m) - at
+	if at < r.before && !r.wall.IsZero() {
+		ago = max(ago, r.before-at+m.wall.Sub(r.wall))
+	}
+	return ago
+}
+
 // clockRecord is what the clock record holds.
 type clockRecord struct {
-	wall time.Time
-	ran  time.Duration
+	wall  time.Time
+	ran   time.Duration
+	doubt time.Duration
 }
 
 func readClock(disk engine.Reader) (c clockRecord, err error) {
@@ -64,6 +80,8 @@ func readClock(disk engine.Reader) (c clockRecord, err error) {
 			c.wall = r.Time()
 		case 2:
 			c.ran = time.Duration(r.Int())
+		case 3:
+			c.doubt = time.Duration(r.Int())
 		}
 	}
 	if r.Err() != nil {
@@ -74,19 +92,24 @@ func readClock(disk engine.Reader) (c clockRecord, err error) {
 
 // clockWrites are the clock and the running time, when they are to be stored: after
 // so long. A clock in doubt is not stored, and one that was set back is once it is
-// trusted: what it said in between must keep no later opening waiting.
+// trusted: what it said in between must keep no later opening waiting. That it is
+// in doubt is stored with everything: until then no expire_time is relied on.
 func (l *Ledger) clockWrites(m moment, step time.Duration) []engine.Write {
 	ran, wall := l.running.at(m), l.stored
 	if t, known := l.watch.trusted(m); known {
 		wall = t
 	}
-	if wall.Sub(l.stored).Abs() < step && ran-l.running.stored < step {
+	switch {
+	case l.watch.doubted():
+		l.running.doubt = ran + 1
+	case wall.Sub(l.stored).Abs() < step && ran-l.running.stored < step:
 		return nil
 	}
 	l.stored, l.running.stored = wall, ran
-	w := tlv.NewWriter(24)
+	w := tlv.NewWriter(32)
 	w.Time(1, l.stored)
 	w.Int(2, int64(ran))
+	w.Int(3, int64(l.running.doubt))
 	return []engine.Write{putWrite([]byte(keyClock), w.Bytes())}
 }
 

@@ -66,5 +66,8 @@ func table() []mutant {
 		{"expire while the clock is in doubt", "due.go", "if l.watch.err() != nil {\n\t\t\treturn nil\n\t\t}", "", nil},
 		{"store a clock that is in doubt", "clock.go", "return time.Unix(0, w.offset+int64(m.mono)).UTC(), true", "return m.wall, true", nil},
 		{"expire by the wall clock's jumps", "clock.go", "case near(offset, w.offset):", "case true, near(offset, w.offset):", nil},
+		{"believe an expire_time of a wrong clock", "entry.go", "if lock.MadeFrom > 0 && lock.MadeFrom < l.running.doubt {", "if false {", nil},
+		{"forget at an opening that the clock was in doubt", "running.go", "l.running.doubt = ran + 1", "", nil},
+		{"count a pause by a clock that was in doubt", "running.go", "if c.doubt <= c.ran {", "if true {", nil},
 	}
 }
