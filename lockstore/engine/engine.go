@@ -67,8 +67,10 @@ type Engine interface {
 	// Free returns the bytes that are left for us on the disk [B10].
 	Free() (bytes uint64, err error)
 
-	// Close waits for the calls under way, then gives the storage back. What
-	// Apply acknowledged is safe with or without Close. A second Close answers
-	// as the first did. It must not be called from within Scan.
+	// Close waits for the Apply under way, and for reads under way or ends them
+	// with [ErrClosed]; then it gives the storage back. Calls that begin meanwhile
+	// are refused. What Apply acknowledged is safe with or without Close. A second
+	// Close answers as the first did. It must not be called from within Scan or
+	// View.
 	Close() error
 }

@@ -310,6 +310,12 @@ func TestDamagedKeyRegistry(t *testing.T) {
 		}
 		refused := 0
 		for at := range whole {
+			if err := os.WriteFile(name, whole[:at], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if at > 0 {
+				wantRefused(t, dir, opts, badgerengine.ErrDamaged, "")
+			}
 			for _, damaged := range [][]byte{whole[:at], flipped(whole, at)} {
 				if err := os.WriteFile(name, damaged, 0o600); err != nil {
 					t.Fatal(err)

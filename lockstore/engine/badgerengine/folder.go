@@ -46,7 +46,7 @@ func OpenReader(dir string, opts Options) (_ *Folder, err error) {
 			}
 			return nil, &OpenError{Dir: dir, Reason: ErrNoFolder}
 		}
-		return nil, &OpenError{Dir: dir, Reason: ErrNotWritable, Detail: err.Error()}
+		return nil, &OpenError{Dir: dir, Reason: err}
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err

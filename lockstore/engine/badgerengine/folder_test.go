@@ -125,6 +125,13 @@ func TestOpenReaderRefuses(t *testing.T) {
 	if _, err := badgerengine.OpenReader(t.TempDir(), badgerengine.Options{}); !errors.Is(err, badgerengine.ErrNoFolder) {
 		t.Errorf("an empty folder: %v", err)
 	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := badgerengine.OpenReader(file, badgerengine.Options{}); err == nil || !strings.Contains(err.Error(), "not a directory") || errors.Is(err, badgerengine.ErrNotWritable) {
+		t.Errorf("a file, to be read: %v", err)
+	}
 	dir := filepath.Join(t.TempDir(), "data")
 	e := mustOpen(t, dir, badgerengine.Options{EncryptionKey: bytes.Repeat([]byte("k"), 16)})
 	if err := e.Apply(pairs(10)); err != nil {

@@ -25,6 +25,9 @@ func openKeys(dir string, encryptionKey []byte) (keys *badger.KeyRegistry, err e
 	damaged := func(what any) error {
 		return &OpenError{Dir: dir, Reason: ErrDamaged, Detail: fmt.Sprintf("its %s: %v", badger.KeyRegistryFileName, what)}
 	}
+	if len(data) > 0 && len(data) < registryHead {
+		return nil, damaged("cut off")
+	}
 	for rest := data[min(registryHead, len(data)):]; len(rest) > 0; {
 		const head = 8 // length and checksum
 		if len(rest) < head || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-head) {

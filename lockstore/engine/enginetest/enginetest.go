@@ -37,6 +37,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		{"B8EpochRises", testEpochRises},
 		{"B10FreeIsKnown", testFreeIsKnown},
 		{"ClosedRefuses", testClosedRefuses},
+		{"CloseInTheMiddle", testCloseInTheMiddle},
 		{"ReadersSeeWholeBatches", testReadersSeeWholeBatches},
 		{"ConcurrentAppliesTakeTurns", testConcurrentAppliesTakeTurns},
 		{"Model", testModel},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +79,66 @@ func testClosedRefuses(t *testing.T, store Store) {
 		}
 	}
 	wantAll(t, opened(t, store), []pair{{"a", "1"}})
+}
+
+// testCloseInTheMiddle closes the engine while others read and write: a read shows
+// its own moment or nothing, and what was acknowledged, that and no more, is there
+// at the next opening.
+func testCloseInTheMiddle(t *testing.T, store Store) {
+	e := opened(t, store)
+	apply(t, e, put("a", "1"))
+	var wg sync.WaitGroup
+	closing := make(chan struct{})
+	viewed := make(chan error, 1)
+	wg.Go(func() {
+		viewed <- e.View(func(r engine.Reader) error {
+			first, err := r.Get([]byte("a"))
+			if err != nil {
+				return err
+			}
+			close(closing)
+			for { // until the engine refuses new calls
+				v, err := r.Get([]byte("a"))
+				if err == nil && !bytes.Equal(v, first) || err != nil && !errors.Is(err, engine.ErrClosed) {
+					return fmt.Errorf("a was %q, is %q (%v)", first, v, err)
+				}
+				if _, err := e.Get([]byte("a")); err != nil {
+					return err
+				}
+			}
+		})
+	})
+	acknowledged := make([]int, 4)
+	for w := range acknowledged {
+		wg.Go(func() {
+			for {
+				switch err := e.Apply([]engine.Write{put(fmt.Sprintf("w/%d/%04d", w, acknowledged[w]), "x"), put("a", "2")}); {
+				case errors.Is(err, engine.ErrClosed):
+					return
+				case err != nil:
+					t.Errorf("Apply: %v", err)
+					return
+				}
+				acknowledged[w]++
+			}
+		})
+	}
+	<-closing
+	if err := e.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	wg.Wait()
+	if err := <-viewed; !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("the view ended with %v", err)
+	}
+	next, total := opened(t, store), 0
+	for w, n := range acknowledged {
+		total += n
+		if got := dump(t, next, fmt.Appendf(nil, "w/%d/", w), fmt.Appendf(nil, "w/%d0", w)); len(got) != n {
+			t.Errorf("writer %d: %d are there, %d were acknowledged", w, len(got), n)
+		}
+	}
+	t.Logf("%d batches before the end", total)
 }
 
 // testModel compares random batches, scans and reopenings with a plain map.
