@@ -68,16 +68,8 @@ func (w WeChat) try() error {
 
 // tryKey reads the key of an encrypted folder.
 func (s Storage) tryKey() error {
-	key, err := readFolderKey(s.EncryptionKeyFile)
-	if err != nil || s.EncryptionKeyFile == "" {
-		return err
-	}
-	switch len(key) {
-	case 16, 24, 32:
-		return nil
-	default:
-		return fmt.Errorf("%s has %d bytes; 16, 24 or 32 are possible", s.EncryptionKeyFile, len(key))
-	}
+	_, err := readFolderKey(s.EncryptionKeyFile)
+	return err
 }
 
 // appendable says whether lines could be added to a file, which need not be there;

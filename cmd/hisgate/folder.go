@@ -43,10 +43,14 @@ func readFolderKey(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if key = bytes.TrimRight(key, "\r\n"); len(key) == 0 { // which would mean: no encryption
+	switch key = bytes.TrimRight(key, "\r\n"); len(key) {
+	case 16, 24, 32:
+		return key, nil
+	case 0: // which would mean: no encryption
 		return nil, fmt.Errorf("%s is empty; 16, 24 or 32 bytes are possible", file)
+	default:
+		return nil, fmt.Errorf("%s has %d bytes; 16, 24 or 32 are possible", file, len(key))
 	}
-	return key, nil
 }
 
 // diskReserve spells "none" as the ledger does.

@@ -20,7 +20,20 @@ type sourceFlags struct {
 	serverFlags `embed:""`
 	keyFlags    `embed:""`
 
-	DataDir string `placeholder:"DIR" help:"Read this folder, which no hisgate uses, instead of a running server. It is not changed."`
+	DataDir folderName `placeholder:"DIR" help:"Read this folder, which no hisgate uses, instead of a running server. It is not changed."`
+}
+
+// folderName is a folder as the command line names it. An empty one is refused: a
+// script whose variable is not set would ask a running server instead.
+type folderName string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *folderName) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("it names no folder")
+	}
+	*f = folderName(text)
+	return nil
 }
 
 // keyFlags hold what an encrypted folder needs.
@@ -42,7 +55,7 @@ func (f sourceFlags) read(ctx context.Context, do func(context.Context, *badgere
 	if err != nil {
 		return err
 	}
-	folder, err := badgerengine.OpenReader(f.DataDir, o)
+	folder, err := badgerengine.OpenReader(string(f.DataDir), o)
 	switch {
 	case errors.Is(err, badgerengine.ErrDamaged):
 		return err // that is an answer

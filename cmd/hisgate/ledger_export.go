@@ -30,6 +30,9 @@ type ledgerExportCmd struct {
 
 // Run streams the locks to standard output.
 func (c *ledgerExportCmd) Run(ctx context.Context) error {
+	if !c.Since.IsZero() && !c.Until.IsZero() && !c.Since.Before(c.Until) {
+		return nobody("--since and --until: nothing is created between %s and %s", c.Since.Format(time.RFC3339), c.Until.Format(time.RFC3339))
+	}
 	out := bufio.NewWriter(os.Stdout)
 	write, end := jsonLocks(out), func() error { return nil }
 	if c.Format == "table" {

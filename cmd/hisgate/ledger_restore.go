@@ -23,9 +23,9 @@ type ledgerRestoreCmd struct {
 	keyFlags  `embed:""`
 	langFlags `embed:""`
 
-	File           string `arg:"" help:"The backup; - is standard input."`
-	DataDir        string `required:"" placeholder:"DIR" help:"The folder to make: one that is not there, or empty."`
-	AcceptFindings bool   `help:"Restore although the records in the backup are not as they must be; what differs is printed."`
+	File           string     `arg:"" help:"The backup; - is standard input."`
+	DataDir        folderName `required:"" placeholder:"DIR" help:"The folder to make: one that is not there, or empty."`
+	AcceptFindings bool       `help:"Restore although the records in the backup are not as they must be; what differs is printed."`
 }
 
 // Run restores the backup. It builds the folder in one below, and moves it up
@@ -42,22 +42,23 @@ func (c *ledgerRestoreCmd) Run(ctx context.Context) error {
 		}
 		defer from.Close()
 	}
-	made, err := emptyFolder(c.DataDir)
+	dir := string(c.DataDir)
+	made, err := emptyFolder(dir)
 	if err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp(c.DataDir, restoring+"*")
+	work, err := os.MkdirTemp(dir, restoring+"*")
 	if err != nil {
 		return &exitError{code: exitNobody, err: err}
 	}
 	s, err := c.build(ctx, from, work, o)
 	if err == nil {
-		err = moveUp(work, c.DataDir)
+		err = moveUp(work, dir)
 	}
 	if err != nil {
 		err = errors.Join(err, os.RemoveAll(work))
 		if made {
-			err = errors.Join(err, os.Remove(c.DataDir))
+			err = errors.Join(err, os.Remove(dir))
 		}
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
