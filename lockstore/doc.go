@@ -66,13 +66,13 @@
 // # Durability
 //
 // What was answered is on the disk: it survives the death of the process and of
-// the machine. One mutex judges. What a command writes is appended to the group commit under
-// that mutex, so that records become durable in the order of judgement, and the
-// command returns when its own are. A command that writes nothing, a repeat, a
-// refusal, a read, returns when everything judged before it is durable [B2]; only
-// Available, which is advice that Lock judges again, and Observe do not wait.
-// When a commit fails, waiters and all later commands get ErrOutcomeUnknown: the
-// memory is never trusted again, and the process is to end.
+// the machine. One mutex judges. What a command writes is appended to the group
+// commit under that mutex, so that records become durable in the order of
+// judgement, and the command returns when its own are. A command that writes
+// nothing, a repeat, a refusal, a read, returns when everything judged before it is
+// durable [B2]; only Available, which is advice that Lock judges again, and Observe
+// do not wait. When a commit fails, waiters and all later commands get
+// ErrOutcomeUnknown: the memory is never trusted again, and the process is to end.
 //
 // On disk an active lock is one key. In memory there are the active locks, with
 // holds, timers and counters computed from them, and the tombstones, which are
