@@ -68,6 +68,9 @@ func (g *Gateway) callFreeze(ctx context.Context, l *lockstore.Lock) end {
 }
 
 func (g *Gateway) callPlace(ctx context.Context, l *lockstore.Lock) end {
+	if e, gone := g.holdGone(ctx, l); gone {
+		return e
+	}
 	attributes := l.Reference.Attributes
 	if len(attributes) == 0 {
 		attributes = l.Attributes

@@ -75,6 +75,37 @@ func (g *Gateway) callRecall(ctx context.Context, l *lockstore.Lock) end {
 	return e
 }
 
+// holdGone tells whether the stock of a hold of before a restore is not there any more,
+// or cannot be read: its order may have ended since the backup, and the stock have gone
+// into another one. A HIS that knows of no freezes may deduct all the same, below zero.
+// Once the HIS was told to deduct its own figure speaks of that, and only its word on
+// the order counts. Of the locks that were asked about after a restore none is left out
+// for having been made after it: the clock may have been set since.
+func (g *Gateway) holdGone(ctx context.Context, l *lockstore.Lock) (end, bool) {
+	if l.RecalledFor.IsZero() || l.Word == lockstore.WordFrozen || l.OrderSent || l.Unknown {
+		return end{}, false
+	}
+	keys := keysOf(l.PharmacyID, l.Items)
+	entries, err := g.entries(ctx, keys, true)
+	if err != nil {
+		return g.unrefused(opPlaceOrder, &hisadapter.Error{Op: opQueryStock, Outcome: hisadapter.NotSent, Err: err}), true
+	}
+	short := &hisadapter.Error{
+		Op: opQueryStock, Outcome: hisadapter.Refused, Kind: hisadapter.Insufficient,
+		Message: "the stock that was held when the backup was made is not there any more",
+	}
+	for i := range entries {
+		drug := keys[i].DrugID
+		if want := quantityOf(l.Items, drug); entries[i].Absent || entries[i].Value.onHand < want {
+			short.Shortages = append(short.Shortages, hisadapter.Shortage{DrugID: drug, Requested: want, Available: entries[i].Value.onHand})
+		}
+	}
+	if len(short.Shortages) == 0 {
+		return end{}, false
+	}
+	return refusedEnd(opPlaceOrder, short, short, lockstore.Event{Kind: lockstore.EvOrderRefused, Shortages: shortagesOf(l, short)}, true), true
+}
+
 // notFound is the end of a look that failed.
 func (g *Gateway) notFound(err error) end {
 	e := end{op: opFindOrder, err: err, trouble: hisError(opFindOrder, err), later: true}

@@ -232,3 +232,71 @@ func TestB9NothingIsKnownOfANumberWhereTheHISCannotBeAsked(t *testing.T) {
 		})
 	}
 }
+
+// [B9] [I1] A hold of the backup may have been given back since, and its stock have gone
+// into another order: where the HIS knows of no freezes, and may well deduct what it
+// does not have, the stock is read before it is told to.
+func TestB9AHoldWhoseStockWentElsewhereSinceTheBackup(t *testing.T) {
+	thrownBack := func(w *world, taken int64) {
+		w.t.Helper()
+		w.mustLock(order("OLD", "A", 6))
+		backup := w.backup()
+		if _, err := w.g.Release(w.t.Context(), "p", "OLD"); err != nil {
+			w.t.Fatal(err)
+		}
+		w.mustLock(order("NEW", "A", taken))
+		w.mustConfirm("NEW")
+		w.restore(backup)
+		w.recovered()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plainHIS)
+		thrownBack(w, 5)
+		calls := w.calls(simhis.OpPlaceOrder)
+		_, err := w.confirm("OLD")
+		if e := wantError[*gateway.HISRefusedError](t, err); e.Kind != hisadapter.Insufficient || !e.ForGood || len(e.Shortages) != 1 || e.Shortages[0].Available != 5 {
+			t.Errorf("%+v", e)
+		}
+		if w.calls(simhis.OpPlaceOrder) != calls {
+			t.Error("the HIS was told to deduct")
+		}
+		w.wantStatus("OLD", lockstore.Released)
+		w.runDown()
+		w.wantSoundBooks()
+	})
+	t.Run("it is still there", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, plainHIS)
+			thrownBack(w, 4)
+			w.mustConfirm("OLD")
+			w.wantOrder("OLD", hisadapter.Deducted)
+		})
+	})
+	t.Run("the stock cannot be read", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, plainHIS)
+			thrownBack(w, 4)
+			w.inject(simhis.Fault{Op: simhis.OpQueryStock, What: simhis.HTTP500, Times: 1})
+			if _, err := w.confirm("OLD"); err == nil {
+				t.Error("confirmed without a look")
+			}
+			if l := w.get("OLD"); l.Status == lockstore.Released || l.CaseReason != "" {
+				t.Errorf("%+v", l)
+			}
+			w.until(func(s gateway.State) bool { return s.Ledger.Work == 0 && s.Jobs == 0 })
+			w.wantStatus("OLD", lockstore.Confirmed)
+		})
+	})
+	t.Run("the answer was lost, and the figure is of after it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, plainHIS)
+			thrownBack(w, 4)
+			w.inject(simhis.Fault{Op: simhis.OpPlaceOrder, What: simhis.Reset, Apply: true, Times: 1})
+			w.inject(simhis.Fault{Op: simhis.OpFindOrder, What: simhis.HTTP500, Times: 2})
+			_, _ = w.confirm("OLD") // what it answers depends on the moment
+			w.until(func(s gateway.State) bool { return s.Ledger.Work == 0 && s.Jobs == 0 })
+			w.wantStatus("OLD", lockstore.Confirmed)
+			w.wantOrder("OLD", hisadapter.Deducted)
+		})
+	})
+}

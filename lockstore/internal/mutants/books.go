@@ -36,6 +36,7 @@ func booksTable() []mutant {
 		{"count the time of a forgotten refund from the restore", "../payflow/recall.go", "r.AcceptedAt = r.takenAt(a, now)", "r.AcceptedAt = now", orders},
 		{"fulfil a forgotten payment where the HIS cannot be asked", "../payflow/fulfil.go", "case (none || lk.Released) && u.deductedBefore():", "case none && lk.Released && u.deductedBefore():", orders},
 		{"let a person decide on what a backup knows", "../payflow/recall.go", "if o.State == NeedsAttention && o.HisOrderNo == \"\" && o.fenced()", "if o.State == \"\" && o.HisOrderNo == \"\" && o.fenced()", orders},
+		{"trust the backup that held stock is there", "../gateway/call.go", "if e, gone := g.holdGone(ctx, l); gone {", "if e, gone := g.holdGone(ctx, l); gone && l == nil {", []string{"../gateway:TestB9"}},
 		{"trust the backup that a fulfilled order stands at the HIS", "../payflow/service.go", "wg.Go(func() { s.lookBack(ctx) })", "_ = s.lookBack", orders},
 		{"leave money in dispute whose price was not known yet", "../payflow/recall.go", "!d.Unpriced || d.Settled ||", "d.Unpriced || d.Settled ||", orders},
 
