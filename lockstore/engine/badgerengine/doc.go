@@ -6,7 +6,8 @@
 // One Apply is one Badger transaction and one disk sync. The engine numbers the
 // transactions itself (Badger's managed mode), so a read looks at the newest
 // durable one and never waits for a sync under way. On Linux the engine syncs
-// Badger's log itself, see wal. Values live in the tree: the port's largest value
+// Badger's log itself, see wal. On Windows nothing does: there an Apply survives the
+// death of the process, and not that of the machine. Values live in the tree: the port's largest value
 // is below Badger's threshold, so its value log stays empty and needs no
 // collection.
 //

@@ -3,6 +3,7 @@ package badgerengine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,7 +74,8 @@ func OpenReader(dir string, opts Options) (_ *Folder, err error) {
 	if err := imitate(f.scratch, dir, manifest, keys); err != nil {
 		return nil, &OpenError{Dir: dir, Reason: err, Detail: "it cannot be read through " + f.scratch}
 	}
-	db, err := badger.OpenManaged(opts.badger(f.scratch).WithReadOnly(true))
+	// Nobody else knows the temporary folder, and Windows has no lock for readers.
+	db, err := badger.OpenManaged(opts.badger(f.scratch).WithReadOnly(true).WithBypassLockGuard(true))
 	if err != nil {
 		return nil, explain(dir, err)
 	}
@@ -149,7 +151,7 @@ func imitate(scratch, dir string, manifest badger.Manifest, keys *badger.KeyRegi
 	}
 	for id := range manifest.Tables {
 		name := table.IDToFilename(id)
-		if err := os.Symlink(filepath.Join(dir, name), filepath.Join(scratch, name)); err != nil {
+		if err := linkTable(filepath.Join(scratch, name), filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
@@ -163,6 +165,30 @@ func imitate(scratch, dir string, manifest badger.Manifest, keys *badger.KeyRegi
 		}
 	}
 	return nil
+}
+
+// linkTable makes a table known under another name. Windows permits few accounts a
+// symbolic link; a second name of the file must be on the same disk, and a copy
+// needs its room.
+func linkTable(to, from string) error {
+	if os.Symlink(from, to) == nil || os.Link(from, to) == nil {
+		return nil
+	}
+	return copyTable(to, from)
+}
+
+func copyTable(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // copyLog copies the whole transactions of a log, if it has any.

@@ -37,6 +37,9 @@ func Open(dir string, opts Options) (*Engine, error) {
 	if err := e.begin(orphaned, opts.AboveEpoch); err != nil {
 		return nil, errors.Join(err, e.db.Close(), e.wal.close())
 	}
+	if !survivesPowerLoss && opts.Logger != nil {
+		opts.Logger.Warn("on this system nothing forces what was answered to the disk: it survives the end of hisgate, but not that of the machine; use Linux, or a power supply that lasts")
+	}
 	return e, nil
 }
 

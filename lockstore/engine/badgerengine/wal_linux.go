@@ -17,6 +17,10 @@ import (
 // folder when it begins a new log.
 const badgerSyncs = false
 
+// survivesPowerLoss says whether what Apply acknowledged survives the death of the
+// machine.
+const survivesPowerLoss = true
+
 // wal makes what Badger wrote durable. Badger writes its log through a shared
 // memory map, so a sync of the same file by another descriptor covers it.
 //
