@@ -60,9 +60,11 @@ func (l *Ledger) restore(ctx context.Context) (cases []Lock, err error) {
 	if l.restored, err = ReadRestore(l.disk.Engine()); err != nil {
 		return nil, err
 	}
-	if l.rested, err = l.readRest(); err != nil {
+	rested, err := readRest(l.disk.Engine())
+	if err != nil {
 		return nil, err
 	}
+	l.rested = rested+1 == l.epoch
 	stored, err := l.readActive(ctx)
 	if err != nil {
 		return nil, err

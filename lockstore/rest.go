@@ -41,16 +41,16 @@ func (l *Ledger) rest() (t engine.Ticket, err error) {
 	return l.append(m, putWrite([]byte(keyRest), w.Bytes())), nil
 }
 
-// readRest reports whether the opening before this one ended with a Rest.
-func (l *Ledger) readRest() (bool, error) {
-	rec, err := l.disk.Engine().Get([]byte(keyRest))
+// readRest returns the epoch of the opening that ended with the last Rest, 0 for
+// none.
+func readRest(disk engine.Reader) (epoch uint64, err error) {
+	rec, err := disk.Get([]byte(keyRest))
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
-		return false, nil
+		return 0, nil
 	case err != nil:
-		return false, err
+		return 0, err
 	}
-	var epoch uint64
 	r := tlv.NewReader(rec)
 	for r.Next() {
 		if r.Field() == 1 {
@@ -58,7 +58,7 @@ func (l *Ledger) readRest() (bool, error) {
 		}
 	}
 	if r.Err() != nil {
-		return false, fmt.Errorf("the note of the last end: %w", r.Err())
+		return 0, fmt.Errorf("the note of the last end: %w", r.Err())
 	}
-	return epoch+1 == l.epoch, nil
+	return epoch, nil
 }

@@ -244,13 +244,13 @@ func (v *verifier) mornings() error {
 	})
 }
 
-// prefixMarks begins the keys of what there is one of.
-const prefixMarks = "l/m/"
-
 // marks verifies what there is one of.
 func (v *verifier) marks() error {
 	if _, err := readClock(v.r); err != nil {
 		v.found([]byte(keyClock), "%v", err)
+	}
+	if _, err := readRest(v.r); err != nil {
+		v.found([]byte(keyRest), "%v", err)
 	}
 	if _, err := ReadRestore(v.r); err != nil {
 		v.found([]byte(keyRestored), "%v", err)
@@ -261,10 +261,14 @@ func (v *verifier) marks() error {
 // strangers looks for keys that no rule knows.
 func (v *verifier) strangers() error {
 	return v.each("l/", func(key, _ []byte) error {
-		for _, known := range []string{prefixActive, prefixEnded, prefixIndex, prefixTombstone, prefixMorning, prefixMarks} {
+		for _, known := range []string{prefixActive, prefixEnded, prefixIndex, prefixTombstone, prefixMorning} {
 			if strings.HasPrefix(string(key), known) {
 				return nil
 			}
+		}
+		switch string(key) {
+		case keyClock, keyRestored, keyRest:
+			return nil
 		}
 		v.found(key, "a record of a kind that this version does not know")
 		return nil

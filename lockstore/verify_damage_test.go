@@ -95,6 +95,8 @@ func TestVerifyFindsDamage(t *testing.T) {
 		want   string
 	}{
 		"garbled":           {write(putWrite(held, []byte{0xff, 1, 2})), "lock record"},
+		"a garbled mark":    {write(putWrite([]byte(keyRest), []byte{0xff})), "the note of the last end"},
+		"an unknown mark":   {write(putWrite([]byte("l/m/what"), nil)), "does not know"},
 		"cut off":           {write(putWrite(held, nil)), "not a lock"},
 		"a newer format":    {write(putWrite(held, []byte{1 << 3, 9, 2<<3 | 2, 1, 'x', 9 << 3, 2})), "newer hisgate"},
 		"under another key": {another(attemptKey(prefixActive, ID{"OTHER", 1}), ID{"OTHER", 2}), "holds the record of attempt 2"},
