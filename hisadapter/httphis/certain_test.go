@@ -76,6 +76,28 @@ func TestPlacesThatDisagreeDecideNothing(t *testing.T) {
 	}
 }
 
+// The texts of several elements are not put together to one figure: a list of 3 and 5
+// is not 35. One that holds another, which holds the text, is.
+func TestAValueIsOneText(t *testing.T) {
+	d := open(t, stockMapping("", `{fields: {drug_id: dm, on_hand: sl, name: mc, ratio: bz}}`), httphis.Options{})
+	in := httphis.Input{PharmacyID: "P", DrugIDs: []string{"A"}}
+	for figure, want := range map[string]hisadapter.Outcome{
+		`[3,5]`: hisadapter.Unknown, `{"amount":3,"unit":"5"}`: hisadapter.Unknown, `{"amount":{"value":"3"},"unit":""}`: hisadapter.Done, `[3]`: hisadapter.Done,
+	} {
+		p, err := d.Parse(httphis.OpQueryStock, in, httphis.Answer{Body: []byte(`{"code":"0","rows":[{"dm":"A","sl":` + figure + `}]}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == hisadapter.Unknown {
+			wantOutcome(t, p.Err, want)
+			continue
+		}
+		if rs, _ := p.Result.([]hisadapter.Reading); p.Err != nil || len(rs) != 1 || rs[0].OnHand != 3 {
+			t.Errorf("%s is %+v, %v", figure, rs, p.Err)
+		}
+	}
+}
+
 // Two packs of different size under one id are not counted by one of them, and a
 // price that only some lots have is nobody's.
 func TestLotsThatDisagree(t *testing.T) {

@@ -173,9 +173,7 @@ func (r *changeReader) row(row *node, out *Changes) error {
 	}
 	figure := !r.c.reread
 	if figure && r.c.noFigure {
-		if figure, err = r.hasFigure(row); err != nil {
-			return err
-		}
+		figure = r.hasFigure(row)
 	}
 	for _, p := range pharmacies {
 		change.Key.PharmacyID = p
@@ -251,13 +249,15 @@ func (r *changeReader) sums(list []StockChange) []error {
 	return errs
 }
 
-func (r *changeReader) hasFigure(row *node) (bool, error) {
+// hasFigure reports whether a row says all parts of its figure; one that cannot be
+// read is said, and found out when it is counted.
+func (r *changeReader) hasFigure(row *node) bool {
 	for _, f := range r.c.call.ans.fields["on_hand"] {
-		if _, there, err := r.j.raw(f, row); err != nil || !there {
-			return false, err
+		if _, there, err := r.j.raw(f, row); err == nil && !there {
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // id reads a field that names something.

@@ -288,7 +288,9 @@
 // little: 未成功 contains 成功; a regular expression must speak of the whole text,
 // ^…$. A refusal needs a word of the HIS too: a status alone may be a proxy's.
 // Where a path of a rule or a field stands for several places that say different
-// things, nothing is decided by it: the answer, or the drug, is unknown. then is one of
+// things, nothing is decided by it: the answer, or the drug, is unknown. So it is where
+// a field without match stands for a list or an object of several values: 3 and 5 are
+// not 35. then is one of
 //
 //	every operation   busy misconfigured login_again unknown, refused KIND
 //	                  (insufficient lapsed price_changed amount_mismatch unknown_drug stopped not_divisible other)

@@ -20,7 +20,11 @@ func (j *judgement) raw(f field, from *node) (s string, there bool, err error) {
 	case f.header != "":
 		s = strings.Join(j.header.Values(f.header), "\n")
 	case from != nil:
-		if s, _, err = j.read.sole(from, *f.at); err != nil {
+		look := j.read.value
+		if f.match != nil { // it picks what is meant out of all
+			look = j.read.sole
+		}
+		if s, _, err = look(from, *f.at); err != nil {
 			return "", false, err
 		}
 	}

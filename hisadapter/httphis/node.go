@@ -92,6 +92,23 @@ func (n *node) write(sb *strings.Builder) (visited int) {
 	return visited + 1
 }
 
+// holders is how many elements, of the node and those below it, hold a text of their
+// own that is not blank.
+func (n *node) holders() int {
+	sum, own := 0, n.isText
+	for c := n.first; c != nil; c = c.next {
+		if c.isText {
+			own = own || strings.TrimSpace(c.text) != ""
+		} else {
+			sum += c.holders()
+		}
+	}
+	if own {
+		sum++
+	}
+	return sum
+}
+
 func (n *node) root() *node {
 	for n.parent != nil {
 		n = n.parent

@@ -77,20 +77,35 @@ func (r *reader) nodes(from *node, p path) (out []*node, err error) {
 	return out, nil
 }
 
+// reading is how much must be sure of what a path says.
+type reading uint8
+
+const (
+	first  reading = iota // the first place that it selects
+	agreed                // all its places say the same
+	single                // and the text is that of one element
+)
+
 // sole is text, of a path whose places must all say the same: a code of success
 // above one of failure is no success, and one of two numbers is nobody's.
 func (r *reader) sole(from *node, p path) (s string, found bool, err error) {
-	return r.read(from, p, true)
+	return r.read(from, p, agreed)
+}
+
+// value is sole, of a place that holds one text: the parts of a list, or of an
+// object, put together are a number that nobody said.
+func (r *reader) value(from *node, p path) (s string, found bool, err error) {
+	return r.read(from, p, single)
 }
 
 // text is what a path says of a node: the text of the first place that it
 // selects, or the value of its function. found is false where there is no such
 // place.
 func (r *reader) text(from *node, p path) (s string, found bool, err error) {
-	return r.read(from, p, false)
+	return r.read(from, p, first)
 }
 
-func (r *reader) read(from *node, p path, all bool) (s string, found bool, err error) {
+func (r *reader) read(from *node, p path, sure reading) (s string, found bool, err error) {
 	e, err := r.expr(p)
 	if err != nil {
 		return "", false, err
@@ -108,7 +123,10 @@ func (r *reader) read(from *node, p path, all bool) (s string, found bool, err e
 			return "", false, nil
 		}
 		s = v.Current().Value()
-		for all && v.MoveNext() {
+		if at, ok := v.Current().(*cursor); sure == single && ok && at.attr < 0 && at.at.holders() > 1 {
+			return "", false, fmt.Errorf("XPath %s (mapping line %d): holds several values, %.40q together; name the one that is meant", p.src, p.line, s)
+		}
+		for sure >= agreed && v.MoveNext() {
 			if more := v.Current().Value(); strings.TrimSpace(more) != strings.TrimSpace(s) {
 				hint := ""
 				if from.parent != nil && strings.HasPrefix(p.src, "/") {
