@@ -50,12 +50,12 @@ func (c *Feed) look(ctx context.Context, dataDir string) (s sourceSeen) {
 	if err != nil {
 		return sourceSeen{err: err}
 	}
-	finder, ok := driver.(feed.Finder)
+	looker, ok := driver.(feed.Looker)
 	if !ok {
 		return sourceSeen{err: errors.New(c.Driver + ": it cannot be looked at")}
 	}
 	begun := time.Now()
-	s.Sight, s.err = finder.Find(ctx)
+	s.Sight, s.err = looker.Find(ctx)
 	s.took = time.Since(begun).Round(time.Millisecond)
 	return s
 }

@@ -173,6 +173,23 @@ func TestLettersThatNobodyTakesAreCounted(t *testing.T) {
 	}
 }
 
+// A message whose body the source could not give is a dead letter with the source's
+// reason, and no heartbeat because it is empty.
+func TestMessagesThatTheSourceCannotGive(t *testing.T) {
+	letters, file := newLetters(t)
+	s := new(shelf)
+	var err error
+	d := once([]feed.Message{figure("A", 1), {ID: "t:0:7", Unreadable: "too much"}, figure("B", 2)}, &err)
+	f := newFeed(t, feed.Options{Apply: s.apply, Driver: &d, Letters: letters})
+	runOnce(t, f, func() bool { _, ok := s.figure("B"); return ok })
+	if got := lines(t, file); err != nil || len(got) != 1 || got[0]["reason"] != "too much" || got[0]["id"] != "t:0:7" {
+		t.Errorf("buried %q, and failed with %v", got, err)
+	}
+	if st := f.State(); st.Dead != 1 || st.Taken != 2 || st.Skipped != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestMessagesThatAreTooLong(t *testing.T) {
 	letters, file := newLetters(t)
 	f := newFeed(t, feed.Options{Letters: letters})

@@ -186,8 +186,13 @@ func (f *Feed) take(ctx context.Context, m *Message) (reason string, err error) 
 		return "", err
 	}
 	var said httphis.Changes
-	unreadable := fmt.Errorf("it has %d bytes; at most %d are read", len(m.Body), MaxMessage)
-	if len(m.Body) <= MaxMessage {
+	var unreadable error
+	switch {
+	case m.Unreadable != "":
+		unreadable = errors.New(m.Unreadable)
+	case len(m.Body) > MaxMessage:
+		unreadable = fmt.Errorf("it has %d bytes; at most %d are read", len(m.Body), MaxMessage)
+	default:
 		said, unreadable = f.read(m)
 	}
 	for i := range said.List {

@@ -14,6 +14,10 @@ type Message struct {
 	ID string
 	// Body is not changed by the feed, nor kept after Deliver has returned.
 	Body []byte
+	// Unreadable says why the source, or its library, could not give the body; for
+	// people. The message is a dead letter for that reason, whatever else it says.
+	// Empty as a rule.
+	Unreadable string
 	// ContentType as the source says it; empty where it says nothing. The mapping
 	// decides how a body is read, whatever stands here.
 	ContentType string
@@ -95,16 +99,6 @@ type Burier interface {
 	Bury(ctx context.Context, m Message, reason string) error
 }
 
-// Looker is a Driver that can show what is at its source without an effect.
-type Looker interface {
-	Driver
-	// Look brings the messages that Run would bring next and those that come, until ctx
-	// ends (nil) or Deliver fails (its error). It acknowledges nothing and leaves
-	// nothing behind: what Run brings, here or in another process, is the same
-	// afterwards. Errors besides: as Run; or why this source cannot be looked at so.
-	Look(ctx context.Context, s Sink) error
-}
-
 // Sight is what a driver found of its source.
 type Sight struct {
 	Place   string // in the source's own words: "queue stock", "stream S, consumer C"
@@ -112,15 +106,19 @@ type Sight struct {
 	Waiting int64  // messages that wait there; -1 = the source does not say
 }
 
-// Finder is a Driver that can find its source without reading it: with the rights
-// that Run needs and no others, and without making anything, as Look does. All
-// drivers here are.
-type Finder interface {
+// Looker is a Driver whose source can be looked at without an effect: nothing is
+// acknowledged, no position moves, nothing is left behind there, and nobody who runs
+// the same feed meanwhile is disturbed. What Run brings, here or in another process,
+// is the same afterwards. All drivers here are.
+type Looker interface {
 	Driver
-	// Find connects as Run does and finds what Run would read. It takes no message,
-	// moves no position, makes nothing, and disturbs nobody who runs the same feed
-	// meanwhile. It blocks until that is done, ctx ends, or the driver's own time for a
-	// connection is over. Its error is the one with which Run would end; when it has
-	// returned, nothing of it is left.
+	// Find connects as Run does and finds what Run would read: with the rights that Run
+	// needs and no others, making nothing and taking no message. It blocks until that is
+	// done, ctx ends, or the driver's own time for a connection is over. Its error is the
+	// one with which Run would end; when it has returned, nothing of it is left.
 	Find(ctx context.Context) (Sight, error)
+	// Look brings the messages that Run would bring next and those that come, until ctx
+	// ends (nil) or Deliver fails (its error). Errors besides: as Run; or why this source
+	// cannot be looked at so.
+	Look(ctx context.Context, s Sink) error
 }

@@ -14,9 +14,9 @@ import (
 // somebody does, and at a server that is silent or away. What is read afterwards is
 // the same as if nobody had come.
 func testFind(t *testing.T, s *Source) {
-	d, ok := s.Driver.(feed.Finder)
+	d, ok := s.Driver.(feed.Looker)
 	if !ok {
-		t.Fatal("the driver is no feed.Finder")
+		t.Fatal("the driver is no feed.Looker")
 	}
 	find := func(when string) feed.Sight {
 		t.Helper()

@@ -9,12 +9,24 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/feed"
 )
 
-// testLook looks at messages, those that wait (where the source can show them) and
-// those that come; afterwards a Run is given all of them, as if nobody had looked.
+// testLook looks before the first Run, and at messages, those that wait (where the
+// source can show them) and those that come; afterwards a Run is given all of them, as
+// if nobody had looked.
 func testLook(t *testing.T, s *Source) {
 	looker, ok := s.Driver.(feed.Looker)
 	if !ok {
-		return
+		t.Fatal("the driver is no feed.Looker")
+	}
+	if seen, err := looker.Find(t.Context()); err != nil {
+		t.Error(err)
+	} else if !seen.Absent { // what Run makes cannot be looked at before
+		ctx, connected := context.WithTimeout(t.Context(), patience)
+		defer connected()
+		early := newReader(t, s, 10).sink()
+		early.Connected = connected
+		if err := looker.Look(ctx, early); err != nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("before the first Run, Look ended with %v, %v", err, ctx.Err())
+		}
 	}
 	r := begun(t, s, 10)
 	if !s.LookBegins {

@@ -102,7 +102,7 @@ func (s Settings) open(r *reader) (*kgo.Client, error) {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.AdjustFetchOffsetsFn(r.begin),
 		kgo.OnPartitionsAssigned(r.assigned), kgo.OnPartitionsRevoked(r.revoked), kgo.OnPartitionsLost(r.lost),
 		kgo.FetchMaxBytes(int32(s.MaxFetchBytes)), kgo.FetchMaxPartitionBytes(int32(s.MaxFetchBytes)),
-		kgo.MaxDecompressBatchBytes(max(64<<20, 4*s.MaxFetchBytes)),
+		s.unpacked(),
 		// Of dead letters: a repeat buries twice, which harms nobody, and needs no
 		// right to be idempotent.
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.DisableIdempotentWrite(), kgo.ProducerLinger(0),

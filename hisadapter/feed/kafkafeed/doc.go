@@ -48,7 +48,9 @@
 //
 // Bounded: at most Sink.Batch records are delivered at once, and each broker is
 // asked for at most max_fetch_bytes while those of before are not delivered; a
-// record that is larger comes all the same.
+// record that is larger comes all the same. A batch that would take more than 64 MiB,
+// or four times max_fetch_bytes, when it is unpacked is not read: a dead letter without
+// a body tells of it, and reading goes on behind it.
 //
 // Of messages that were published within transactions only those that were
 // committed are read; an open transaction holds up what came after it in its

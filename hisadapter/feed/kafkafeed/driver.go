@@ -83,7 +83,7 @@ func (d *driver) Bury(ctx context.Context, m feed.Message, reason string) error 
 		return fmt.Errorf("kafka: bury: %w", kgo.ErrClientClosed)
 	}
 	letter := &kgo.Record{
-		Topic: d.settings.DeadLetterTopic, Key: []byte(m.Attributes["key"]), Value: append([]byte(nil), m.Body...),
+		Topic: d.settings.DeadLetterTopic, Key: []byte(m.Attributes["key"]), Value: append([]byte{}, m.Body...), // never nil, which would be a tombstone
 		Headers: []kgo.RecordHeader{
 			{Key: "Hisgate-Message-Id", Value: []byte(m.ID)},
 			{Key: "Hisgate-Reason", Value: []byte(strings.ToValidUTF8(reason, "?"))},

@@ -13,9 +13,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/feed"
 )
 
-var _ feed.Finder = (*driver)(nil)
-
-// Find is described by feed.Finder. It joins no group, for that would take the
+// Find is described by feed.Looker. It joins no group, for that would take the
 // partitions from who reads them.
 func (d *driver) Find(ctx context.Context) (feed.Sight, error) {
 	seen := feed.Sight{Place: "topic " + strings.Join(d.settings.Topics, ", "), Waiting: -1}

@@ -2,6 +2,7 @@ package kafkafeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -35,6 +36,7 @@ func (d *driver) look(ctx context.Context, sink feed.Sink) error {
 	cl, err := kgo.NewClient(append(options,
 		kgo.ConsumePartitions(from), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxBytes(int32(s.MaxFetchBytes)), kgo.FetchMaxPartitionBytes(int32(s.MaxFetchBytes)),
+		s.unpacked(),
 	)...)
 	if err != nil {
 		return err
@@ -98,6 +100,9 @@ func (s Settings) committed(ctx context.Context, options []kgo.Opt) (map[string]
 	resp, err := req.RequestWith(ctx, cl)
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) { // hisgate has never run
+		return from, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("group %s: %w", s.Group, err)

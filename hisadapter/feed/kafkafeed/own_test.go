@@ -111,6 +111,7 @@ func TestBroker(t *testing.T) {
 	t.Run("a beginning is not forgotten", func(t *testing.T) { testBeginning(t, b) })
 	t.Run("what a message says", func(t *testing.T) { testMessage(t, b) })
 	t.Run("a transaction that is given up", func(t *testing.T) { testGivenUp(t, b) })
+	t.Run("a batch that grows when it is unpacked", func(t *testing.T) { testBomb(t, b) })
 	t.Run("retention", func(t *testing.T) { testRetention(t, b) })
 	t.Run("a topic is made anew", func(t *testing.T) { testMadeAnew(t, b) })
 	t.Run("no such topic", func(t *testing.T) { testNoTopic(t, b) })
@@ -235,6 +236,45 @@ func testGivenUp(t *testing.T, b *broker) {
 	}
 	k.await("what was committed", has("committed"))
 	k.await("and nothing else", func(bodies []string, _ string) bool { return len(bodies) == 1 })
+}
+
+// testBomb publishes a batch of a few KiB that would be hundreds of times as much in
+// memory, between messages and again at the end of another partition: it is told of,
+// and the rest flows.
+func testBomb(t *testing.T, b *broker) {
+	b.place(t, "bomb", 2)
+	cl := b.client(t, kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.ProducerBatchMaxBytes(100<<20))
+	defer cl.Close()
+	bomb := func(partition int32) {
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "bomb", Partition: partition, Value: make([]byte, 65<<20)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := open(t, b.settings("bomb"))
+	t.Run("while it is read", func(t *testing.T) {
+		k := start(t, d)
+		b.publish(t, "bomb", 0, []string{"a1"})
+		bomb(0)
+		b.publish(t, "bomb", 0, []string{"a2"})
+		bomb(1)
+		b.publish(t, "bomb", 1, []string{"b1"})
+		k.await("the rest", has("a1", "a2", "b1"))
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		told := map[string]string{}
+		for _, m := range k.got {
+			if m.Unreadable != "" {
+				told[m.ID] = m.Unreadable
+			}
+		}
+		if strings.Contains(fmt.Sprint(k.errs), "decompress") || len(told) != 2 || !strings.Contains(told["bomb:0:1"], "unpacked") || told["bomb:1:0"] == "" {
+			t.Errorf("told %q, and failed with %v", told, k.errs)
+		}
+	})
+	bomb(0) // the first that the next one meets; nothing of before comes again
+	b.publish(t, "bomb", 0, []string{"a3"})
+	k := start(t, d)
+	k.await("what is new", func(bodies []string, _ string) bool { return slices.Equal(bodies, []string{"", "a3"}) })
 }
 
 // testRetention has a topic that keeps messages no longer than hisgate is away.

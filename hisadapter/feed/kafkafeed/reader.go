@@ -43,6 +43,7 @@ type reader struct {
 
 	// Of the loop alone:
 	connected bool
+	over      []*kgo.ErrDecompressTooLarge // batches that are not read
 	behind    map[tp]int64
 	total     int64 // sum of behind
 }
@@ -74,13 +75,23 @@ func (r *reader) run(ctx context.Context, cl *kgo.Client) error {
 		if err != nil {
 			return err
 		}
-		if records := fetches.Records(); len(records) > 0 {
+		records, over := fetches.Records(), r.over
+		r.over = nil
+		if len(records) > 0 {
 			if err := r.take(ctx, cl, fetches, records); err != nil {
 				return err
 			}
-		} else if err := r.settings.ping(ctx, cl); err != nil {
-			// The library itself would wait for ever.
-			return fmt.Errorf("connection lost: %w", err)
+		}
+		if len(over) > 0 {
+			if err := r.pass(ctx, cl, over); err != nil {
+				return err
+			}
+		}
+		if len(records) == 0 && len(over) == 0 {
+			if err := r.settings.ping(ctx, cl); err != nil {
+				// The library itself would wait for ever.
+				return fmt.Errorf("connection lost: %w", err)
+			}
 		}
 		cl.AllowRebalance()
 		if !r.connected && time.Now().After(joinUntil) {
@@ -115,7 +126,7 @@ func (r *reader) poll(ctx context.Context, cl *kgo.Client) (kgo.Fetches, error) 
 	fetches.EachError(func(topic string, partition int32, err error) {
 		switch {
 		case poll.Err() != nil && errors.Is(err, poll.Err()):
-		case r.isLoss(err):
+		case r.isLoss(err), r.isOver(err):
 		case topic == "":
 			errs = append(errs, err)
 		default:

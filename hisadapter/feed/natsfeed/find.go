@@ -10,9 +10,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/feed"
 )
 
-var _ feed.Finder = (*driver)(nil)
-
-// Find is described by feed.Finder. It asks for no more than Run, so that it needs
+// Find is described by feed.Looker. It asks for no more than Run, so that it needs
 // no right more.
 func (d *driver) Find(ctx context.Context) (feed.Sight, error) {
 	seen, err := d.settings.find(ctx)

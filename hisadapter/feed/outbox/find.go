@@ -7,9 +7,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/sqldb"
 )
 
-var _ feed.Finder = (*Driver)(nil)
-
-// Find implements feed.Finder. The position stays what it is, in the file and at
+// Find implements feed.Looker. The position stays what it is, in the file and at
 // the driver that runs.
 func (d *Driver) Find(ctx context.Context) (feed.Sight, error) {
 	seen, err := d.find(ctx)

@@ -78,10 +78,6 @@ func (o opened) Run(ctx context.Context, s feed.Sink) error { return o.Looker.Ru
 
 func (o opened) Look(ctx context.Context, s feed.Sink) error { return o.Looker.Look(ctx, o.open(s)) }
 
-func (o opened) Find(ctx context.Context) (feed.Sight, error) {
-	return o.Looker.(feed.Finder).Find(ctx)
-}
-
 func (opened) open(s feed.Sink) feed.Sink {
 	inner := s.Deliver
 	s.Deliver = func(ctx context.Context, batch []feed.Message) error {

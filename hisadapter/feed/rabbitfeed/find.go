@@ -10,9 +10,7 @@ import (
 	"github.com/hisgate/hisgate/hisadapter/feed"
 )
 
-var _ feed.Finder = (*driver)(nil)
-
-// Find is described by feed.Finder.
+// Find is described by feed.Looker.
 func (d *driver) Find(ctx context.Context) (feed.Sight, error) {
 	seen, err := d.settings.find(ctx)
 	if err != nil {
