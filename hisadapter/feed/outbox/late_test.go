@@ -73,49 +73,36 @@ func TestHeldOpenTransactionIsNotMissedWhenTheOverlapIsOver(t *testing.T) {
 }
 
 // The transaction that took its id first has the greater number of the two: what
-// PostgreSQL's snapshot names as its end is below it.
+// PostgreSQL's snapshot names as its end is below it. One that is prepared, in two
+// phases, belongs to no session any more.
 func TestHeldOpenTransactionThatBeganLastIsNotMissed(t *testing.T) {
 	t.Parallel()
-	h := newHospital(t, sqldb.Postgres)
-	h.stock(t, 2)
-	h.install(t, h.options())
-	r := newReaders(t)
-	s := h.settings("hisgate_outbox")
-	s.Overlap = time.Second
-	r.begin(s)
-	first, last := h.session(t), h.session(t)
-	first.run(t, "SELECT txid_current()")
-	last.run(t, sell+"'D001'")
-	first.run(t, sell+"'D002'")
-	first.run(t, "COMMIT")
-	r.count(1)
-	r.past(s.Overlap)
-	last.run(t, "COMMIT")
-	r.told(2)
-}
-
-// A transaction that is prepared, in two phases, belongs to no session any more, and
-// its number is the greatest.
-func TestTransactionThatWasPreparedIsNotMissed(t *testing.T) {
-	t.Parallel()
-	h := newHospital(t, sqldb.Postgres)
-	h.stock(t, 2)
-	h.install(t, h.options())
-	r := newReaders(t)
-	s := h.settings("hisgate_outbox")
-	s.Overlap = time.Second
-	r.begin(s)
-	first, last := h.session(t), h.session(t)
-	first.run(t, "SELECT txid_current()")
-	last.run(t, sell+"'D001'")
-	last.run(t, "PREPARE TRANSACTION 'sale'")
-	t.Cleanup(func() { _ = last.try("ROLLBACK PREPARED 'sale'") })
-	first.run(t, sell+"'D002'")
-	first.run(t, "COMMIT")
-	r.count(1)
-	r.past(s.Overlap)
-	last.run(t, "COMMIT PREPARED 'sale'")
-	r.told(2)
+	for name, words := range map[string]struct{ hold, end, undo string }{
+		"open":     {"SELECT 1", "COMMIT", "ROLLBACK"},
+		"prepared": {"PREPARE TRANSACTION 'sale'", "COMMIT PREPARED 'sale'", "ROLLBACK PREPARED 'sale'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHospital(t, sqldb.Postgres)
+			h.stock(t, 2)
+			h.install(t, h.options())
+			r := newReaders(t)
+			s := h.settings("hisgate_outbox")
+			s.Overlap = time.Second
+			r.begin(s)
+			first, last := h.session(t), h.session(t)
+			first.run(t, "SELECT txid_current()")
+			last.run(t, sell+"'D001'")
+			last.run(t, words.hold)
+			t.Cleanup(func() { _ = last.try(words.undo) }) // where it failed before its end
+			first.run(t, sell+"'D002'")
+			first.run(t, "COMMIT")
+			r.count(1)
+			r.past(s.Overlap)
+			last.run(t, words.end)
+			r.told(2)
+		})
+	}
 }
 
 // own is an outbox of the HIS's own making, whose programs say the ids themselves.

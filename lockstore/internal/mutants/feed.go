@@ -30,8 +30,8 @@ func feedTable() []mutant {
 
 		// The outbox.
 		{"overlap window zero", "../hisadapter/feed/outbox/over.go", "now.Sub(g.since) >= b.d.s.Overlap }", "now.Sub(g.since) >= 0*b.d.s.Overlap }", outbox("^TestIDThatWasFetchedBeforehandIsWaitedForWithinTheOverlap$")},
-		{"believe that no transaction is open", "../hisadapter/feed/outbox/over.go", "g.open.mark <= b.ended }, nil", "b.ended != 0 }, nil", outbox("^TestTransactionThatWasPreparedIsNotMissed$")},
-		{"take the last transaction that ended for the last that began", "../hisadapter/feed/outbox/over.go", "\"SELECT txid_current()\"", "\"SELECT txid_snapshot_xmax(txid_current_snapshot())\"", outbox("^TestTransactionThatWasPreparedIsNotMissed$")},
+		{"believe that no transaction is open", "../hisadapter/feed/outbox/over.go", "g.open.mark <= b.ended }, nil", "b.ended != 0 }, nil", outbox("^TestHeldOpenTransactionThatBeganLastIsNotMissed$")},
+		{"take the last transaction that ended for the last that began", "../hisadapter/feed/outbox/over.go", "\"SELECT txid_current()\"", "\"SELECT txid_snapshot_xmax(txid_current_snapshot())\"", outbox("^TestHeldOpenTransactionThatBeganLastIsNotMissed$")},
 		{"forget transactions that have written nothing yet", "../hisadapter/feed/outbox/over.go", "if len(last.held) > 0 && now.Sub(last.since) < mostIdle {", "if false {", outbox("^TestTransactionThatOnlyFetchedItsIDIsNotMissed$")},
 		{"take what is not committed for what is not there", "../hisadapter/feed/outbox/over.go", "Isolation: sql.LevelReadUncommitted", "Isolation: sql.LevelReadCommitted", outbox("^TestHeldOpenTransactionIsNotMissedWhenTheOverlapIsOver$")},
 		{"move on past rows that were refused", "../hisadapter/feed/outbox/byid.go", "if err := b.sink.Deliver(ctx, batch); err != nil {", "if err := b.sink.Deliver(ctx, batch); err != nil && len(ids) == 0 {", outbox("^TestDriver$/.*/^refused")},
