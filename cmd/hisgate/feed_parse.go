@@ -92,7 +92,10 @@ func readMessage(file string) ([]byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(from, feed.MaxMessage+1))
 	if err == nil && len(body) > feed.MaxMessage {
-		err = fmt.Errorf("%s: is longer than %d bytes", file, feed.MaxMessage)
+		if file == "-" {
+			file = "standard input"
+		}
+		err = fmt.Errorf("%s is longer than %d bytes", file, feed.MaxMessage)
 	}
 	return body, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hisgate/hisgate/hisadapter/feed"
 	"github.com/hisgate/hisgate/hisadapter/httphis"
 )
 
@@ -45,6 +46,24 @@ func TestGuidesAreTrue(t *testing.T) {
 			if _, err := os.Stat(filepath.Join("../../docs", l[1])); err != nil {
 				t.Errorf("%s: %v", guide, err)
 			}
+		}
+	}
+}
+
+// The signature that the guide of feeds shows is the one that hisgate wants.
+func TestGuideSignsAPost(t *testing.T) {
+	shown := regexp.MustCompile(`(?m)^key (.*?)   timestamp (.*?)   nonce (.*?)   body (.*)\n(sha256=.*)$`)
+	for _, guide := range []string{"stock-feed.md", "stock-feed.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("../../docs", guide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := shown.FindStringSubmatch(string(text))
+		if s == nil {
+			t.Fatalf("%s shows none", guide)
+		}
+		if want := feed.Sign([]byte(s[1]), s[2], s[3], []byte(s[4])); s[5] != want {
+			t.Errorf("%s shows %s, want %s", guide, s[5], want)
 		}
 	}
 }
