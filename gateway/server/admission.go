@@ -57,12 +57,8 @@ func (a *admission) enter(client string, k kind) (leave func(), err error) {
 	refused := a.admit(c, k, now)
 	if refused != nil {
 		a.clients.leave(c, now)
-		warn := a.mayWarn(refused.scope, now)
 		a.mu.Unlock()
-		a.shed(refused.scope)
-		if warn {
-			a.log.Warn("calls are being refused", "why", refused.Error(), "scope", string(refused.scope), "client", client)
-		}
+		a.refused(refused, client)
 		return nil, refused
 	}
 	a.count(c, k, 1)
@@ -80,9 +76,6 @@ func (a *admission) enter(client string, k kind) (leave func(), err error) {
 func (a *admission) admit(c *client, k kind, now time.Time) *limitError {
 	if s, full := a.full(c, k); full {
 		return &limitError{scope: s}
-	}
-	if k == healthCall {
-		return nil
 	}
 	all := a.all
 	if k == strangerCall || k == healthStream {
@@ -107,8 +100,6 @@ func (a *admission) full(c *client, k kind) (scope, bool) {
 	over := func(n, bound int) bool { return bound > 0 && n >= bound }
 	l := a.limits
 	switch {
-	case k == healthCall:
-		return scopeClientInFlight, c.waiting >= healthWaiting
 	case (k == streamCall || k == healthStream) && over(c.streams, l.ClientStreams):
 		return scopeClientStreams, true
 	case k == streamCall && over(a.streams, l.Streams), k == healthStream && over(a.watches, l.Streams):
@@ -150,8 +141,6 @@ func (a *admission) count(c *client, k kind, n int) {
 	case healthStream:
 		c.streams += n
 		a.watches += n
-	case healthCall:
-		c.waiting += n
 	default:
 		c.calls += n
 		a.calls += n
@@ -171,6 +160,14 @@ func (a *admission) warns(s scope) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.mayWarn(s, a.now())
+}
+
+// refused counts a call that is one too many, and tells of it now and then.
+func (a *admission) refused(why *limitError, client string) {
+	a.shed(why.scope)
+	if a.warns(why.scope) {
+		a.log.Warn("calls are being refused", "why", why.Error(), "scope", string(why.scope), "client", client)
+	}
 }
 
 // turnedAway counts a connection that is one too many, and tells of it now and then.

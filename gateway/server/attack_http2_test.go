@@ -50,6 +50,12 @@ func attack(t *testing.T, addr string) *enemy {
 	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil { // only a failure takes it
 		t.Fatal(err)
 	}
+	return attackOn(t, c)
+}
+
+// attackOn is attack on a connection that there is.
+func attackOn(t *testing.T, c net.Conn) *enemy {
+	t.Helper()
 	e := &enemy{Conn: c, Framer: http2.NewFramer(c, c), goAway: make(chan http2.ErrCode, 1)}
 	if _, err := io.WriteString(c, http2.ClientPreface); err != nil {
 		t.Fatal(err)

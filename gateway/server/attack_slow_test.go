@@ -84,6 +84,9 @@ func TestSlowConnectionsAreHungUpOn(t *testing.T) {
 		{"a body that nobody wants", func(c net.Conn, _ *sync.WaitGroup) {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
 		}, 20 * time.Second},
+		{"a body of no path", func(c net.Conn, _ *sync.WaitGroup) {
+			_, _ = io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+		}, 20 * time.Second},
 		{"idle after an answer", func(c net.Conn, _ *sync.WaitGroup) {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 			if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil {

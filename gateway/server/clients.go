@@ -29,7 +29,6 @@ type client struct {
 	bucket  *rate.Limiter // nil = no limit
 	calls   int           // unary, under way
 	streams int
-	waiting int // health checks whose message has not come
 	seen    time.Time
 	at      *list.Element // its place among the idle; nil while it is active
 }
@@ -68,7 +67,7 @@ func (t *clients) take(name string, now time.Time) *client {
 
 // leave puts a client without calls among the idle.
 func (t *clients) leave(c *client, now time.Time) {
-	if c == t.others || c.calls+c.streams+c.waiting > 0 || c.at != nil {
+	if c == t.others || c.calls+c.streams > 0 || c.at != nil {
 		return
 	}
 	c.seen = now

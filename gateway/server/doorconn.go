@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/peer"
 )
@@ -17,6 +18,7 @@ type boundedConn struct {
 	client string
 	crowd  bool // it is there for callbacks alone
 	proven atomic.Bool
+	calls  atomic.Int32 // of nobody known
 
 	at   *list.Element // among the strange; nil when it is not, or no longer; of door.mu
 	left bool          // of door.mu
@@ -48,6 +50,32 @@ func (c *boundedConn) prove() {
 	c.door.mu.Lock()
 	defer c.door.mu.Unlock()
 	c.door.known(c)
+}
+
+// strangeCall counts a call of nobody known over gRPC.
+func (c *boundedConn) strangeCall() {
+	if c == nil || c.door.name != DoorGRPC || c.proven.Load() || c.calls.Add(1) != strangeCalls {
+		return
+	}
+	time.AfterFunc(strangeRest, func() { c.hangUp() }) // the last answer gets out, to a client that takes it
+}
+
+// hangUp closes the connection, unless somebody known has called by it.
+func (c *boundedConn) hangUp() {
+	if !c.proven.Load() {
+		_ = c.Close() // whoever has it learns that when he reads or writes
+	}
+}
+
+// Write implements net.Conn. gRPC waits for a client that does not read without end;
+// net/http has times of its own.
+func (c *boundedConn) Write(b []byte) (int, error) {
+	if c.door.name == DoorGRPC {
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(b)
 }
 
 // connOf is the connection that a call came by; nil when it has no bound.

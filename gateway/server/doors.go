@@ -99,8 +99,8 @@ func (d *door) enter(c net.Conn) (in *boundedConn, out net.Conn, met scope) {
 	var gives *boundedConn
 	if most > 0 && has >= most && d.name != DoorWebhook && !clientaddr.Local(addr) {
 		gives, met = d.oldest(in.client), scopeClientConnections
-		in.crowd = gives == nil
-		if in.crowd && (d.name == DoorGRPC || has >= most+callbackSpare) {
+		in.crowd = gives == nil || gives.crowd
+		if gives == nil && (d.name == DoorGRPC || has >= most+callbackSpare) {
 			return nil, c, met
 		}
 	}

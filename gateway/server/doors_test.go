@@ -155,6 +155,27 @@ func TestAClientHasItsConnections(t *testing.T) {
 	t.Error("a connection that was closed keeps its place")
 }
 
+// The connections that are spare for callbacks serve nobody else, in whatever order
+// they come and go.
+func TestTheSpareConnectionsAreForCallbacks(t *testing.T) {
+	l := newListed(t, shopReads, time.Hour, limits(server.Limits{ClientConnections: 2}))
+	far := l.serveFar(t, server.DoorHTTP)
+	request := strings.Replace(getStock, "Host: h", "Host: h\r\nAuthorization: Bearer "+l.token, 1)
+	for range 2 {
+		if resp := ask(t, far.dial(t, "192.0.2.1:1"), request); resp == nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("within the bound: %v", resp)
+		}
+	}
+	far.dial(t, "192.0.2.1:2") // one more, which gives way to the next
+	if resp := ask(t, far.dial(t, "192.0.2.1:3"), request); resp == nil || resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("one more than the bound: %v", resp)
+	}
+	far.dial(t, "192.0.2.1:4")
+	if resp := ask(t, far.dial(t, "192.0.2.1:5"), callback); resp == nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("a callback: %v", resp)
+	}
+}
+
 // Who opens connections without end and shows no name loses the oldest of them, over
 // REST and gRPC, and others are served.
 func TestTooManyConnectionsAreHungUpOn(t *testing.T) {

@@ -19,6 +19,11 @@ const (
 	// maxMessage is what the gRPC server reads at all. What is between the two is
 	// refused by us, with a reason; beyond it gRPC refuses in its own words.
 	maxMessage = 4 * maxRequest
+	// streamWindow and connWindow are what a client may send ahead, of a call and of a
+	// connection. By itself gRPC widens both for clients that send much, to 16 MiB of
+	// every call that nobody reads.
+	streamWindow = 64 << 10
+	connWindow   = 1 << 20
 	// callWorkers are goroutines that wait for calls, with stacks that have grown
 	// already: the way to a service is deep, and a new goroutine grows its stack
 	// three times on it. When all are at work, calls have new ones.
@@ -60,6 +65,8 @@ func newGRPC(s *services, i *interceptors, o *Options) (*grpc.Server, *health.Se
 		grpc.NumStreamWorkers(callWorkers),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(1000),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),

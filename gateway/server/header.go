@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -48,24 +49,41 @@ func (i *interceptors) unaryAtHeader(method string, handle grpc.MethodHandler) g
 	}
 }
 
-// healthTime is how long a health check may take to come.
+// healthTime is how long a health check, or a stream of health, may take to come.
 const healthTime = 5 * time.Second
 
 // receive waits for the message of a call, for as long as it may take to come.
 func (i *interceptors) receive(v *visit, m any, dec func(any) error) error {
-	within := i.messageTime
-	if open(v.method) {
-		within = min(within, healthTime)
-	}
-	if err := inTime(v.ctx, within, tooLate, func() error { return dec(m) }); err != nil {
+	if err := i.first(v.ctx, v.method, func() error { return dec(m) }); err != nil {
 		return i.translate(v.ctx, v.method, err)
 	}
 	v.req, v.began = m, i.now()
-	if open(v.method) {
-		v.leave()
-		v.leave = nil
-	}
 	return nil
+}
+
+// first waits for the first message of a call. One that needs no name gives way to
+// others that do not either.
+func (i *interceptors) first(ctx context.Context, method string, receive func() error) error {
+	if !open(method) {
+		return inTime(ctx, i.messageTime, tooLate, receive)
+	}
+	call, full := openCall(ctx), &limitError{scope: scopeClientInFlight}
+	if call == nil {
+		return receive()
+	}
+	var cut atomic.Bool
+	leave := i.waiting.Enter(peerOf(ctx), func() {
+		cut.Store(true)
+		s, _ := toStatus(full)
+		_ = call.WriteStatus(s) // the client may be gone
+	})
+	defer leave()
+	err := inTime(ctx, min(i.messageTime, healthTime), tooLate, receive)
+	if leave(); cut.Load() {
+		i.admit.refused(full, clientOf(ctx))
+		return full
+	}
+	return err
 }
 
 // tooLate: the message of a call did not come in time.

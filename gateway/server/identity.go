@@ -38,6 +38,7 @@ func (i *interceptors) identify(ctx context.Context, method string) (context.Con
 		return context.WithValue(ctx, identityKey{}, local), nil
 	}
 	if open(method) {
+		connOf(ctx).strangeCall()
 		return ctx, nil
 	}
 	id, err := i.access(proofOf(ctx))
@@ -52,6 +53,7 @@ func (i *interceptors) identify(ctx context.Context, method string) (context.Con
 // stranger counts a call without a proof against its address, so that guessing
 // is bounded like everything else, and logs why it is refused.
 func (i *interceptors) stranger(ctx context.Context, method string, err error) error {
+	connOf(ctx).strangeCall()
 	leave, limited := i.admit.enter(clientOf(ctx), strangerCall)
 	if limited != nil {
 		return limited

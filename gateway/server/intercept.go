@@ -15,6 +15,7 @@ import (
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server/access"
+	"github.com/hisgate/hisgate/internal/anteroom"
 	"github.com/hisgate/hisgate/internal/span"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
@@ -35,7 +36,8 @@ type interceptors struct {
 	admit    *admission
 	access   func(access.Proof) (access.Identity, error) // nil = everybody is local
 
-	messageTime time.Duration // for a request to come over gRPC
+	messageTime time.Duration  // for a request to come over gRPC
+	waiting     *anteroom.Room // of calls that need no name
 	streams     *openStreams
 }
 
@@ -69,7 +71,7 @@ func (i *interceptors) begin(ctx context.Context, v *visit) (err error) {
 	if _, known := errors.AsType[*roleError](err); known {
 		v.denied, err = err, nil
 	}
-	if err == nil {
+	if err == nil && !open(v.method) {
 		v.leave, err = i.admit.enter(clientOf(v.ctx), kindOf(v.method))
 	}
 	if err != nil {
@@ -137,7 +139,8 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	}
 	defer i.streams.watch(i.judgeOf(ctx, info.FullMethod), cancel)()
 	defer context.AfterFunc(ctx, func() { endAsTold(ctx) })()
-	err = handler(srv, &checkedStream{ServerStream: ss, ctx: ctx, check: i.valid, within: i.messageTime})
+	first := func(receive func() error) error { return i.first(ctx, info.FullMethod, receive) }
+	err = handler(srv, &checkedStream{ServerStream: ss, ctx: ctx, check: i.valid, first: first})
 	if err != nil {
 		err = whyEnded(ctx, err)
 	}
@@ -151,10 +154,10 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 // ever: neither for the first message, nor for a client that takes none.
 type checkedStream struct {
 	grpc.ServerStream
-	ctx    context.Context
-	check  func(any) error
-	within time.Duration // for the first message
-	begun  bool          // it has come
+	ctx   context.Context
+	check func(any) error
+	first func(receive func() error) error // receives the first message
+	begun bool                             // it has come
 }
 
 // Context returns the stream's context, with identity, and over when hisgate
@@ -169,7 +172,7 @@ func (s *checkedStream) RecvMsg(m any) error {
 		err = receive()
 	} else {
 		s.begun = true
-		err = inTime(s.ctx, s.within, tooLate, receive)
+		err = s.first(receive)
 	}
 	if err != nil {
 		return err

@@ -53,9 +53,20 @@ const (
 	clientIdle = 10 * time.Minute
 	// messageTime is how long a request may take to come.
 	messageTime = 20 * time.Second
-	// healthWaiting is how many health checks of an address may wait for their
-	// message. Nobody needs a name for them, so that they could fill the memory.
-	healthWaiting = 64
+	// openWaiting is how many calls that need no name may wait for their message, of
+	// all addresses together. One more cuts off another, so that nobody fills the
+	// memory with them, nor keeps those out who watch over a process.
+	openWaiting = 32
+	// strangersWaiting is how many requests may be under way by the HTTP connections of
+	// nobody known. With one more another such connection is hung up on: over HTTP/2 each
+	// could hold hundreds of them, for bodies that do not come, and in answers that
+	// nobody takes.
+	strangersWaiting = 1000
+	// strangeCalls is how many calls may come by a connection over gRPC before somebody
+	// known calls; then it ends, strangeRest later. gRPC keeps each answer that its
+	// client does not take for as long as there is the connection.
+	strangeCalls = 32
+	strangeRest  = time.Second
 )
 
 // ordinary is the part of a bound on calls that is not kept for settling.
@@ -118,16 +129,13 @@ const (
 	ordinaryCall kind = iota
 	settlingCall      // may take the places kept back
 	strangerCall      // is refused: it may take nothing from those who are known
-	healthCall        // waits for its message; free afterwards
 	streamCall
 	healthStream // of somebody without a name: takes no place of those who have one
 )
 
-// kindOf tells unary calls apart.
+// kindOf tells unary calls apart, those that need a name.
 func kindOf(method string) kind {
 	switch {
-	case open(method):
-		return healthCall
 	case method == "/hisgate.v1.LockService/Confirm", method == "/hisgate.v1.LockService/Release",
 		strings.HasPrefix(method, "/hisgate.v1.OpsService/"):
 		return settlingCall

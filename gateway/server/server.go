@@ -19,6 +19,7 @@ import (
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/gateway/server/access"
 	"github.com/hisgate/hisgate/hisadapter/guard"
+	"github.com/hisgate/hisgate/internal/anteroom"
 	"github.com/hisgate/hisgate/payflow"
 )
 
@@ -67,6 +68,8 @@ type Server struct {
 	streams *openStreams
 	doors   *doors
 
+	strangers strangers
+
 	draining context.Context // ends when Drain is called
 	drain    context.CancelCauseFunc
 	once     sync.Once
@@ -91,10 +94,12 @@ func New(o Options) (*Server, error) {
 	chain := &interceptors{
 		log: o.Logger, now: o.Now, metrics: m, rules: rules,
 		draining: draining, admit: m.admission, access: o.Access, auditLog: o.Audit,
-		messageTime: o.Limits.MessageTime, streams: newOpenStreams(o.Judge),
+		messageTime: o.Limits.MessageTime, streams: newOpenStreams(o.Judge), waiting: anteroom.New(openWaiting),
 	}
 	svc := newServices(&o)
-	s := &Server{draining: draining, drain: drain, streams: chain.streams, doors: m.doors}
+	s := &Server{draining: draining, drain: drain, streams: chain.streams, doors: m.doors, strangers: strangers{
+		knows: chain.knows, admit: chain.admit, room: anteroom.New(strangersWaiting),
+	}}
 	s.grpc, s.health = newGRPC(svc, chain, &o)
 	if s.rest, err = newREST(&o, svc, chain); err != nil {
 		drain(err)
@@ -150,7 +155,7 @@ func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
 // Webhook returns the handler of WeChat's callbacks alone: POST
 // /wechat/v1/payment and /wechat/v1/refund.
-func (s *Server) Webhook() http.Handler { return s.webhook }
+func (s *Server) Webhook() http.Handler { return s.strangers.bounded(s.webhook) }
 
 // Public returns REST and the feeds that are posted to, and the callbacks too when
 // they have no listener of their own.
@@ -159,7 +164,7 @@ func (s *Server) Public(callbacks bool) http.Handler {
 	if callbacks {
 		p.webhook = s.webhook
 	}
-	return p
+	return s.strangers.bounded(p)
 }
 
 // Ops returns the handler of /livez, /readyz and /metrics.

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/hisgate/hisgate/internal/anteroom"
 	"github.com/hisgate/hisgate/internal/clientaddr"
 )
 
@@ -48,9 +49,10 @@ const Window = 5 * time.Minute
 
 // The bounds of posts under way.
 const (
-	maxPosts = 32              // that are signed, and take effect
-	postRead = 5 * time.Second // for the body
-	postTake = 10 * time.Second
+	maxPosts  = 32 // that are signed, and take effect
+	maxBodies = 64 // that come in: nobody knows yet who sends them
+	postRead  = 5 * time.Second
+	postTake  = 10 * time.Second
 )
 
 // requestIDHeader is the number of a request, as the server gave it.
@@ -76,7 +78,7 @@ type Webhook struct {
 	feed *Feed
 	keys [][]byte
 	seen *seen
-	in   *bodies
+	in   *anteroom.Room
 	busy chan struct{}
 	told rate.Sometimes
 }
@@ -94,7 +96,7 @@ func NewWebhook(f *Feed, keys ...[]byte) (*Webhook, error) {
 		}
 	}
 	return &Webhook{
-		feed: f, keys: keys, seen: newSeen(f.o.Now(), maxSeen), in: newBodies(),
+		feed: f, keys: keys, seen: newSeen(f.o.Now(), maxSeen), in: anteroom.New(maxBodies),
 		busy: make(chan struct{}, maxPosts), told: rate.Sometimes{Interval: time.Second},
 	}, nil
 }
@@ -219,7 +221,7 @@ func (h *Webhook) body(w http.ResponseWriter, r *http.Request, signed func([]byt
 	}
 	conn, cut := http.NewResponseController(w), false
 	_ = conn.SetReadDeadline(time.Now().Add(postRead)) // not every writer has one
-	done := h.in.enter(clientaddr.Of(r.RemoteAddr), func() {
+	done := h.in.Enter(clientaddr.Of(r.RemoteAddr), func() {
 		cut = true
 		_ = conn.SetReadDeadline(time.Unix(1, 0)) // long ago
 	})
