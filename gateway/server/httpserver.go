@@ -1,10 +1,13 @@
 package server
 
 import (
+	"log"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/hisgate/hisgate/internal/sparse"
 )
 
 // NewHTTPServer returns a server for one of the handlers, with all bounds set: on
@@ -23,8 +26,27 @@ func NewHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 		ConnContext:       keepConn,
 		// It would answer "OPTIONS *" past the handler, and wait for its body without end.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:                     log.New(&sparseLog{log: logger}, "", 0),
 	}
+}
+
+// sparseLog is where an http.Server tells of connections, whatever becomes of them:
+// handshakes that fail, above all.
+type sparseLog struct {
+	log   *slog.Logger
+	lines sparse.Lines
+}
+
+// Write implements io.Writer.
+func (s *sparseLog) Write(line []byte) (int, error) {
+	if let, missing := s.lines.Let(time.Now()); let {
+		var attrs []any
+		if missing > 0 {
+			attrs = append(attrs, "not_logged", missing)
+		}
+		s.log.Warn(strings.TrimSuffix(string(line), "\n"), attrs...)
+	}
+	return len(line), nil
 }
 
 // public sends callbacks to the webhook, posts of feeds to theirs, and everything

@@ -40,6 +40,9 @@ func (i *interceptors) observe(ctx context.Context, method string, req any, bega
 
 // levelOf keeps reads that went well out of the log: they come by the thousand.
 func levelOf(method string, code codes.Code) slog.Level {
+	if open(method) && code != codes.Internal {
+		return slog.LevelDebug // anybody can cause them
+	}
 	switch code {
 	case codes.OK:
 		if reads(method) {

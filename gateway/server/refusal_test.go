@@ -33,7 +33,7 @@ func TestEachRefusalSaysWhenToComeAgain(t *testing.T) {
 		refusals[&limitError{scope: s}] = errRetryAfter
 		refusals[&limitError{scope: s, retry: 2500 * time.Millisecond}] = 2500 * time.Millisecond
 	}
-	rest := &restErrors{json: newJSON(), log: slog.New(slog.DiscardHandler)}
+	rest := &restErrors{json: newJSON(), log: slog.New(slog.DiscardHandler), now: time.Now}
 	for refusal, want := range refusals {
 		s, known := toStatus(fmt.Errorf("wrapped: %w", refusal))
 		if !known || s.Code() != codes.ResourceExhausted || reasonOf(s) == "" {

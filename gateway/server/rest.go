@@ -27,7 +27,7 @@ func newREST(o *Options, s *services, i *interceptors) (http.Handler, error) {
 		return nil, err
 	}
 	out := newJSON()
-	errs := &restErrors{json: out, log: o.Logger, routes: routes}
+	errs := &restErrors{json: out, log: o.Logger, now: o.Now, routes: routes}
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, out),
 		runtime.WithMarshalerOption(eventStream, eventJSON{out}),

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/hisgate/hisgate/internal/span"
+	"github.com/hisgate/hisgate/internal/sparse"
 	hisgatev1 "github.com/hisgate/hisgate/proto/hisgate/v1"
 )
 
@@ -25,7 +26,10 @@ import (
 type restErrors struct {
 	json   *strictJSON
 	log    *slog.Logger
+	now    func() time.Time
 	routes routes
+
+	refusals sparse.Lines
 }
 
 // handle writes the error of a call, or of the decoding before it.
@@ -70,8 +74,13 @@ func (e *restErrors) refuse(w http.ResponseWriter, r *http.Request, code int, me
 }
 
 func (e *restErrors) fail(w http.ResponseWriter, r *http.Request, code int, c codes.Code, why reason, message, zh string) {
-	span.Log(r.Context(), e.log).InfoContext(r.Context(), "request refused", "http_method", r.Method, "status", code,
-		"why", message, "request_id", r.Header.Get(requestIDHeader))
+	if let, missing := e.refusals.Let(e.now()); let { // anybody can cause them
+		attrs := []any{"http_method", r.Method, "status", code, "why", message, "request_id", r.Header.Get(requestIDHeader)}
+		if missing > 0 {
+			attrs = append(attrs, "not_logged", missing)
+		}
+		span.Log(r.Context(), e.log).InfoContext(r.Context(), "request refused", attrs...)
+	}
 	e.write(w, r, code, failure{code: c, reason: why, message: message, zh: zh}.status())
 }
 
