@@ -70,6 +70,20 @@ func (c *Config) validateFeeds(k *checker) {
 			}
 		}
 		f.validateDriver(k, c, p)
+		f.validatePosition(k, c.Feeds[:i], c.DataDir, p)
+	}
+}
+
+// validatePosition refuses a file in which another feed keeps its position: each would
+// pass over what the other has read.
+func (f *Feed) validatePosition(k *checker, others []Feed, dataDir, p string) {
+	if f.Driver != feedOutbox {
+		return
+	}
+	mine := filepath.Clean(f.Outbox.position(f.Name, dataDir))
+	for _, o := range others {
+		k.want(o.Driver != feedOutbox || filepath.Clean(o.Outbox.position(o.Name, dataDir)) != mine,
+			p+".outbox.position_file", "feed %s keeps its position there", o.Name)
 	}
 }
 

@@ -53,10 +53,7 @@ func (o FeedOutbox) open(name, dataDir string) (feed.Driver, error) {
 			ConnectTimeout: c.ConnectTimeout, StatementTimeout: o.StatementTimeout,
 		},
 		Mode: o.Mode, Table: o.Table, IDColumn: o.IDColumn, TimeColumn: o.TimeColumn, Ordered: o.Ordered,
-		Poll: o.Poll, Overlap: o.Overlap, Notify: o.Notify, Keep: o.Keep, PositionFile: o.PositionFile,
-	}
-	if s.PositionFile == "" {
-		s.PositionFile = filepath.Join(dataDir, "feed-"+name+".position")
+		Poll: o.Poll, Overlap: o.Overlap, Notify: o.Notify, Keep: o.Keep, PositionFile: o.position(name, dataDir),
 	}
 	var err error
 	if s.Database.Password, err = link.Secret(c.PasswordFile); err != nil {
@@ -72,6 +69,14 @@ func (o FeedOutbox) open(name, dataDir string) (feed.Driver, error) {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	return d, nil
+}
+
+// position is where a feed of the name keeps how far it has read.
+func (o FeedOutbox) position(name, dataDir string) string {
+	if o.PositionFile != "" {
+		return o.PositionFile
+	}
+	return filepath.Join(dataDir, "feed-"+name+".position")
 }
 
 // told reports each setting that an error is about at its line; path is that of the

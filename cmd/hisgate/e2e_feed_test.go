@@ -138,6 +138,9 @@ feeds:
   - {name: mq, driver: webhook, mapping_file: '`+good+`', webhook: {key_file: '`+short+`'}}
   - {name: mq, driver: pigeon, mapping_file: '`+bad+`', silent_after: -1s}
   - {name: Not Good, driver: webhook, mapping_file: /nowhere.yaml}
+  - {name: a, driver: outbox, mapping_file: '`+good+`'}
+  - {name: b, driver: outbox, mapping_file: '`+good+`', outbox: {position_file: '`+filepath.Join(dir, "data", "feed-a.position")+`'}}
+data_dir: '`+filepath.Join(dir, "data")+`'
 dead_letters: {max_bytes: 5}
 `, nil, nil)
 	if err == nil {
@@ -145,7 +148,8 @@ dead_letters: {max_bytes: 5}
 	}
 	for _, want := range []string{
 		"feeds[0].webhook.key_file: ", "at least 16 bytes", `c.yaml:6: feeds[1].name: "mq" stands twice`, "feeds[1].driver: \"pigeon\"", "bad.yaml:1",
-		"feeds[1].silent_after", "feeds[2].name", "feeds[2].mapping_file", "feeds[2].webhook.key_file: must be set", "dead_letters.max_bytes",
+		"feeds[1].silent_after", "feeds[2].name", "feeds[2].mapping_file", "feeds[2].webhook.key_file: must be set",
+		"feeds[4].outbox.position_file: feed a keeps its position there", "dead_letters.max_bytes",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not told in\n%v", want, err)

@@ -34,10 +34,11 @@
 // timestamp, in whole seconds.
 //
 // Bounded: the server gives at most Sink.Batch messages without an acknowledgement
-// (prefetch). A queue that is made here holds at most queue_max_bytes for at most
-// queue_max_age while hisgate is away, and then drops the oldest; a quorum queue
-// does so too. Messages must be published as persistent, or a restart of the
-// server loses them.
+// (prefetch). It counts no bytes: where publishers could send large messages, its
+// max_message_size, or a smaller batch, bounds the memory. A queue that is made here
+// holds at most queue_max_bytes for at most queue_max_age while hisgate is away, and
+// then drops the oldest; a quorum queue does so too. Messages must be published as
+// persistent, or a restart of the server loses them.
 //
 // Dead letters are published to dead_letter_queue, as persistent and mandatory:
 // the burial is done when the server confirms that it is in that queue. Headers:
