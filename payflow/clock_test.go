@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hisgate/hisgate/lockstore/engine/memengine"
 	"github.com/hisgate/hisgate/payflow"
 )
 
@@ -70,5 +71,75 @@ func TestAClockThatIsSetBackDeafensNobody(t *testing.T) {
 		if o, err := h.svc.Sync(h.Context(), "web", "ORDER-1"); err != nil || o.Payment == nil {
 			t.Errorf("%s, %v", o.State, err)
 		}
+	})
+}
+
+// The case of a patient who waits neither goes nor comes a day late because the clock
+// was a day ahead when the money came [D9].
+func TestD9AClockThatIsSetBackHidesNobodyWhoWaits(t *testing.T) {
+	for _, ahead := range []time.Duration{30 * time.Minute, time.Hour, 26 * time.Hour, 400 * 24 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			inHouse(t, func(h *house) { // it has its case already
+				set := h.clock()
+				h.create("ORDER-1", payflow.Reserve)
+				set(ahead)
+				h.locks.on("confirm", many(1000, answer{err: payflow.ErrUnavailable})...)
+				h.callback(h.pay.pay("ORDER-1"))
+				h.wait(11 * time.Minute)
+				c := h.onlyCase(payflow.CaseOverdue)
+				set(0)
+				for range 60 {
+					h.wait(time.Minute)
+					if d := h.onlyCase(payflow.CaseOverdue); d.ID != c.ID {
+						t.Fatal("the case went and came")
+					}
+				}
+				h.locks.forget("confirm")
+				h.wait(time.Hour)
+				h.is("ORDER-1", payflow.Fulfilled)
+				h.noCases()
+			})
+			inHouse(t, func(h *house) { // it is to have one
+				set := h.clock()
+				h.create("ORDER-1", payflow.Reserve)
+				set(ahead)
+				h.locks.on("confirm", many(1000, answer{err: payflow.ErrUnavailable})...)
+				h.callback(h.pay.pay("ORDER-1"))
+				h.wait(time.Minute)
+				set(0)
+				h.wait(25 * time.Minute)
+				h.onlyCase(payflow.CaseOverdue)
+			})
+		})
+	}
+}
+
+// A clock that is years ahead for a while purges nothing.
+func TestAClockThatIsAheadPurgesNothing(t *testing.T) {
+	inHouse(t, func(h *house) {
+		set := h.clock()
+		h.paid("ORDER-1", payflow.Reserve)
+		h.wait(2 * time.Hour)
+		set(800 * 24 * time.Hour)
+		h.wait(20 * time.Minute)
+		set(0)
+		h.wait(2 * time.Hour)
+		h.is("ORDER-1", payflow.Fulfilled)
+	})
+}
+
+// A clock that was years ahead at the first start does not put reconciliation off.
+func TestAClockThatWasAheadAtTheFirstStartPutsNoReconciliationOff(t *testing.T) {
+	inHouse(t, func(h *house) {
+		set := h.clock()
+		h.close()
+		h.disk = memengine.New(memengine.Options{})
+		set(800 * 24 * time.Hour)
+		h.open()
+		h.wait(time.Minute)
+		set(0)
+		h.crash()
+		h.paid("ORDER-1", payflow.Reserve)
+		h.compared(h.morning())
 	})
 }

@@ -50,6 +50,7 @@ func (u *unit) seal() error {
 	o := u.o
 	o.Version++
 	o.UpdatedAt = u.s.now()
+	o.clockWasAhead(u.s.set, o.UpdatedAt)
 	if u.place == placeNowhere {
 		o.CreatedAt = o.UpdatedAt
 		u.writes = append(u.writes, engine.Write{Key: keyTime(prefixTime, o.CreatedAt, o.No)})

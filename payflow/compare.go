@@ -39,6 +39,7 @@ type comparison struct {
 	byHand    int64
 	underWay  int64
 	revoked   int64
+	elsewhere int64 // payments and refunds of another merchant
 	newCases  int
 	lists     map[string][]HISOrder // of the HIS, by day
 }
@@ -138,7 +139,10 @@ func (c *comparison) readOurs(ctx context.Context) error {
 }
 
 func (c *comparison) expect(o *Order) error {
-	if p := o.Payment; p != nil && dayOf(p.PaidAt) == c.day {
+	other := o.otherMerchant(c.s.set.MchID)
+	if p := o.Payment; p != nil && dayOf(p.PaidAt) == c.day && other {
+		c.elsewhere++
+	} else if p != nil && dayOf(p.PaidAt) == c.day {
 		c.report.Payments.add(p.TotalFen)
 		if !c.early["p."+p.TransactionID] {
 			c.payments[p.TransactionID] = ours{orderNo: o.No, fen: p.TotalFen}
@@ -147,6 +151,10 @@ func (c *comparison) expect(o *Order) error {
 	for i := range o.Refunds {
 		r := &o.Refunds[i]
 		if r.AcceptedAt.IsZero() || r.due() != c.day {
+			continue
+		}
+		if other {
+			c.elsewhere++
 			continue
 		}
 		c.report.Refunds.add(r.Fen)
@@ -265,6 +273,9 @@ func (c *comparison) leaveOut() {
 	if c.revoked > 0 {
 		r.leave("OTHER_STATES", c.revoked, "账单中既非支付成功也非退款的交易（如撤销）", "rows that are neither a payment nor a refund, such as revoked ones")
 	}
+	if c.elsewhere > 0 {
+		r.leave("OTHER_MERCHANT", c.elsewhere, "付款时的商户号与现在配置的不同，其账单无法取得", "payments and refunds of the merchant that was configured then; its bill cannot be had")
+	}
 	if c.noBefore > 0 {
 		r.leave("DAY_BEFORE_UNKNOWN", c.noBefore, "零点前后的退款，前一日账单未对过", "refunds around midnight whose other day was never compared")
 	}
@@ -349,6 +360,9 @@ func (s *Service) underKey(ctx context.Context, no string, f func(*unit) error) 
 
 // openNamedCase opens a case under an id of its own, of the order if there is one.
 func (u *unit) openNamedCase(id string, reason CaseReason, f caseFacts) {
+	if u.openedCase(id) != nil {
+		return // found twice at once
+	}
 	c := u.newCase(id, reason, f)
 	if u.o != nil {
 		u.o.hasCase(c)

@@ -124,6 +124,7 @@ type fakeLock struct {
 	refused bool
 	madeAt  time.Time // of the HIS order
 	fen     int64
+	gone    bool // cancelled at the HIS, which told nobody yet
 }
 
 func newLocks(now func() time.Time) *fakeLocks {
@@ -359,10 +360,31 @@ func (f *fakeLocks) Standing(ctx context.Context, no string) (lk payflow.Lock, e
 		if l == nil {
 			return payflow.ErrNotFound
 		}
+		if l.gone {
+			l.Cancelled, l.Settled = true, true
+		}
 		lk = l.Lock
 		return nil
 	})
-	return lk, err
+	if err != nil {
+		return payflow.Lock{}, err
+	}
+	return lk, nil
+}
+
+// cancelThere is somebody at the HIS who cancels its order; the ledger hears of it when
+// the HIS is asked.
+func (f *fakeLocks) cancelThere(no string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.locks[no].gone = true
+}
+
+// lose is a ledger that has lost a lock.
+func (f *fakeLocks) lose(no string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.locks, no)
 }
 
 // cancelOrder cancels the HIS order, at the HIS.

@@ -20,6 +20,9 @@ const (
 	refusedLapsed       = "lapsed" // the freeze; it is taken again
 )
 
+// detailDisowned is the case of late money for which the HIS had deducted already.
+const detailDisowned = "the HIS had deducted before this money came, and a person saw to it: look whether that order stands"
+
 // stepFulfil brings a paid order to its HIS order: look at the lock, take one on
 // a live reading where there is none (VERIFY, REFUND, late money, a lapsed lock)
 // [B1], confirm it. It asks the ledger first, so it goes on rightly after a
@@ -42,7 +45,9 @@ func (u *unit) stepFulfil(ctx context.Context) error {
 	case lk.Confirmed && lk.Cancelled:
 		return u.cannotFulfil(CaseLockDoubt, "the HIS order was cancelled", lk.HisOrderNo)
 	case lk.Confirmed && o.Lock.Disowned:
-		return u.cannotFulfil(CaseLockDoubt, "the HIS had deducted before this money came, and a person saw to it: look whether that order stands", lk.HisOrderNo)
+		return u.cannotFulfil(CaseLockDoubt, detailDisowned, lk.HisOrderNo)
+	case none && o.Lock.Attempt > 0:
+		return u.cannotFulfil(CaseLockDoubt, "the ledger has lost the order's lock, under which the HIS may have deducted", "")
 	case lk.Confirmed:
 		return u.fulfilled(lk)
 	case lk.Released && !lk.Settled:
@@ -196,7 +201,7 @@ func (u *unit) stepSettle(ctx context.Context) error {
 	case err == nil && o.Lock.Settled:
 		o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 		u.said("LOCK_SETTLED", "HIS "+lk.HisNo)
-		if o.State == Paid && u.parksGone() {
+		if o.State == Paid && u.parksGone() && o.Gone.Reason != rejectedMoneyOut {
 			return u.cannotFulfil(CaseGone, o.Gone.Reason+" "+o.Gone.Detail, "")
 		}
 		if o.State == Paid {
@@ -204,12 +209,17 @@ func (u *unit) stepSettle(ctx context.Context) error {
 			if !o.RefundByPerson {
 				o.RefundReason = textRefundGone
 			}
+			if o.Gone.Reason == rejectedMoneyOut {
+				o.RefundReason = textRefundRecalled
+			}
 			return u.happened(evGone, o.Gone.Reason)
 		}
 	case err == nil:
 		u.retryLater(opRelease, ErrUnsettled)
 	case outcomeOf(err) == kindForgotten:
 		return u.cannotFulfil(CaseLockDoubt, ErrForgotten.Error(), "")
+	case outcomeOf(err) == kindConfirmed && o.State == Paid && o.Lock.Disowned:
+		return u.cannotFulfil(CaseLockDoubt, detailDisowned, lk.HisOrderNo)
 	case outcomeOf(err) == kindConfirmed && o.State == Paid:
 		o.Gone, o.RefundByPerson, o.RefundBy, o.RefundReason = nil, false, "", ""
 		return u.fulfilled(lk)

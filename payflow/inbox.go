@@ -260,8 +260,8 @@ func (u *unit) refundNotice(a RefundAnswer) error {
 		if r.open() {
 			return u.refundSaid(i, a, false)
 		}
-		if r.NeverTaken && a.State == RefundSuccess {
-			break // given up as never taken, and paid out all the same
+		if a.State == RefundSuccess && (r.NeverTaken || r.Status == RefundEnded && r.Evidence == "") {
+			break // given up as never taken, or closed by WeChat's word, and paid out all the same
 		}
 		return nil // a repeat
 	}
@@ -277,8 +277,7 @@ func (u *unit) refundedElsewhere(a RefundAnswer) error {
 	o := u.o
 	detail := fmt.Sprintf("refund %s of %d fen (%s) was not made by hisgate", cut(a.OutRefundNo, 64), a.RefundFen, a.State)
 	if i := slices.IndexFunc(o.Elsewhere, func(f ForeignRefund) bool { return f.OutRefundNo == a.OutRefundNo }); i >= 0 {
-		u.elsewhereNow(&o.Elsewhere[i], a, detail)
-		return nil
+		return u.elsewhereNow(&o.Elsewhere[i], a, detail)
 	}
 	facts := caseFacts{Detail: detail, Fen: a.RefundFen}
 	if o.Payment != nil {
@@ -305,21 +304,28 @@ func (u *unit) refundedElsewhere(a RefundAnswer) error {
 
 // elsewhereNow is a further word on such a refund. Whoever took it for money that is
 // back must hear when it comes to nothing.
-func (u *unit) elsewhereNow(f *ForeignRefund, a RefundAnswer, detail string) {
+func (u *unit) elsewhereNow(f *ForeignRefund, a RefundAnswer, detail string) error {
 	if f.State == a.State || f.State == RefundSuccess { // WeChat repeats its notices, in any order
-		return
+		return nil
 	}
+	was := f.State
 	f.State, u.changed = a.State, true
 	u.said("REFUNDED_ELSEWHERE", detail)
 	switch o := u.o; {
+	case a.State == RefundSuccess && (was == RefundClosed || was == RefundAbnormal) && (o.State == Paid || o.State == Fulfilled || o.State == NeedsAttention):
+		// The drugs were, or may be, given because this money had not gone back.
+		if _, err := u.fire(evPaidElsewhere, "", detail); err != nil {
+			return err
+		}
 	case a.State != RefundClosed && a.State != RefundAbnormal:
-		return
+		return nil
 	case o.State == Refunded && o.allBack() && o.PersonRefund == "":
-		return
+		return nil
 	case o.State != Refunded && o.State != Fulfilled && o.State != NeedsAttention:
-		return // hisgate is at it, and counts it no more
+		return nil // hisgate is at it, and counts it no more
 	}
 	u.consoleCase(f, detail)
+	return nil
 }
 
 // consoleCase has a person look at a refund in the merchant console.

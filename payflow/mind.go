@@ -21,7 +21,7 @@ const (
 func (s *Service) mind(ctx context.Context) {
 	tick := time.NewTicker(mindEvery)
 	defer tick.Stop()
-	purged := time.Time{}
+	purged, clock := time.Time{}, newEvenness(s.now(), time.Now())
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,7 +29,8 @@ func (s *Service) mind(ctx context.Context) {
 		case <-tick.C:
 		}
 		s.escalate(ctx)
-		if now := s.now(); now.Sub(purged) >= purgeEvery {
+		now := s.now()
+		if even := clock.steady(now, time.Now()); even && now.Sub(purged) >= purgeEvery {
 			purged = now
 			if _, err := s.purge(ctx, now.Add(-s.set.Retention)); err != nil && ctx.Err() == nil {
 				s.log.Error("purge", "error", err)

@@ -78,7 +78,8 @@ func (p PaymentTerms) samePayer(q PaymentTerms) bool {
 // The bytes never change: a repeat is byte-identical.
 type PrepayRecord struct {
 	Body       []byte    `json:"body"`
-	TimeExpire time.Time `json:"time_expire"` // WeChat takes no money after it
+	MchID      string    `json:"mch_id,omitempty"` // the merchant that it is for; "" = not known
+	TimeExpire time.Time `json:"time_expire"`      // WeChat takes no money after it
 	StoredAt   time.Time `json:"stored_at"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	PrepayID   string    `json:"prepay_id,omitempty"`

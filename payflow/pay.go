@@ -26,7 +26,7 @@ func (u *unit) storeIntent(e event) error {
 		o.EndReason = ReasonPrepayRefused
 		return u.happened(evLockLost, field.Error())
 	}
-	o.Prepay = &PrepayRecord{Body: body, TimeExpire: o.PayDeadline, StoredAt: u.s.now()}
+	o.Prepay = &PrepayRecord{Body: body, MchID: u.s.set.MchID, TimeExpire: o.PayDeadline, StoredAt: u.s.now()}
 	o.PrepayWanted = false
 	return u.happened(e, string(o.Terms.Method))
 }
@@ -43,7 +43,7 @@ func prepayIntent(o *Order, t PaymentTerms) PrepayIntent {
 func (u *unit) stepPrepay(ctx context.Context) error {
 	o := u.o
 	var answer Prepay
-	err := u.s.outside(ctx, opPrepay, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+	err := u.askPay(ctx, opPrepay, func(ctx context.Context) (err error) {
 		answer, err = u.s.pay.Prepay(ctx, o.Terms.Method, o.Prepay.Body)
 		return err
 	})
@@ -87,9 +87,14 @@ func (u *unit) query(ctx context.Context) error {
 			state = string(tx.State)
 		}
 		u.said("ASKED_WECHAT", state)
+		if o.State == Closed {
+			return nil // who asked is answered; its stock may still be on its way back
+		}
 		o.Trouble, o.Tries = nil, 0
 		o.NextAt = u.s.now().Add(retryAfter(opQuery, kindDone, o.Polls))
 		o.Polls++
+	case o.State == Closed:
+		u.said(opQuery+": "+outcomeOf(err), codeOf(err))
 	default:
 		u.retryLater(opQuery, err)
 	}
@@ -104,8 +109,28 @@ const (
 // paid tells whether money was taken. REFUND is money that went back elsewhere.
 func (t Transaction) paid() bool { return t.State == TradeSuccess || t.State == TradeRefund }
 
+// askPay makes one call to WeChat about the order. With another merchant than its
+// payment is for, that merchant's WeChat knows nothing of it, and says so: it is not
+// asked, and nothing is concluded until the settings are right.
+func (u *unit) askPay(ctx context.Context, op string, call func(context.Context) error) error {
+	return u.s.outside(ctx, op, u.s.set.PayTimeout, func(ctx context.Context) error {
+		if now := u.s.set.MchID; u.o != nil && u.o.otherMerchant(now) {
+			return &ChannelError{
+				Op: op, Outcome: ChannelMisconfigured,
+				Message: "the order's payment is for merchant " + u.o.Prepay.MchID + ", and hisgate was started with merchant " + now,
+			}
+		}
+		return call(ctx)
+	})
+}
+
+// otherMerchant tells whether the order's payment is for another merchant than this.
+func (o *Order) otherMerchant(mchID string) bool {
+	return o.Prepay != nil && o.Prepay.MchID != "" && mchID != "" && o.Prepay.MchID != mchID
+}
+
 func (u *unit) askTransaction(ctx context.Context) (tx Transaction, err error) {
-	err = u.s.outside(ctx, opQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+	err = u.askPay(ctx, opQuery, func(ctx context.Context) (err error) {
 		tx, err = u.s.pay.Query(ctx, u.no)
 		return err
 	})
@@ -153,7 +178,7 @@ func (u *unit) stepClose(ctx context.Context) error {
 	case tx.State == TradeClosed:
 		return u.happened(evClosed, "WeChat says CLOSED")
 	}
-	err = u.s.outside(ctx, opClose, u.s.set.PayTimeout, func(ctx context.Context) error {
+	err = u.askPay(ctx, opClose, func(ctx context.Context) error {
 		return u.s.pay.Close(ctx, o.No)
 	})
 	if err == nil {

@@ -1,6 +1,9 @@
 package payflow
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // action is the next thing to be done for an order.
 type action struct {
@@ -51,7 +54,7 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 		if p == poolLocal && at.After(now) {
 			best.alarm = earlier(best.alarm, at)
 		}
-		if at.Before(now) || at.Sub(now) > longestWait && !kind.hasDeadline() {
+		if at.Before(now) || at.Sub(now) > kind.longestWait() {
 			at = now
 		}
 		// What needs no outside call goes first: it never waits behind one.
@@ -146,12 +149,18 @@ func nextAction(o *Order, set Settings, r Restore, now time.Time, ask bool) acti
 	return best
 }
 
-// longestWait is more than any step waits for its next try: a time beyond it was
+// longestWait is more than such a step waits for its next try: a time beyond it was
 // planned before the wall clock was set back, and is over.
-const longestWait = 2 * time.Hour
-
-// hasDeadline tells whether the action's time is not that of a next try.
-func (k actionKind) hasDeadline() bool { return k == actDeadline || k == actOverdue }
+func (k actionKind) longestWait() time.Duration {
+	switch k {
+	case actDeadline, actOverdue: // not the time of a next try
+		return math.MaxInt64
+	case actSendRefund, actAskRefund:
+		return 2 * time.Hour
+	default:
+		return 10 * time.Minute
+	}
+}
 
 // begins tells whether the action begins something at WeChat or the HIS that was
 // not under way: not while a recovery stands [B9].

@@ -32,6 +32,7 @@ func (u *unit) stepRecall(ctx context.Context) error {
 		return nil
 	}
 	o.RecalledFor = u.s.restored().At
+	o.Lock.Checked = false // whoever looked at the HIS did so before the disk was lost
 	if o.State == Refunding {
 		o.Lock.Settled = false // it may have been fulfilled since: the fence is asked anew [D1]
 	}
@@ -92,7 +93,7 @@ func (u *unit) fitsAfterAll(tx Transaction) (since time.Time, fits bool) {
 // be repeated, and must not be left open.
 func (u *unit) closeForgotten() error {
 	o := u.o
-	o.Prepay = &PrepayRecord{TimeExpire: wholeSecond(u.s.now().Add(maxWindow)), StoredAt: u.s.now()}
+	o.Prepay = &PrepayRecord{MchID: u.s.set.MchID, TimeExpire: wholeSecond(u.s.now().Add(maxWindow)), StoredAt: u.s.now()}
 	o.EndReason = ReasonNotPayable
 	return u.happened(evDeadline, "WeChat holds a payment of before the restore from a backup")
 }
@@ -198,6 +199,11 @@ func (u *unit) adoptRefunds(found []recalledRefund) error {
 		if err := u.refundSaid(f.generation-1, f.answer, true); err != nil {
 			return err
 		}
+	}
+	if o.State == Paid && o.Gone == nil && noMoneyOut(o) != "" {
+		// An operator's part of an order that was fulfilled since, or what was left after a
+		// refund in the merchant console: the HIS knows which. It is not fulfilled anew.
+		o.Gone = &Rejection{Reason: rejectedMoneyOut, Detail: "money of the order had gone back before the restore", At: now}
 	}
 	return nil
 }

@@ -82,8 +82,9 @@ func (s *Service) reconcile(ctx context.Context) {
 func (s *Service) since(ctx context.Context) (time.Time, error) {
 	data, err := s.engine.Get([]byte(keySince))
 	switch {
-	case err == nil:
+	case err == nil && string(data) <= dayOf(s.now()):
 		return startOf(string(data))
+	case err == nil: // by a clock that was ahead
 	case !errors.Is(err, engine.ErrNotFound):
 		return time.Time{}, err
 	}

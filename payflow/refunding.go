@@ -113,7 +113,7 @@ func (u *unit) stepSendRefund(ctx context.Context, i int) error {
 	o := u.o
 	r := &o.Refunds[i]
 	var answer RefundAnswer
-	err := u.s.outside(ctx, opRefund, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+	err := u.askPay(ctx, opRefund, func(ctx context.Context) (err error) {
 		answer, err = u.s.pay.Refund(ctx, RefundIntent{
 			OrderNo: o.No, OutRefundNo: r.OutRefundNo, RefundFen: r.Fen, TotalFen: o.Payment.TotalFen, Reason: r.Reason,
 		})
@@ -163,7 +163,7 @@ func (u *unit) askRefund(ctx context.Context, i int) (RefundAnswer, error) {
 }
 
 func (u *unit) askRefundNo(ctx context.Context, no string) (answer RefundAnswer, err error) {
-	err = u.s.outside(ctx, opRefundQuery, u.s.set.PayTimeout, func(ctx context.Context) (err error) {
+	err = u.askPay(ctx, opRefundQuery, func(ctx context.Context) (err error) {
 		answer, err = u.s.pay.QueryRefund(ctx, no)
 		return err
 	})

@@ -226,3 +226,11 @@ func TestB9TheRecoveryWaitsForWeChat(t *testing.T) {
 		h.create("ORDER-3", payflow.Reserve)
 	})
 }
+
+// oneRefundOf wants one of the refunds at WeChat to be that.
+func (h *house) oneRefundOf(no string, fen int64) {
+	h.Helper()
+	if got := h.pay.sentRefunds(); got[no] != fen {
+		h.Errorf("WeChat has the refunds %v, want %s of %d", got, no, fen)
+	}
+}

@@ -2,6 +2,7 @@ package payflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -27,7 +28,7 @@ func (u *unit) recheck(ctx context.Context) (Words, error) {
 	elsewhere := u.askElsewhere(ctx)
 	var lk Lock
 	lockErr := u.s.outside(ctx, opLock, u.s.set.HISTimeout, func(ctx context.Context) (err error) {
-		lk, err = u.s.locks.Get(ctx, u.no)
+		lk, err = u.standingNow(ctx)
 		return err
 	})
 
@@ -53,6 +54,20 @@ func (u *unit) recheck(ctx context.Context) (Words, error) {
 	}
 	u.said("RECHECKED", "WeChat: "+wechat+"; HIS: "+his)
 	return wordsRechecked(u.o, wechat, his), nil
+}
+
+// standingNow is the order's lock; of one that is confirmed the HIS is asked whether its
+// order stands, where it can be asked. Errors: those of Locks.Get and Locks.Standing.
+func (u *unit) standingNow(ctx context.Context) (Lock, error) {
+	lk, err := u.s.locks.Get(ctx, u.no)
+	if err != nil || !lk.Confirmed || lk.Cancelled {
+		return lk, err
+	}
+	now, err := u.s.locks.Standing(ctx, u.no)
+	if errors.Is(err, ErrUnsupported) {
+		return lk, nil
+	}
+	return now, err
 }
 
 // askElsewhere asks what became of the refunds in the merchant console that were not
@@ -92,7 +107,7 @@ func (u *unit) recheckedLock(lk Lock, err error) (string, error) {
 	case lk.Cancelled:
 		return "CANCELLED " + lk.HisOrderNo, nil
 	case lk.Confirmed:
-		if u.o.State == NeedsAttention && !u.o.WasFulfilled && notAllOut(u.o) == "" {
+		if u.o.State == NeedsAttention && !u.o.Lock.Disowned && !u.o.WasFulfilled && notAllOut(u.o) == "" {
 			return "DEDUCTED " + lk.HisOrderNo, u.fulfilled(lk)
 		}
 		return "DEDUCTED " + lk.HisOrderNo, nil

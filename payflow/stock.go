@@ -6,7 +6,8 @@ import "context"
 const (
 	rejectedForStock = "STOCK_INSUFFICIENT"
 	rejectedForPrice = "PRICE_CHANGED"
-	rejectedByPerson = "GIVEN_UP" // after payment: a person ended the tries to fulfil
+	rejectedByPerson = "GIVEN_UP"        // after payment: a person ended the tries to fulfil
+	rejectedMoneyOut = "MONEY_WENT_BACK" // after payment: some of the money had gone back when a backup was restored [B9]
 )
 
 // asError is the rejection as its caller gets it, the same at each repeat.

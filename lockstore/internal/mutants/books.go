@@ -40,6 +40,19 @@ func booksTable() []mutant {
 		{"trust the backup that a fulfilled order stands at the HIS", "../payflow/service.go", "wg.Go(func() { s.lookBack(ctx) })", "_ = s.lookBack", orders},
 		{"leave money in dispute whose price was not known yet", "../payflow/recall.go", "!d.Unpriced || d.Settled ||", "d.Unpriced || d.Settled ||", orders},
 
+		{"fulfil an order whose money went back since the backup", "../payflow/recall.go", "if o.State == Paid && o.Gone == nil && noMoneyOut(o) != \"\" {", "if o.State == Paid && o.Gone == nil && noMoneyOut(o) == \"-\" {", []string{"../payflow:TestB9"}},
+		{"take a request that comes again after a restore for another one", "../payflow/operator.go", "if r.Etag == \"\" && o.recalledPart(r.Fen) {", "if r.Etag == \"-\" && o.recalledPart(r.Fen) {", []string{"../payflow:TestB9"}},
+		{"believe after a second loss what a person saw before it", "../payflow/recall.go", "o.Lock.Checked = false //", "_ = o.Lock.Checked //", []string{"../payflow:TestB9"}},
+
+		// What contradicts itself, or changes under hisgate.
+		{"believe the ledger that a HIS order stands", "../payflow/settling.go", "if errors.Is(err, ErrUnsupported) {", "if err == nil || errors.Is(err, ErrUnsupported) {", []string{"../payflow:TestRecheck"}},
+		{"fulfil by the HIS order that a person saw to", "../payflow/settling.go", "u.o.State == NeedsAttention && !u.o.Lock.Disowned && !u.o.WasFulfilled", "u.o.State == NeedsAttention && !u.o.WasFulfilled", []string{"../payflow:TestNoOne"}},
+		{"make a lock anew that the ledger has lost", "../payflow/fulfil.go", "case none && o.Lock.Attempt > 0:", "case none && o.Lock.Attempt < 0:", []string{"../payflow:TestALock"}},
+		{"keep quiet when a refund that came to nothing is paid out after all", "../payflow/inbox.go", "case a.State == RefundSuccess && (was == RefundClosed ||", "case a.State == \"\" && (was == RefundClosed ||", []string{"../payflow:TestARefund"}},
+		{"conclude from what another merchant's WeChat says", "../payflow/pay.go", "u.o != nil && u.o.otherMerchant(now) {", "u.o == nil && u.o.otherMerchant(now) {", []string{"../payflow:TestAnother"}},
+		{"count a patient's time by a clock that was ahead", "../payflow/setback.go", "if t.Sub(now) > set.ProofGrace {", "if t.Sub(now) > 9999*set.ProofGrace {", []string{"../payflow:TestD9AClock"}},
+		{"purge by a clock that was set just now", "../payflow/setback.go", "return mono.Sub(e.mono) >= steadyFor", "return mono.Sub(e.mono) >= 0", []string{"../payflow:TestAClock"}},
+
 		// What persons say of money.
 		{"give drugs for money that a person gave back", "../payflow/paid.go", "len(o.Elsewhere) > 0 || evidence != \"\":", "len(o.Elsewhere) > 0:", orders},
 		{"believe a person while a refused refund may arrive", "../payflow/settling.go", "r.Status != RefundSent || r.NeverTaken || r.WrongFen != 0 {", "r.OutRefundNo != \"\" {", orders},
