@@ -91,9 +91,9 @@ func (c *comparison) unknownPayment(ctx context.Context, d Difference) error {
 		return nil
 	}
 	c.newCases++
-	tx, err := c.query(ctx, d.OrderNo)
+	tx, err := c.query(ctx, d.TransactionID)
 	switch {
-	case refusedWith(err, codeNotExist), err == nil && (!tx.paid() || tx.TransactionID != d.TransactionID):
+	case refusedWith(err, codeNotExist), err == nil && !confirms(tx, d):
 		return c.contradicted(ctx, d, "p."+d.TransactionID)
 	case err != nil:
 		return err
@@ -114,9 +114,9 @@ func (c *comparison) unknownPayment(ctx context.Context, d Difference) error {
 // unnoticedPayment is money that the order does not know: the callback got lost,
 // and so did all queries. WeChat's verified answer is applied like any other.
 func (c *comparison) unnoticedPayment(ctx context.Context, d Difference) error {
-	tx, err := c.query(ctx, d.OrderNo)
+	tx, err := c.query(ctx, d.TransactionID)
 	switch {
-	case refusedWith(err, codeNotExist), err == nil && (!tx.paid() || tx.TransactionID != d.TransactionID):
+	case refusedWith(err, codeNotExist), err == nil && !confirms(tx, d):
 		return c.contradicted(ctx, d, "p."+d.TransactionID)
 	case err != nil:
 		return err
@@ -333,9 +333,16 @@ func (c *comparison) seenLate(ctx context.Context, o *Order, what string) error 
 
 var errNotAsked = errors.New("WeChat could not be asked about a row of the bill")
 
-func (c *comparison) query(ctx context.Context, no string) (tx Transaction, err error) {
+// confirms tells whether WeChat's answer is about the payment that the bill has.
+func confirms(tx Transaction, d Difference) bool {
+	return tx.paid() && tx.TransactionID == d.TransactionID && tx.OrderNo == d.OrderNo
+}
+
+// query asks about a payment by WeChat's number: by the order's number WeChat tells of
+// one of its payments only.
+func (c *comparison) query(ctx context.Context, transactionID string) (tx Transaction, err error) {
 	err = c.s.outside(ctx, opQuery, c.s.set.PayTimeout, func(ctx context.Context) (err error) {
-		tx, err = c.s.pay.Query(ctx, no)
+		tx, err = c.s.pay.QueryTransaction(ctx, transactionID)
 		return err
 	})
 	return tx, asked(err)

@@ -27,6 +27,13 @@ func (f *fakePay) TradeBill(ctx context.Context, day time.Time, each func(payflo
 				})
 			}
 		}
+		for id, tx := range f.seconds {
+			if dayOf(tx.PaidAt) == name {
+				rows = append(rows, payflow.BillRow{
+					At: tx.PaidAt, AppID: tx.AppID, OrderNo: tx.OrderNo, TransactionID: id, State: "SUCCESS", OrderFen: tx.TotalFen,
+				})
+			}
+		}
 		for no, r := range f.refunds {
 			if dayOf(f.takenAt[no]) != name {
 				continue

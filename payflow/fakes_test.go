@@ -427,6 +427,7 @@ type fakePay struct {
 	script
 	now     func() time.Time
 	trades  map[string]*trade
+	seconds map[string]payflow.Transaction // by transaction
 	refunds map[string]*payflow.RefundAnswer
 	bodies  map[string][]string  // what Prepay was sent, by order
 	state   payflow.RefundState  // of a fresh refund; "" = PROCESSING
@@ -505,6 +506,42 @@ func (f *fakePay) Query(ctx context.Context, no string) (tx payflow.Transaction,
 		return payflow.Transaction{}, err
 	}
 	return tx, nil
+}
+
+// QueryTransaction is scripted as "query" is.
+func (f *fakePay) QueryTransaction(ctx context.Context, id string) (tx payflow.Transaction, err error) {
+	err = f.play(ctx, "query", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, t := range f.trades {
+			if t.TransactionID == id {
+				tx = t.Transaction
+				return nil
+			}
+		}
+		if second, known := f.seconds[id]; known {
+			tx = second
+			return nil
+		}
+		return refusal("query", "ORDERNOTEXIST")
+	})
+	if err != nil {
+		return payflow.Transaction{}, err
+	}
+	return tx, nil
+}
+
+// payAgain is a second payment of an order, of which Query does not tell.
+func (f *fakePay) payAgain(no string) payflow.Transaction {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	tx := second(f.trades[no].Transaction)
+	tx.PaidAt = f.now()
+	if f.seconds == nil {
+		f.seconds = map[string]payflow.Transaction{}
+	}
+	f.seconds[tx.TransactionID] = tx
+	return tx
 }
 
 func (f *fakePay) Close(ctx context.Context, no string) error {

@@ -191,6 +191,10 @@ type PayChannel interface {
 	// Query asks for the transaction of an order. Refused with Code
 	// ORDERNOTEXIST when WeChat does not know it.
 	Query(ctx context.Context, orderNo string) (Transaction, error)
+	// QueryTransaction asks for one transaction by WeChat's own number, also when it is
+	// not the one that Query tells of. Refused with Code ORDERNOTEXIST when WeChat does
+	// not know it.
+	QueryTransaction(ctx context.Context, transactionID string) (Transaction, error)
 	// Close returns nil only for a verified 204.
 	Close(ctx context.Context, orderNo string) error
 	// Refund sends a stored refund; the same out_refund_no is the same refund.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/hisgate/hisgate/gateway"
 	"github.com/hisgate/hisgate/hisadapter"
@@ -85,6 +86,10 @@ func (c *Config) gatewaySettings() gateway.Settings {
 	return s
 }
 
+// stepSlack is what an order's step may need beside its calls: a slot of the guard, the
+// disk, WeChat's keys.
+const stepSlack = 5 * time.Second
+
 func degraded(word string) gateway.Degraded {
 	if word == "accept" {
 		return gateway.Accept
@@ -116,6 +121,9 @@ func (c *Config) orderSettings() payflow.Settings {
 		s.MaxDrugs = 1 // an order of more could be paid, and never be locked [C7]
 	}
 	s.HISWorkers, s.PayWorkers = c.Payment.Workers, c.Payment.Workers
+	// A step that is given up before its call may be answered never gets an answer.
+	s.HISTimeout = max(s.HISTimeout, c.HIS.Guard.WriteTimeout+c.HIS.Guard.QueryTimeout+stepSlack) // a look, then the call
+	s.PayTimeout = max(s.PayTimeout, c.WeChat.Timeout+stepSlack)
 	s.Retention, s.DiskReserve = c.Storage.Retention, uint64(c.Storage.DiskReserve)
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +51,10 @@ func (f *fakePay) Query(_ context.Context, orderNo string) (payflow.Transaction,
 		return tx, nil
 	}
 	return payflow.Transaction{OrderNo: orderNo, State: payflow.TradeNotPay}, nil
+}
+
+func (f *fakePay) QueryTransaction(ctx context.Context, id string) (payflow.Transaction, error) {
+	return f.Query(ctx, strings.TrimPrefix(id, "T"))
 }
 
 func (f *fakePay) Close(context.Context, string) error { return nil }

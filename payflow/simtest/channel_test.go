@@ -190,6 +190,10 @@ func (c channel) Query(ctx context.Context, no string) (payflow.Transaction, err
 	})
 }
 
+func (c channel) QueryTransaction(ctx context.Context, id string) (payflow.Transaction, error) {
+	return payCall(ctx, c, "query_id", id, func(roll) (payflow.Transaction, error) { return c.w.wechat.transaction(id) })
+}
+
 func (c channel) Close(ctx context.Context, no string) error {
 	_, err := payCall(ctx, c, "close", no, func(r roll) (struct{}, error) {
 		c.patientMeets(r, no, "close")

@@ -132,6 +132,24 @@ func (c *wechat) query(no string) (payflow.Transaction, error) {
 	return t.tell(t.first()), nil
 }
 
+// transaction tells of one payment by its number.
+func (c *wechat) transaction(id string) (payflow.Transaction, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.inOrder {
+		for i, m := range t.money {
+			if m.id != id {
+				continue
+			}
+			if i > 0 {
+				c.w.tally.fault("reconcile: a second payment is asked about by its number")
+			}
+			return t.tell(m), nil
+		}
+	}
+	return payflow.Transaction{}, refused("query_id", "ORDERNOTEXIST")
+}
+
 func (t *trade) first() *money {
 	if len(t.money) == 0 {
 		return nil

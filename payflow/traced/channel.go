@@ -60,6 +60,17 @@ func (c *channel) Query(ctx context.Context, orderNo string) (payflow.Transactio
 	return t, err
 }
 
+// QueryTransaction implements payflow.PayChannel.
+func (c *channel) QueryTransaction(ctx context.Context, transactionID string) (payflow.Transaction, error) {
+	ctx, s := begin(ctx, "query transaction", "")
+	t, err := c.PayChannel.QueryTransaction(ctx, transactionID)
+	if err == nil {
+		s.Text("state", string(t.State))
+	}
+	end(s, err)
+	return t, err
+}
+
 // Close implements payflow.PayChannel.
 func (c *channel) Close(ctx context.Context, orderNo string) error {
 	ctx, s := begin(ctx, "close", orderNo)

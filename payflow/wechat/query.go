@@ -84,6 +84,33 @@ func (c *Channel) Query(ctx context.Context, orderNo string) (payflow.Transactio
 	return t, nil
 }
 
+// maxTransactionID is how long a number of WeChat's is at most.
+const maxTransactionID = 32
+
+// QueryTransaction implements payflow.PayChannel.
+func (c *Channel) QueryTransaction(ctx context.Context, transactionID string) (payflow.Transaction, error) {
+	if transactionID == "" || len(transactionID) > maxTransactionID {
+		return payflow.Transaction{}, badInput(opQuery, &payflow.FieldError{Field: "transaction_id", Reason: "must have 1 to 32 characters"})
+	}
+	path := "/v3/pay/transactions/id/" + url.PathEscape(transactionID) + "?" + url.Values{"mchid": {c.mchID}}.Encode()
+	answer, err := c.call(ctx, opQuery, path, nil, http.StatusOK)
+	if err != nil {
+		return payflow.Transaction{}, err
+	}
+	var b transactionBody
+	if json.Unmarshal(answer, &b) != nil {
+		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is not JSON of the documented form")
+	}
+	if b.TransactionID != transactionID || b.MchID != c.mchID {
+		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is about another transaction or merchant")
+	}
+	t, wrong := b.transaction()
+	if wrong != "" {
+		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, wrong)
+	}
+	return t, nil
+}
+
 func checkOrderNo(orderNo string) *payflow.FieldError {
 	if !outTradeNoForm.MatchString(orderNo) {
 		return &payflow.FieldError{Field: "order_no", Reason: "must be 6 to 32 of 0-9 A-Z a-z _ -"}

@@ -60,6 +60,20 @@ func TestQueryTellsTheTotalNotWhatThePatientPaid(t *testing.T) {
 	if got != want || paidAt.IsZero() {
 		t.Fatalf("paid at %s: %+v, want %+v", paidAt, got, want)
 	}
+	byID := must(c.QueryTransaction(t.Context(), id))(t)
+	byID.PaidAt = payflow.Transaction{}.PaidAt
+	if byID != want {
+		t.Errorf("by its own number: %+v, want %+v", byID, want)
+	}
+	_, err := c.QueryTransaction(t.Context(), "4200000000000000")
+	if e := channelError(t, err, refused); e.Code != "ORDERNOTEXIST" {
+		t.Errorf("of a number that WeChat does not know: %v", e)
+	}
+	_, err = c.QueryTransaction(t.Context(), "")
+	channelError(t, err, payflow.ChannelMisconfigured)
+	other := `{"out_trade_no":"RX20261122001","mchid":"1900000109","trade_state":"SUCCESS","transaction_id":"43","amount":{"total":1}}`
+	_, err = open(t, says(t, 200, other, wechatsim.SignGood)).QueryTransaction(t.Context(), "42")
+	channelError(t, err, unknown)
 	if _, err := c.Refund(t.Context(), refundOf("RX20261122001")); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,8 @@ func booksTable() []mutant {
 		{"conclude from a HIS that did not answer", "../payflow/comparehis.go", "if err != nil {\n\t\treturn err\n\t}\n\tc.report.HISListed = true", "c.report.HISListed = true", orders},
 		{"make a case beside the order that comes for its money", "../payflow/comparebill.go", "if u.o != nil { // made while WeChat was asked: it sees to its money", "if u.o != nil && false {", orders},
 
+		{"ask for a payment of the bill by the order's number", "../payflow/comparebill.go", "tx, err = c.s.pay.QueryTransaction(ctx, transactionID)", "tx, err = c.s.pay.Query(ctx, transactionID)", []string{"../payflow:TestASecond"}},
+
 		// Recovery.
 		{"skip an order that WeChat knows as paid", "../payflow/recall.go", "paid := !unheard && tx.paid()", "paid := !unheard && tx.paid() && o.Payment != nil", orders},
 		{"pay a refund of before the restore again", "../payflow/recall.go", "found = append(found, recalledRefund{g, a})", "_ = a", orders},
