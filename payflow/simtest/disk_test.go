@@ -80,6 +80,9 @@ func (w *world) supervise(ctx context.Context) {
 			lost.Stop()
 			w.throwBack()
 			time.Sleep(w.plan.repair)
+			if again := w.trace.start.Add(w.plan.lostAgain); time.Now().Before(again) {
+				lost.Reset(time.Until(again))
+			}
 		}
 		r := w.dice.at("downtime", number)
 		time.Sleep(r.between(50*time.Millisecond, pick(r, time.Second, time.Second, 20*time.Second, 3*time.Minute)))
@@ -128,7 +131,15 @@ func (w *world) live(ctx context.Context, l *life, restart, lost <-chan time.Tim
 func (w *world) diskLost() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.kept != nil && time.Since(w.trace.start) >= w.plan.lost && w.backAt.IsZero()
+	now, replaced := time.Since(w.trace.start), w.backAt.Sub(w.trace.start)
+	switch {
+	case w.kept == nil || now < w.plan.lost:
+		return false
+	case w.backAt.IsZero():
+		return true
+	default:
+		return w.plan.lostAgain > 0 && now >= w.plan.lostAgain && replaced < w.plan.lostAgain
+	}
 }
 
 // pullPlug kills the life, if it is still the one that answers.

@@ -50,6 +50,7 @@ type plan struct {
 	backup    time.Duration   // when a backup is taken, 0 = none is
 	lost      time.Duration   // when the disk is lost, and the backup restored
 	repair    time.Duration   // how long that takes
+	lostAgain time.Duration   // when it is lost once more, and the same backup restored, 0 = never
 }
 
 // orderPlan is a patient.
@@ -122,8 +123,14 @@ func newPlan(d dice) *plan {
 	p.people(r)
 	p.trouble(d.at("trouble", 0))
 	p.books(d.at("books", 0))
+	if r := d.at("second loss", 0); p.backup > 0 && r.chance(secondLoss) {
+		p.lostAgain = p.lost + p.repair + r.between(100*time.Millisecond, pick(r, 10*time.Second, 5*time.Minute, 40*time.Minute))
+	}
 	return p
 }
+
+// secondLoss is the share of restored stories that lose their disk twice.
+const secondLoss = 0.3
 
 // books decides what happens to the books: reconciliation, and a disk that is lost
 // while there is a backup.

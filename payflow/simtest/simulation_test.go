@@ -199,7 +199,7 @@ func mustFire() []string {
 		"staff: MARK_REFUNDED", "staff: RESUME_REFUNDS", "staff: refund of a fulfilled order",
 		"staff: refund of a fulfilled order, which the HIS is to cancel",
 		"staff: SETTLE",
-		"backup: taken", "restore: the ledger is thrown back", "restore: an order is forgotten", "restore: a client orders once more",
+		"backup: taken", "restore: the ledger is thrown back", "restore: the ledger is thrown back once more", "restore: an order is forgotten", "restore: a client orders once more",
 		"reconcile: a bill is compared", "reconcile: a bill is compared, an empty one", "reconcile: the accountant asks for a day",
 		"reconcile: the bill is not there yet", "reconcile: the bill is late", "reconcile: the hash of the bill is wrong",
 		"reconcile: the bill is cut off", "reconcile: the bill cannot be fetched", dieComparing,

@@ -99,6 +99,9 @@ func (w *world) forget(k *kept) {
 	w.said.told = k.said.clone()
 	w.said.mu.Unlock()
 	w.tally.fault("restore: the ledger is thrown back")
+	if w.thrownBack() {
+		w.tally.fault("restore: the ledger is thrown back once more")
+	}
 	for range lost {
 		w.tally.fault("restore: an order is forgotten")
 	}

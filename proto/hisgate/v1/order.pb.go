@@ -2110,7 +2110,9 @@ type RefundOrderRequest struct {
 	AmountFen int64 `protobuf:"varint,2,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"`
 	// Why, as the patient may read it: 1 to 80 characters.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Only if the order still has this etag; empty = in any version.
+	// Only if the order still has this etag; empty = in any version. After a restore
+	// from a backup nobody remembers the request_ids since: a part as large as one
+	// that WeChat Pay knows of then needs the etag.
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	// The number of this refund at the caller. A repeat with the same number is
 	// the same refund.
