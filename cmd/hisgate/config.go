@@ -206,7 +206,7 @@ type WeChat struct {
 	APIBaseURL      string        `yaml:"api_base_url" doc:"Empty = WeChat Pay itself. A reverse proxy or the simulator otherwise."`
 	ProxyURL        string        `yaml:"proxy_url" doc:"A forward proxy on the way out to WeChat Pay, as http://10.0.0.1:3128. Empty: that of the environment (HTTPS_PROXY, NO_PROXY); direct: none, whatever the environment says."`
 	ProxyAuthFile   string        `yaml:"proxy_auth_file" doc:"A file with name:password for wechat.proxy_url; empty = it asks for none."`
-	MchID           ID            `yaml:"mch_id" doc:"Merchant number (商户号), quoted."`
+	MchID           ID            `yaml:"mch_id" doc:"Merchant number (商户号), quoted. Nothing is concluded about orders of another one: they wait until it is set back."`
 	AppIDs          []string      `yaml:"app_ids" doc:"The appids bound to the merchant; the first is the default."`
 	MerchantSerial  ID            `yaml:"merchant_serial" doc:"Serial number of the merchant certificate, quoted."`
 	MerchantKeyFile string        `yaml:"merchant_key_file" doc:"The merchant's private key, apiclient_key.pem."`
