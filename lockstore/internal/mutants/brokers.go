@@ -18,7 +18,8 @@ func brokerTable() []mutant {
 		{"forget where a group began", "../hisadapter/feed/kafkafeed/reader.go", "if len(beginnings) > 0 {", "if false {", of("kafkafeed", "^TestBroker$/^a_beginning")},
 		{"begin an added partition at its end", "../hisadapter/feed/kafkafeed/group.go", "!committed && r.settings.Start == StartNew", "(committed || !committed) && r.settings.Start == StartNew", of("kafkafeed", "^TestBroker$/^partitions")},
 		{"take what a topic that was made anew says for old", "../hisadapter/feed/kafkafeed/lost.go", "func (r *reader) anew(topics []string) {", "func (r *reader) anew(topics []string) {\n\ttopics = nil", of("kafkafeed", "^TestBroker$/^a_topic_is_made_anew")},
-		{"give a topic up of which a broker has lost records", "../hisadapter/feed/kafkafeed/reader.go", "case r.isLoss(err):", "case r.isLoss(err) && r.partitions == 0:", of("kafkafeed", "^TestBrokerThatHasLostRecords$")},
+		{"give a topic up of which a broker has lost records", "../hisadapter/feed/kafkafeed/reader.go", "case r.isLoss(err), r.isOver(err):", "case r.isLoss(err) && r.partitions == 0, r.isOver(err):", of("kafkafeed", "^TestBrokerThatHasLostRecords$")},
+		{"pass a batch over in silence that is too large", "../hisadapter/feed/kafkafeed/over.go", "if err := r.sink.Deliver(ctx, []feed.Message{unread(o)}); err != nil {", "if err := ctx.Err(); err != nil {", of("kafkafeed", "^TestBroker$/^a_batch_that")},
 		{"take a tombstone for a message", "../hisadapter/feed/kafkafeed/reader.go", "if rec.Value == nil {", "if false {", of("kafkafeed", "^TestBroker$/^what_a_message_says")},
 	}
 }

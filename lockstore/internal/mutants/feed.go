@@ -20,6 +20,7 @@ func feedTable() []mutant {
 		{"forget posts too early", "../hisadapter/feed/seen.go", "now.Sub(s.began) > 2*Window", "now.Sub(s.began) > Window/2", core},
 		{"take posts of any age", "../hisadapter/feed/webhook.go", "d > Window || d < -Window", "false && d > Window", core},
 		{"take posts from before the start", "../hisadapter/feed/webhook.go", "if p.at.Before(h.seen.since) {", "if false {", core},
+		{"put several values of a list together", "../hisadapter/httphis/path.go", "at.at.holders() > 1 {", "at.at.holders() > 99 {", []string{"../hisadapter/httphis:^(TestAValueIsOneText|TestMessagesThatCannotBeRead)$"}},
 		{"let a push feed a lock", "../gateway/reading.go", "OnHand: e.Value.onHand, Multiple: e.Value.facts.Multiple,", "OnHand: e.Value.shown(), Multiple: e.Value.facts.Multiple,", gateway},
 		{"let a storm of changes read as readers do", "../cache/cache.go", "if r := c.store.get(key); r != nil && c.opts.Now().Before(r.due) {", "if false {\n\t\tr := c.store.get(key)\n\t\t_ = r", cache},
 		{"show a figure however old it is", "../cache/push.go", "if !now.Before(until) {", "if false {", cache},
