@@ -71,7 +71,7 @@ type Limits struct {
 	Streams        int     `yaml:"streams" doc:"Streams of all clients at once."`
 	Clients        int     `yaml:"clients" doc:"Clients told apart. The one that was silent longest makes room for a new one."`
 
-	Connections       int           `yaml:"connections" doc:"Connections at once, of each of listen.grpc, listen.http and listen.webhook. For one more the oldest gives way by which nobody known has called; when there is none, it is hung up on."`
+	Connections       int           `yaml:"connections" doc:"Connections at once, of each of listen.grpc, listen.http and listen.webhook. For one more the oldest gives way by which nobody known has called; when there is none, it is hung up on. Fewer where the process may not open so many files (LimitNOFILE, ulimit -n), which the log says."`
 	ClientConnections int           `yaml:"client_connections" doc:"Connections of one address at once, of each of listen.grpc and listen.http. For one more the oldest of them gives way by which nobody known has called; when there is none, it is hung up on over gRPC, and over REST told RATE_LIMITED (429). A client without HTTP/2 needs one for each call and each stream under way. Addresses of this machine, where a proxy speaks for everybody, have no such bound, nor have callbacks."`
 	MessageTime       time.Duration `yaml:"message_time" doc:"How long a request may take to come: over gRPC its message, from the header on; over REST its body."`
 }

@@ -31,6 +31,14 @@ func (l *listeners) open(c Listen) error {
 	return nil
 }
 
+// public is how many there are that others reach.
+func (l *listeners) public() int {
+	if l.webhook != nil {
+		return 3
+	}
+	return 2
+}
+
 func (l *listeners) close() {
 	for _, ln := range []net.Listener{l.grpc, l.http, l.webhook, l.ops} {
 		if ln != nil {

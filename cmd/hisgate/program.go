@@ -143,10 +143,14 @@ func open(c Config, s settings, log *slog.Logger) (_ *Program, err error) {
 	if p.secure, err = newSecure(c, log); err != nil {
 		return nil, err
 	}
+	limits := c.Limits.fitting(fileLimit(), p.listeners.public())
+	if limits != c.Limits {
+		log.Warn("this process may not open files enough for limits.connections", "files", fileLimit(), "connections", limits.Connections)
+	}
 	p.edge, err = server.New(server.Options{
 		Access: p.secure.identify(), TLS: p.secure.config(), HSTS: c.TLS.HSTS,
 		Gateway: p.gateway, Orders: p.orders, Guard: his.State, Store: folderStore{p.engine, p.ledger}, Logger: log, Audit: p.secure.audit,
-		Limits: server.Limits(c.Limits), Origins: c.Listen.CORSOrigins, Registry: registry, Tracer: p.tracing.tracer(),
+		Limits: server.Limits(limits), Origins: c.Listen.CORSOrigins, Registry: registry, Tracer: p.tracing.tracer(),
 		Strategy: payflow.Strategy(c.Payment.Strategy), AppIDs: c.WeChat.AppIDs, Version: version(),
 		Health:  func() []string { return slices.Concat(back.Health(), r.health(), p.feeds.health(), p.alarm.Health()) },
 		Feeds:   p.feeds.hooks,
