@@ -35,7 +35,6 @@ func (u *unit) stepRecall(ctx context.Context) error {
 	if o.State == Refunding {
 		o.Lock.Settled = false // it may have been fulfilled since: the fence is asked anew [D1]
 	}
-	o.Lock.Checked = false // nor does a person's look of before say what was deducted since
 	o.NextAt, o.Tries, o.Trouble = u.s.now(), 0, nil
 	word := codeNotExist
 	if !unheard {

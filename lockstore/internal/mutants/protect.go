@@ -60,7 +60,7 @@ func protectTable() []mutant {
 		{"take messages of any size", "../gateway/server/intercept.go", "case size > maxRequest:", "case size > maxRequest && false:", edge},
 		{"keep no place for Confirm", "../gateway/server/limits.go", "return bound - bound/10", "return bound", edge},
 		{"remember every client", "../gateway/server/clients.go", "case len(t.known) >= t.most && !t.forgetOldest():", "case false:", edge},
-		{"forget a client at work", "../gateway/server/clients.go", "c.calls+c.streams+c.waiting > 0 || c.at != nil {", "c.at != nil {", edge},
+		{"forget a client at work", "../gateway/server/clients.go", "c.calls+c.streams > 0 || c.at != nil {", "c.at != nil {", edge},
 		{"keep the place of a call that ended", "../gateway/server/admission.go", "a.count(c, k, -1)", "", edge},
 		{"tell nobody when to come again", "../gateway/server/errors.go", "retry: e.retry, meta: map[string]string{\"scope\"", "meta: map[string]string{\"scope\"", edge},
 	}
