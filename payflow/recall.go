@@ -32,6 +32,7 @@ func (u *unit) stepRecall(ctx context.Context) error {
 		return nil
 	}
 	o.RecalledFor = u.s.restored().At
+	o.Lock.Checked = false // whoever looked at the HIS did so before the disk was lost
 	if o.State == Refunding {
 		o.Lock.Settled = false // it may have been fulfilled since: the fence is asked anew [D1]
 	}
