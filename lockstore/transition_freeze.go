@@ -1,6 +1,9 @@
 package lockstore
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The cells of the table about freezes, and the looks at those given up.
 
@@ -204,6 +207,9 @@ func lapsed(c *change) (bool, error) {
 	c.known()
 	if l.Status == Releasing || l.Status == Pending && l.ReleaseWanted {
 		l.Status = Released
+		// A HIS takes the number of a lapsed freeze anew, and so may a call that got
+		// lost long ago: it is looked for.
+		l.FreezeDoubt = l.FreezeDoubt || slices.ContainsFunc(l.History, func(s Step) bool { return s.Event == EvUnknown })
 	}
 	return true, nil
 }

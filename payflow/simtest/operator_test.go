@@ -120,6 +120,9 @@ func (w *world) settle(c *payflow.Case, r roll) {
 		return err
 	})
 	w.staff("case %s %s (%s): %s → %s %v", c.ID, c.Reason, c.OrderState, verb, a.Next.EN, err)
+	if err == nil && (verb == payflow.VerbRefund || verb == payflow.VerbRetry) {
+		w.wish(c.OrderNo) // the case has ended, and what was decided has its time
+	}
 	if err == nil && verb != "" {
 		w.tally.fault("staff: " + string(verb))
 		w.said.verb(c.ID, ask.RequestID)
