@@ -108,11 +108,11 @@ func TestRecheckAsksTheHISWhetherItsOrderStands(t *testing.T) {
 	t.Run("it cannot be asked", func(t *testing.T) {
 		inHouse(t, func(h *house) {
 			c := doubtful(h)
-			h.locks.on("standing", answer{err: payflow.ErrUnsupported})
+			h.locks.on("standing", answer{err: payflow.ErrForgotten}) // as the stock half has it
 			recheck(h, c, "r1")
 			h.is("ORDER-1", payflow.Fulfilled)
 			h.noCases()
-		})
+		}, func(s *payflow.Settings) { s.CanFind = false })
 	})
 }
 

@@ -2,7 +2,6 @@ package payflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -60,14 +59,10 @@ func (u *unit) recheck(ctx context.Context) (Words, error) {
 // order stands, where it can be asked. Errors: those of Locks.Get and Locks.Standing.
 func (u *unit) standingNow(ctx context.Context) (Lock, error) {
 	lk, err := u.s.locks.Get(ctx, u.no)
-	if err != nil || !lk.Confirmed || lk.Cancelled {
+	if err != nil || !lk.Confirmed || lk.Cancelled || !u.s.set.CanFind {
 		return lk, err
 	}
-	now, err := u.s.locks.Standing(ctx, u.no)
-	if errors.Is(err, ErrUnsupported) {
-		return lk, nil
-	}
-	return now, err
+	return u.s.locks.Standing(ctx, u.no)
 }
 
 // askElsewhere asks what became of the refunds in the merchant console that were not
