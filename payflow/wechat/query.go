@@ -65,23 +65,7 @@ func (c *Channel) Query(ctx context.Context, orderNo string) (payflow.Transactio
 	if e := checkOrderNo(orderNo); e != nil {
 		return payflow.Transaction{}, badInput(opQuery, e)
 	}
-	path := "/v3/pay/transactions/out-trade-no/" + orderNo + "?" + url.Values{"mchid": {c.mchID}}.Encode()
-	answer, err := c.call(ctx, opQuery, path, nil, http.StatusOK)
-	if err != nil {
-		return payflow.Transaction{}, err
-	}
-	var b transactionBody
-	if json.Unmarshal(answer, &b) != nil {
-		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is not JSON of the documented form")
-	}
-	if b.OutTradeNo != orderNo || b.MchID != c.mchID {
-		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is about another order or merchant")
-	}
-	t, wrong := b.transaction()
-	if wrong != "" {
-		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, wrong)
-	}
-	return t, nil
+	return c.transaction(ctx, "out-trade-no/"+orderNo, func(b *transactionBody) bool { return b.OutTradeNo == orderNo })
 }
 
 // maxTransactionID is how long a number of WeChat's is at most.
@@ -92,7 +76,13 @@ func (c *Channel) QueryTransaction(ctx context.Context, transactionID string) (p
 	if transactionID == "" || len(transactionID) > maxTransactionID {
 		return payflow.Transaction{}, badInput(opQuery, &payflow.FieldError{Field: "transaction_id", Reason: "must have 1 to 32 characters"})
 	}
-	path := "/v3/pay/transactions/id/" + url.PathEscape(transactionID) + "?" + url.Values{"mchid": {c.mchID}}.Encode()
+	return c.transaction(ctx, "id/"+url.PathEscape(transactionID), func(b *transactionBody) bool { return b.TransactionID == transactionID })
+}
+
+// transaction asks for one, under the path below /v3/pay/transactions/; the answer must
+// be about the one that was meant.
+func (c *Channel) transaction(ctx context.Context, path string, meant func(*transactionBody) bool) (payflow.Transaction, error) {
+	path = "/v3/pay/transactions/" + path + "?" + url.Values{"mchid": {c.mchID}}.Encode()
 	answer, err := c.call(ctx, opQuery, path, nil, http.StatusOK)
 	if err != nil {
 		return payflow.Transaction{}, err
@@ -101,8 +91,8 @@ func (c *Channel) QueryTransaction(ctx context.Context, transactionID string) (p
 	if json.Unmarshal(answer, &b) != nil {
 		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is not JSON of the documented form")
 	}
-	if b.TransactionID != transactionID || b.MchID != c.mchID {
-		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is about another transaction or merchant")
+	if !meant(&b) || b.MchID != c.mchID {
+		return payflow.Transaction{}, unreadable(opQuery, http.StatusOK, "is about another payment or merchant")
 	}
 	t, wrong := b.transaction()
 	if wrong != "" {
