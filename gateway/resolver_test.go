@@ -640,27 +640,41 @@ func TestManyReleasesDoNotDelayAnOrderAfterARestart(t *testing.T) {
 }
 
 // A freeze whose call got lost was made by its repeat, and lapses at the HIS just when it
-// is given back. The lost call comes after all, to a number that is free again: what it
-// froze is found, and given back.
+// is given back, or deducted, and cannot be taken again. The lost call comes after all, to
+// a number that is free again: what it froze is found, and given back.
 func TestALostFreezeThatComesBehindALapsedOneIsGivenBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, with(freezingHIS, func(c *hisadapter.Capabilities) { c.IdempotentByHisNo = true }))
-		w.inject(simhis.Fault{Op: simhis.OpFreeze, What: simhis.LateApply, After: 30 * time.Minute, Times: 1})
-		if _, err := w.lock(order("O1", "A", 3)); err == nil {
-			t.Fatal("the first call was not lost")
-		}
-		w.until(func(s gateway.State) bool { return s.Ledger.Unknown == 0 && s.Jobs == 0 })
-		w.wantStatus("O1", lockstore.Locked)
-		w.his.Lapse("O1")
-		if _, err := w.g.Release(t.Context(), "p", "O1"); err != nil {
-			t.Fatal(err)
-		}
-		w.until(func(s gateway.State) bool { return s.Jobs == 0 && s.Ledger.Unknown == 0 })
-		w.wantStatus("O1", lockstore.Released)
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
-		w.wantOrder("O1", hisadapter.Released)
-		w.runDown()
-		w.wantSoundBooks()
-	})
+	for name, end := range map[string]func(*world){
+		"given back": func(w *world) {
+			if _, err := w.g.Release(w.t.Context(), "p", "O1"); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"not taken again": func(w *world) {
+			w.inject(simhis.Fault{Op: simhis.OpFreeze, What: simhis.Refuse, Times: 1})
+			if _, err := w.confirm("O1"); err == nil {
+				w.t.Fatal("confirmed without a freeze")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, with(freezingHIS, func(c *hisadapter.Capabilities) { c.IdempotentByHisNo = true }))
+				w.inject(simhis.Fault{Op: simhis.OpFreeze, What: simhis.LateApply, After: 30 * time.Minute, Times: 1})
+				if _, err := w.lock(order("O1", "A", 3)); err == nil {
+					t.Fatal("the first call was not lost")
+				}
+				w.until(func(s gateway.State) bool { return s.Ledger.Unknown == 0 && s.Jobs == 0 })
+				w.wantStatus("O1", lockstore.Locked)
+				w.his.Lapse("O1")
+				end(w)
+				w.until(func(s gateway.State) bool { return s.Jobs == 0 && s.Ledger.Unknown == 0 })
+				w.wantStatus("O1", lockstore.Released)
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				w.wantOrder("O1", hisadapter.Released)
+				w.runDown()
+				w.wantSoundBooks()
+			})
+		})
+	}
 }

@@ -205,11 +205,11 @@ func lapsed(c *change) (bool, error) {
 	c.freezeGone(WordLapsed)
 	c.shown()
 	c.known()
+	// A HIS takes the number of a lapsed freeze anew, and so may a call that got lost
+	// long ago: should the attempt end before another freeze is shown, it is looked for.
+	l.FreezeDoubt = l.FreezeDoubt || slices.ContainsFunc(l.History, func(s Step) bool { return s.Event == EvUnknown })
 	if l.Status == Releasing || l.Status == Pending && l.ReleaseWanted {
 		l.Status = Released
-		// A HIS takes the number of a lapsed freeze anew, and so may a call that got
-		// lost long ago: it is looked for.
-		l.FreezeDoubt = l.FreezeDoubt || slices.ContainsFunc(l.History, func(s Step) bool { return s.Event == EvUnknown })
 	}
 	return true, nil
 }
